@@ -1,0 +1,51 @@
+//! What a Trunkline adapter is written against.
+//!
+//! An adapter speaks one provider's protocol and nothing else: every call is a pure function of
+//! its inputs. It opens no socket, reads no clock and keeps no state between calls, so it can be
+//! tested from a table, fuzzed and replayed.
+//!
+//! ```text
+//! webhook ──> Adapter::receive ──> Received { verdict, response, events }
+//! message ──> Adapter::send ─────> Step::Call(request) ── the daemon performs it ──┐
+//!                   ^                                                              │
+//!                   └──────────────── Turn { cursor, reply } <─────────────────────┘
+//!                                 ... until Step::Done(receipt) or Step::Fail(error)
+//! ```
+//!
+//! [`Adapter`] is the trait, [`export_adapter!`] turns an implementation into a shared library
+//! with the C interface of `include/trunkline_plugin.h`, `testkit` (a feature) checks it.
+
+mod adapter;
+mod error;
+mod event;
+mod facts;
+mod message;
+mod secret;
+pub mod sign;
+mod step;
+mod webhook;
+
+pub use adapter::Adapter;
+pub use error::{AdapterError, ErrorClass};
+pub use event::{
+    Consent, ConsentChange, Event, InboundMessage, Note, Reaction, ReportedStatus, Sender,
+    StatusReport, TemplateUpdate,
+};
+pub use facts::{Capability, Facts, Limits, Manifest, Medium, OpenContext};
+pub use message::{
+    Content, Identity, Interactive, Location, Media, MediaEncoding, MediaRange, MediaRef,
+    OutboundMessage, Part, Receipt, ReceivedRef, Sent, Template, TemplateCall,
+};
+pub use secret::{Secret, SecretList};
+pub use step::{
+    Body, FileReply, Header, HttpReply, HttpRequest, Lookup, Probe, ProbeState, PushReply,
+    PushRequest, Reply, ReplyTo, Request, SmtpReply, SmtpRequest, SmtpTls, Step, TransportError,
+    TransportKind, Turn,
+};
+pub use webhook::{Received, Response, Verdict, WebhookRequest};
+
+/// Milliseconds since the Unix epoch, UTC.
+pub type Timestamp = i64;
+
+#[doc(hidden)]
+pub use {schemars, serde_json};
