@@ -1,1 +1,7 @@
-//! t
+//! Trunkline: a self-hosted messaging gateway.
+//!
+//! `ARCHITECTURE.md` beside this crate tells the way of a message through these modules.
+
+#![deny(unsafe_code)]
+
+pub mod model;
