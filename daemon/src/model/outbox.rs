@@ -66,8 +66,6 @@ pub struct OutboxItem {
     pub channel: ChannelId,
     /// The person it goes to: items of one contact go in order.
     pub contact: ContactId,
-    /// Its place in that order.
-    pub order: u64,
     /// Its lane.
     pub priority: Priority,
     /// What it waits for.

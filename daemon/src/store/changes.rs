@@ -1,0 +1,78 @@
+//! What a commit means, for those who follow the order of committed changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::StoreError;
+use crate::model::{ChannelId, EventId, MessageId, Millis, OrgId, Status, ThreadId};
+
+/// The kind under which the engine files these changes.
+pub(crate) const KIND: u16 = 1;
+
+/// One committed change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// A message came in.
+    Received {
+        /// Whose.
+        org: OrgId,
+        /// By which channel.
+        channel: ChannelId,
+        /// In which thread.
+        thread: ThreadId,
+        /// Its place there.
+        seq: u64,
+        /// Its id.
+        message: MessageId,
+        /// When.
+        at_ms: Millis,
+    },
+    /// A message was accepted for sending.
+    Accepted {
+        /// Whose.
+        org: OrgId,
+        /// By which channel.
+        channel: ChannelId,
+        /// In which thread.
+        thread: ThreadId,
+        /// Its id.
+        message: MessageId,
+    },
+    /// A message's state changed.
+    Status {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        message: MessageId,
+        /// To what.
+        status: Status,
+    },
+    /// A turn was closed.
+    Turn {
+        /// Whose.
+        org: OrgId,
+        /// Which thread.
+        thread: ThreadId,
+        /// The sequence of its first message.
+        first_seq: u64,
+    },
+    /// A genuine webhook could not be threaded and waits to be replayed.
+    Pending {
+        /// Whose.
+        org: OrgId,
+        /// By which channel.
+        channel: ChannelId,
+        /// Which.
+        event: EventId,
+    },
+}
+
+impl Change {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        rmp_serde::to_vec(self).expect("changes are plain data")
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        rmp_serde::from_slice(bytes)
+            .map_err(|error| StoreError::unreadable(b"change", &error.to_string()))
+    }
+}
