@@ -111,6 +111,10 @@ pub struct OpenContext {
 
 /// What an opened channel can do with its configuration. Routing, health and limits rest on this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each with its name in JSON"
+)]
 pub struct Facts {
     /// Our addresses at the provider (numbers, ids): events that name one come to this channel.
     #[serde(default)]
