@@ -17,7 +17,7 @@ impl Store {
             let known = tx.scan(&keys::kind(OrgId::SYSTEM, b'l'), usize::MAX)?.len();
             let number = u32::try_from(known + 1)
                 .map_err(|_| StoreError::unreadable(&key, "more organizations than numbers"))?;
-            tx.insert(&key, &number.to_be_bytes())?;
+            tx.insert(&key, &number.to_be_bytes());
             Ok::<_, StoreError>(OrgId(number))
         })?;
         let (org, _) = pending.await?;
@@ -51,11 +51,7 @@ impl Store {
     pub async fn revoke_token(&self, id: TokenId) -> Result<bool, StoreError> {
         let key = keys::token(id);
         let pending = self.engine.transact(|tx| {
-            let known = tx.get(&key)?.is_some();
-            if known {
-                tx.delete(&key)?;
-            }
-            Ok::<_, StoreError>(known)
+            tx.delete(&key)
         })?;
         self.tokens.write().retain(|_, token| token.id != id);
         Ok(pending.await?.0)
@@ -108,7 +104,7 @@ impl Store {
                 ThreadUpdate::Release => thread.needs_human = false,
                 ThreadUpdate::Close => thread.state = ThreadState::Closed,
             }
-            tx.replace(&key, &codec::encode(&thread))?;
+            tx.replace(&key, &codec::encode(&thread));
             Ok::<_, StoreError>(Some(thread))
         })?;
         Ok(pending.await?.0)

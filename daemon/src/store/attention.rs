@@ -108,7 +108,7 @@ impl Store {
             }
             plan(tx, &mut item, &mut message, now)?;
             reports::note_status(tx, org, &message);
-            records::save_message(tx, org, &message)?;
+            records::save_message(tx, org, &message);
             Ok::<_, StoreError>(Decision::Done)
         })?;
         Ok(pending.await?.0)

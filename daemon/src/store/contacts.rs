@@ -64,12 +64,12 @@ fn create(
         thread: Some(thread.id),
         ..contact
     };
-    tx.insert(&keys::contact(peer.org, contact.id), &codec::encode(&contact))?;
+    tx.insert(&keys::contact(peer.org, contact.id), &codec::encode(&contact));
     let record = IdentityRecord {
         contact: contact.id,
         thread: contact.thread,
     };
-    tx.insert(identity_key, &codec::encode(&record))?;
+    tx.insert(identity_key, &codec::encode(&record));
     Ok(Conversation {
         contact: contact.id,
         thread,
@@ -103,7 +103,7 @@ fn renew(
     for known in &contact.identities {
         tx.put(&keys::identity(peer.org, &known.identity), &record)?;
     }
-    tx.replace(&key, &codec::encode(&contact))?;
+    tx.replace(&key, &codec::encode(&contact));
     Ok(Conversation {
         contact: id,
         thread,
@@ -127,7 +127,7 @@ fn new_thread(
         created_at_ms: peer.now_ms,
         updated_at_ms: peer.now_ms,
     };
-    tx.insert(&keys::thread(peer.org, thread.id), &codec::encode(&thread))?;
-    tx.insert(&keys::contact_thread(peer.org, contact, thread.id), &[])?;
+    tx.insert(&keys::thread(peer.org, thread.id), &codec::encode(&thread));
+    tx.insert(&keys::contact_thread(peer.org, contact, thread.id), &[]);
     Ok(thread)
 }

@@ -113,9 +113,7 @@ impl Store {
                 tx.delete(&key)?;
                 for external_id in &record.external_ids {
                     let mark = keys::external(org, channel, external_id);
-                    if tx.get(&mark)?.is_some() {
-                        tx.delete(&mark)?;
-                    }
+                    tx.delete(&mark)?;
                 }
             }
             Ok::<_, StoreError>(ended)
@@ -138,7 +136,7 @@ impl Store {
             if let Some(mut record) = load::<WebhookEvent>(tx, &key)? {
                 record.outcome = outcome;
                 record.reason = reason;
-                tx.replace(&key, &codec::encode(&record))?;
+                tx.replace(&key, &codec::encode(&record));
             }
             Ok::<_, StoreError>(())
         })?;

@@ -210,7 +210,7 @@ impl Store {
             created_at_ms: at_ms,
             provider_at_ms: inbound.sent_at_ms,
         };
-        records::append_message(tx, channel.org, &mut conversation.thread, &mut message)?;
+        records::append_message(tx, channel.org, &mut conversation.thread, &mut message);
         records::note(
             tx,
             &Change::Received {
@@ -245,15 +245,13 @@ fn write_event(
     let key = keys::event(org, &record.channel, record.id);
     let mark = keys::pending(org, &record.channel, record.id);
     if is_replay {
-        tx.replace(&key, &codec::encode(record))?;
-        if tx.get(&mark)?.is_some() {
-            tx.delete(&mark)?;
-        }
+        tx.replace(&key, &codec::encode(record));
+        tx.delete(&mark)?;
         return Ok(());
     }
-    tx.insert(&key, &codec::encode(record))?;
+    tx.insert(&key, &codec::encode(record));
     if record.outcome == Outcome::Pending {
-        tx.insert(&mark, &[])?;
+        tx.insert(&mark, &[]);
         records::note(
             tx,
             &Change::Pending {

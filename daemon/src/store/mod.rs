@@ -36,9 +36,9 @@ use self::{clock::Clock, inbox::Inbox};
 pub use self::{
     access::ThreadUpdate,
     attention::Decision,
-    changes::Change,
+    changes::{Change, Changes, Changed},
     engine::{Engine, EngineOptions, OpenError, OpenReport, Position, StoreError},
-    files::BodyFiles,
+    files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
     outbox::{Accepted, Attempt, Idempotency, NewOutbound},
     records::ClosedPolicy,
@@ -159,6 +159,13 @@ impl Store {
         Ok(())
     }
 
+    /// Follows committed changes from a position on; what is behind it is kept until the consumer
+    /// moves on.
+    pub fn changes(&self, consumer: &str, from: Position) -> Changes {
+        self.engine.retain(consumer, from);
+        Changes(self.engine.follow(from))
+    }
+
     /// The engine below, for following changes, statistics and closing.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -207,12 +214,24 @@ impl Store {
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
         let edge = from.map(|id| [prefix, &id].concat());
         let bounds = match (edge, reverse) {
-            (None, _) => (Bound::Included(prefix.to_vec()), engine::prefix_end(prefix)),
-            (Some(edge), false) => (Bound::Excluded(edge), engine::prefix_end(prefix)),
+            (None, _) => (Bound::Included(prefix.to_vec()), prefix_end(prefix)),
+            (Some(edge), false) => (Bound::Excluded(edge), prefix_end(prefix)),
             (Some(edge), true) => (Bound::Included(prefix.to_vec()), Bound::Excluded(edge)),
         };
         self.engine.scan(bounds, reverse)
     }
+}
+
+/// Where the keys with a prefix end.
+fn prefix_end(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Bound::Excluded(end);
+        }
+    }
+    Bound::Unbounded
 }
 
 /// The place in each channel's ring of rejected webhooks. It begins anew with the daemon: the ring

@@ -90,11 +90,11 @@ pub(crate) fn message_at(
 }
 
 /// Writes a changed message back.
-pub(crate) fn save_message(tx: &mut Transaction<'_>, org: OrgId, message: &Message) -> Result<(), StoreError> {
+pub(crate) fn save_message(tx: &mut Transaction<'_>, org: OrgId, message: &Message) {
     tx.replace(
-        &keys::message(org, message.thread, message.seq),
-        &codec::encode(message),
-    )
+        keys::message(org, message.thread, message.seq),
+        codec::encode(message),
+    );
 }
 
 /// Stores a new message with its locators at the end of its thread.
@@ -103,7 +103,7 @@ pub(crate) fn append_message(
     org: OrgId,
     thread: &mut Thread,
     message: &mut Message,
-) -> Result<(), StoreError> {
+) {
     thread.last_seq += 1;
     thread.last_channel = message.channel.clone();
     thread.updated_at_ms = message.created_at_ms;
@@ -113,12 +113,12 @@ pub(crate) fn append_message(
         thread: thread.id,
         seq: message.seq,
     });
-    tx.insert(&keys::message(org, thread.id, message.seq), &codec::encode(message))?;
-    tx.insert(&keys::locator(org, message.id), &place)?;
+    tx.insert(&keys::message(org, thread.id, message.seq), &codec::encode(message));
+    tx.insert(&keys::locator(org, message.id), &place);
     if let Some(external_id) = &message.external_id {
-        tx.insert(&keys::external(org, &message.channel, external_id), &place)?;
+        tx.insert(&keys::external(org, &message.channel, external_id), &place);
     }
-    tx.replace(&keys::thread(org, thread.id), &codec::encode(thread))
+    tx.replace(&keys::thread(org, thread.id), codec::encode(thread));
 }
 
 /// What a closed thread does when a message comes.
