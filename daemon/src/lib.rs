@@ -1,1 +1,3 @@
-//! t
+//! The Trunkline daemon: receives messages, keeps them, threads them, answers.
+
+pub mod store;
