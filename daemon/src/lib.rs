@@ -4,6 +4,12 @@
 
 #![deny(unsafe_code)]
 
+pub mod channel;
 pub mod config;
+pub mod inbound;
+pub mod metrics;
 pub mod model;
+pub mod outbound;
 pub mod plugin;
+pub mod store;
+pub mod watch;
