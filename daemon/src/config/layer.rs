@@ -82,13 +82,13 @@ impl Reader<'_> {
         match value {
             toml_edit::Value::String(text) => Value::String(text.value().clone()),
             toml_edit::Value::Integer(number) => Value::Number((*number.value()).into()),
-            toml_edit::Value::Float(number) => match Number::from_f64(*number.value()) {
-                Some(number) => Value::Number(number),
-                None => {
+            toml_edit::Value::Float(number) => {
+                let number = Number::from_f64(*number.value());
+                if number.is_none() {
                     self.places.fail(pointer, "must be a finite number".into());
-                    Value::Null
                 }
-            },
+                number.map_or(Value::Null, Value::Number)
+            }
             toml_edit::Value::Boolean(truth) => Value::Bool(*truth.value()),
             toml_edit::Value::Datetime(time) => Value::String(time.value().to_string()),
             toml_edit::Value::Array(array) => self.array(array, pointer),

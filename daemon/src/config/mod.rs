@@ -45,7 +45,7 @@ pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, Web
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
 pub use log::{Log, LogFormat};
-pub use plan::ReloadPlan;
+pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
 pub use reference::reference;

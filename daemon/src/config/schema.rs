@@ -1,7 +1,7 @@
 //! Checking values against a JSON Schema, and saying in words what is wrong.
 //!
-//! The same code checks the daemon's own sections and those of the adapters. Messages never show
-//! a value: it may be a secret that was put in the wrong place.
+//! The same code checks the daemon's own sections and those of the adapters. Messages show
+//! types and limits but not the value: it may be a secret that was put in the wrong place.
 
 use std::net::SocketAddr;
 

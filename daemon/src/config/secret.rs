@@ -136,12 +136,13 @@ impl Search<'_> {
     }
 
     fn file(&mut self, pointer: &str, file: &Path) -> Result<String, String> {
+        let name = file.display().to_string();
         let (secret, mode) =
-            read(file).map_err(|error| format!("secret file {file:?}: {error}"))?;
+            read(file).map_err(|error| format!("secret file {name:?}: {error}"))?;
         if mode & 0o007 != 0 {
             self.remarks.push(Remark {
                 pointer: pointer.to_owned(),
-                message: format!("secret file {file:?} is open to everyone: chmod o= it"),
+                message: format!("secret file {name:?} is open to everyone: chmod o= it"),
             });
         }
         Ok(secret)

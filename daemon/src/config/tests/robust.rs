@@ -95,7 +95,7 @@ proptest! {
         section["table"][&key] = toml_edit::value(1);
         prop_assume!(!["env", "file", "credential", "sealed"].contains(&key.as_str()));
         let config = Written::new(&document.to_string()).valid();
-        prop_assert_eq!(config.channels["a"].config.expose(), serde_json::json!({
+        prop_assert_eq!(config.channels["a"].config.expose(), &serde_json::json!({
             "text": format!("-{text}"), "number": number, "truth": truth, "ratio": ratio,
             "table": { key: 1 },
         }));
@@ -116,4 +116,18 @@ fn deep_nesting_is_an_error_and_not_a_crash() {
         Written::new("").env(&name, "1").errors()[0]
             .ends_with("must have the form TRUNKLINE__SECTION__KEY")
     );
+}
+
+#[test]
+fn as_deep_as_it_can_be_written_is_fine() {
+    let steps = ".a".repeat(70);
+    let text = format!(
+        "[channel.x]\nadapter = \"x\"\n[channel.x.config{steps}]\nb{steps} = {}{}\n",
+        "[".repeat(70),
+        "]".repeat(70)
+    );
+    let found = Written::new(&text)
+        .valid()
+        .check_adapters(&|_| Some(serde_json::json!({})));
+    assert!(found.errors.is_empty());
 }

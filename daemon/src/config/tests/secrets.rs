@@ -34,7 +34,7 @@ fn secrets_come_from_where_they_are_kept() {
     let config = written.valid();
     let channel = &config.channels["a"];
     assert_eq!(
-        channel.config.expose(),
+        *channel.config.expose(),
         json!({
             "env": "hush", "file": "line one\nline two\n", "credential": "from systemd",
             "list": ["inline", "hush"], "table": { "deep": { "key": "hush" } },
@@ -143,7 +143,7 @@ fn a_later_layer_replaces_a_secret_as_a_whole() {
         .env("TOKEN", TOKEN);
     let config = closed(written, "s").valid();
     assert_eq!(
-        config.channels["a"].config.expose(),
+        *config.channels["a"].config.expose(),
         json!({ "k": "beside the main file" })
     );
 
@@ -152,7 +152,7 @@ fn a_later_layer_replaces_a_secret_as_a_whole() {
         .env("OTHER", "hush")
         .env("TOKEN", TOKEN);
     assert_eq!(
-        written.valid().channels["a"].config.expose(),
+        *written.valid().channels["a"].config.expose(),
         json!({ "k": "hush" })
     );
 }
