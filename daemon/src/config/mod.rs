@@ -16,23 +16,39 @@
 //!
 //! A configuration never changes: a reload loads a new one.
 
+mod adapters;
 mod channel;
+mod document;
+mod environment;
 mod finding;
+mod layer;
+mod load;
 mod log;
+mod paths;
+mod plan;
 mod plugins;
 mod public_url;
+mod reference;
+mod report;
 mod rhythm;
+mod rules;
+mod schema;
+mod secret;
 mod server;
 mod storage;
 mod units;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+pub use adapters::AdapterFindings;
 pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, WebhookToken};
+pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
 pub use log::{Log, LogFormat};
+pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
+pub use reference::reference;
 pub use rhythm::{Closed, Coalesce, Delivery, Health, Outbound, Thread};
 pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
@@ -67,4 +83,40 @@ pub struct Config {
     pub channels: BTreeMap<String, Arc<Channel>>,
     /// What works but should be looked at.
     pub warnings: Vec<Finding>,
+    /// Where everything was written, for what is found out later.
+    places: Arc<layer::Places>,
 }
+
+impl Config {
+    /// Where a channel was defined, for errors that show only when its adapter opens it.
+    pub fn place(&self, channel: &str) -> Place {
+        let pointer = finding::child("/channel", channel);
+        self.places.of(&pointer).clone()
+    }
+}
+
+/// Every default and no channel.
+impl Default for Config {
+    fn default() -> Self {
+        let file: Arc<Path> = Path::new("trunkline.toml").into();
+        Self {
+            server: Server::default(),
+            admin: Admin::default(),
+            store: Store::default(),
+            retention: Retention::default(),
+            plugins: Plugins::default(),
+            health: Health::default(),
+            delivery: Delivery::default(),
+            coalesce: Coalesce::default(),
+            outbound: Outbound::default(),
+            thread: Thread::default(),
+            log: Log::default(),
+            channels: BTreeMap::new(),
+            warnings: Vec::new(),
+            places: Arc::new(layer::Places::new(Place::line(&file, 1))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
