@@ -96,6 +96,25 @@ pub struct Manifest {
     pub config_schema: Value,
 }
 
+impl Manifest {
+    /// A description without limits; the rest is filled in by `export_adapter!`.
+    pub fn new(
+        name: impl Into<String>,
+        media: impl Into<Vec<Medium>>,
+        capabilities: impl Into<Vec<Capability>>,
+    ) -> Self {
+        Self {
+            id: String::new(),
+            version: String::new(),
+            name: name.into(),
+            media: media.into(),
+            capabilities: capabilities.into(),
+            limits: Limits::default(),
+            config_schema: Value::Null,
+        }
+    }
+}
+
 /// What a channel is told when it is opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenContext {

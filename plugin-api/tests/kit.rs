@@ -7,12 +7,12 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use trunkline_plugin_api::{
     Adapter, AdapterError, Capability, Content, ErrorClass, Event, Facts, HttpRequest, Identity,
-    InboundMessage, Limits, Manifest, Medium, OpenContext, OutboundMessage, Probe, Receipt,
-    Received, Reply, Request, Response, Secret, Sender, Step, TransportKind, Turn, Verdict,
-    WebhookRequest, sign,
+    InboundMessage, Manifest, Medium, OpenContext, OutboundMessage, Probe, Receipt, Received,
+    Reply, Request, Response, Secret, Sender, Step, TransportKind, Turn, Verdict, WebhookRequest,
+    sign,
     testkit::{self, Exchange, Fixtures, Inbound, Kit, Tampering},
 };
 
@@ -49,15 +49,8 @@ impl Adapter for Sample {
     type Config = Config;
 
     fn manifest() -> Manifest {
-        Manifest {
-            id: String::new(),
-            version: String::new(),
-            name: "Sample".into(),
-            media: vec![Medium::Webhook],
-            capabilities: vec![Capability::Receive, Capability::Send, Capability::Probe],
-            limits: Limits::default(),
-            config_schema: Value::Null,
-        }
+        let capabilities = [Capability::Receive, Capability::Send, Capability::Probe];
+        Manifest::new("Sample", [Medium::Webhook], capabilities)
     }
 
     fn open(config: Config, _: OpenContext) -> Result<(Self, Facts), AdapterError> {
