@@ -6,7 +6,10 @@ use parking_lot::Mutex;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
-        counter::Counter, family::Family, gauge::Gauge, histogram::{Histogram, exponential_buckets},
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
 };
@@ -81,19 +84,51 @@ impl Metrics {
 
     fn register(&self) {
         let mut registry = self.registry.lock();
-        registry.register("webhooks", "Webhooks by what became of them", self.webhooks.clone());
-        registry.register("messages_received", "New inbound messages stored", self.messages.clone());
-        registry.register("messages_sent", "Messages that a provider took", self.sent.clone());
-        registry.register("send_failures", "Failed attempts by error class", self.send_failures.clone());
-        registry.register("actor_restarts", "Restarts of channel actors", self.restarts.clone());
-        registry.register("webhooks_unavailable", "Webhooks answered 503", self.refused_busy.clone());
+        registry.register(
+            "webhooks",
+            "Webhooks by what became of them",
+            self.webhooks.clone(),
+        );
+        registry.register(
+            "messages_received",
+            "New inbound messages stored",
+            self.messages.clone(),
+        );
+        registry.register(
+            "messages_sent",
+            "Messages that a provider took",
+            self.sent.clone(),
+        );
+        registry.register(
+            "send_failures",
+            "Failed attempts by error class",
+            self.send_failures.clone(),
+        );
+        registry.register(
+            "actor_restarts",
+            "Restarts of channel actors",
+            self.restarts.clone(),
+        );
+        registry.register(
+            "webhooks_unavailable",
+            "Webhooks answered 503",
+            self.refused_busy.clone(),
+        );
         registry.register(
             "acknowledge_seconds",
             "From the last byte of a verified webhook to its durable commit",
             self.acknowledge_seconds.clone(),
         );
-        registry.register("channel_health", "1 for the status that a channel has", self.health.clone());
-        registry.register("store_queue_depth", "Commits waiting for the disk", self.queue_depth.clone());
+        registry.register(
+            "channel_health",
+            "1 for the status that a channel has",
+            self.health.clone(),
+        );
+        registry.register(
+            "store_queue_depth",
+            "Commits waiting for the disk",
+            self.queue_depth.clone(),
+        );
         registry.register("turns", "Turns closed", self.turns.clone());
     }
 

@@ -62,7 +62,11 @@ impl Pulse {
     /// How long the call under way has been running.
     pub(super) fn running_for(&self) -> Option<Duration> {
         let began = self.began.load(Ordering::Acquire).checked_sub(1)?;
-        Some(self.origin.elapsed().saturating_sub(Duration::from_micros(began)))
+        Some(
+            self.origin
+                .elapsed()
+                .saturating_sub(Duration::from_micros(began)),
+        )
     }
 }
 

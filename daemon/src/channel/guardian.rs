@@ -3,9 +3,12 @@
 //!
 //! Guardians live on their own thread, never on a channel's: what hangs there can't reach them.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use actix::{Actor, Addr, Arbiter, AsyncContext, Context, dev::ContextFut};
+use actix::{Addr, Arbiter, AsyncContext, Context, dev::ContextFut};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
@@ -105,7 +108,11 @@ struct Run {
 }
 
 impl Watcher {
-    async fn run(mut self, instance: Option<Instance>, mut stops: mpsc::Receiver<oneshot::Sender<()>>) {
+    async fn run(
+        mut self,
+        instance: Option<Instance>,
+        mut stops: mpsc::Receiver<oneshot::Sender<()>>,
+    ) {
         let mut next = instance;
         let mut is_restart = false;
         while let Some(instance) = next.take() {
@@ -134,7 +141,8 @@ impl Watcher {
     }
 
     fn finish(&self, done: oneshot::Sender<()>) {
-        self.live.send_replace(Running::Down("it was stopped".into()));
+        self.live
+            .send_replace(Running::Down("it was stopped".into()));
         let _ = done.send(());
     }
 
@@ -155,7 +163,9 @@ impl Watcher {
         let arbiter = Arbiter::new();
         let (tell_address, address) = oneshot::channel();
         let (tell_end, ended) = oneshot::channel();
-        arbiter.spawn(run_actor(actor, tell_address, tell_end));
+        arbiter.spawn_fn(move || {
+            actix::spawn(run_actor(actor, tell_address, tell_end));
+        });
         let address = address.await.map_err(|_| Fault::Ended)?;
         self.channel.note_start(self.store.now(), is_restart);
         self.channel.forget_failures();
@@ -176,7 +186,8 @@ impl Watcher {
 
     /// Waits for the end of a run, looking for hangs and distrust in between.
     async fn watch(&self, mut run: Run, stops: &mut mpsc::Receiver<oneshot::Sender<()>>) -> End {
-        let tick = (self.options.call_watchdog / 8).clamp(Duration::from_millis(5), Duration::from_millis(250));
+        let tick = (self.options.call_watchdog / 8)
+            .clamp(Duration::from_millis(5), Duration::from_millis(250));
         let mut ticks = tokio::time::interval(tick);
         loop {
             tokio::select! {
@@ -247,8 +258,9 @@ impl Watcher {
         let Some(plugin) = self.plugin.clone() else {
             return Err("its plugin is gone".into());
         };
-        let (id, section) = (self.channel.id.to_string(), self.channel.config().config.expose());
-        let opening = tokio::task::spawn_blocking(move || plugin.open(&id, &section));
+        let config = self.channel.config();
+        let opening =
+            tokio::task::spawn_blocking(move || plugin.open(&config.id, &config.config.expose()));
         match tokio::time::timeout(self.options.call_watchdog, opening).await {
             Ok(Ok(Ok((instance, _)))) => Ok(instance),
             Ok(Ok(Err(error))) => Err(error.to_string()),

@@ -63,7 +63,9 @@ impl History {
 
     /// Decides after a fault at `now`. The second hang is the last: each costs a thread.
     pub(super) fn after(&mut self, fault: &Fault, now: Instant) -> Verdict {
-        let calm = self.last.is_some_and(|last| now.duration_since(last) > HEALTHY_AFTER);
+        let calm = self
+            .last
+            .is_some_and(|last| now.duration_since(last) > HEALTHY_AFTER);
         if calm {
             self.faults = 0;
         }
@@ -71,10 +73,17 @@ impl History {
         self.faults += 1;
         self.hangs += u32::from(matches!(fault, Fault::Hang(_)));
         if self.hangs >= 2 {
-            return Verdict::GiveUp(format!("{}, for the second time: the plugin is quarantined", fault.words()));
+            return Verdict::GiveUp(format!(
+                "{}, for the second time: the plugin is quarantined",
+                fault.words()
+            ));
         }
         if self.faults >= self.faults_max {
-            return Verdict::GiveUp(format!("{} ({} failures in a row)", fault.words(), self.faults));
+            return Verdict::GiveUp(format!(
+                "{} ({} failures in a row)",
+                fault.words(),
+                self.faults
+            ));
         }
         let doublings = (self.faults - 1).min(16);
         Verdict::Restart((DELAY_BASE * 2u32.pow(doublings)).min(DELAY_MAX))
@@ -89,9 +98,14 @@ mod tests {
     fn waits_double_up_to_the_limit_and_then_it_is_given_up() {
         let mut history = History::new(5);
         let start = Instant::now();
-        let waits: Vec<Verdict> = (0..5).map(|_| history.after(&Fault::Ended, start)).collect();
+        let waits: Vec<Verdict> = (0..5)
+            .map(|_| history.after(&Fault::Ended, start))
+            .collect();
         let restart = |ms| Verdict::Restart(Duration::from_millis(ms));
-        assert_eq!(waits[..4], [restart(100), restart(200), restart(400), restart(800)]);
+        assert_eq!(
+            waits[..4],
+            [restart(100), restart(200), restart(400), restart(800)]
+        );
         assert!(matches!(&waits[4], Verdict::GiveUp(words) if words.contains("5 failures")));
     }
 
@@ -99,10 +113,19 @@ mod tests {
     fn a_calm_period_forgets_faults_but_the_second_hang_is_the_last() {
         let mut history = History::new(2);
         let start = Instant::now();
-        assert!(matches!(history.after(&Fault::Hang("send"), start), Verdict::Restart(_)));
+        assert!(matches!(
+            history.after(&Fault::Hang("send"), start),
+            Verdict::Restart(_)
+        ));
         let later = start + HEALTHY_AFTER * 2;
-        assert!(matches!(history.after(&Fault::Ended, later), Verdict::Restart(_)));
+        assert!(matches!(
+            history.after(&Fault::Ended, later),
+            Verdict::Restart(_)
+        ));
         let much_later = later + HEALTHY_AFTER * 2;
-        assert!(matches!(history.after(&Fault::Hang("send"), much_later), Verdict::GiveUp(_)));
+        assert!(matches!(
+            history.after(&Fault::Hang("send"), much_later),
+            Verdict::GiveUp(_)
+        ));
     }
 }

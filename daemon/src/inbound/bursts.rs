@@ -1,6 +1,9 @@
 //! Which messages make one turn: a plain state machine over arrivals and time.
 
-use std::{collections::{BTreeSet, HashMap}, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use crate::model::{ChannelId, MessageId, Millis, OrgId, ThreadId, TurnRecord};
 use crate::store::{NewTurn, Position};
@@ -52,8 +55,15 @@ impl Bursts {
     /// A message came. Returns the turn that it had to push out, where the burst was full.
     pub(super) fn add(&mut self, arrival: Arrival, quiet: Quiet) -> Option<NewTurn> {
         let key = (arrival.org, arrival.thread);
-        let full = self.open.get(&key).is_some_and(|burst| burst.messages.len() >= MESSAGES_MAX);
-        let pushed = if full { self.close(key, arrival.at_ms) } else { None };
+        let full = self
+            .open
+            .get(&key)
+            .is_some_and(|burst| burst.messages.len() >= MESSAGES_MAX);
+        let pushed = if full {
+            self.close(key, arrival.at_ms)
+        } else {
+            None
+        };
         let quiet_ms = millis(quiet.quiet);
         let burst = self.open.entry(key).or_insert_with(|| Burst {
             first_seq: arrival.seq,
@@ -151,7 +161,14 @@ mod tests {
         assert_eq!(bursts.next_deadline(), Some(250));
         assert_eq!(bursts.resume(Position(9)), Position(1));
         let turns = bursts.due(250);
-        assert_eq!((turns.len(), turns[0].record.messages.len(), turns[0].first_seq), (1, 3, 1));
+        assert_eq!(
+            (
+                turns.len(),
+                turns[0].record.messages.len(),
+                turns[0].first_seq
+            ),
+            (1, 3, 1)
+        );
         assert_eq!(bursts.resume(Position(9)), Position(9));
         bursts.add(arrival(1, 4, 300), QUIET);
         assert!(bursts.due(399).is_empty());

@@ -67,7 +67,9 @@ impl Coalescer {
                     let batch = match batch {
                         Ok(batch) => batch,
                         Err(StoreError::Gone { kept, .. }) => {
-                            error!("changes before position {kept} are gone; turns in them are not closed");
+                            error!(
+                                "changes before position {kept} are gone; turns in them are not closed"
+                            );
                             reached = Position(kept);
                             follower = self.store.changes(CONSUMER, reached);
                             continue;
@@ -96,7 +98,15 @@ impl Coalescer {
         change: Change,
         before: Position,
     ) -> Option<crate::store::NewTurn> {
-        let Change::Received { org, channel, thread, seq, message, at_ms } = change else {
+        let Change::Received {
+            org,
+            channel,
+            thread,
+            seq,
+            message,
+            at_ms,
+        } = change
+        else {
             return None;
         };
         let quiet = self.quiet_of(&channel);
@@ -113,13 +123,15 @@ impl Coalescer {
     }
 
     fn quiet_of(&self, channel: &ChannelId) -> Quiet {
-        self.registry.get(channel.as_str()).map_or(self.quiet, |channel| {
-            let coalesce = channel.config().coalesce;
-            Quiet {
-                quiet: coalesce.quiet,
-                max: coalesce.max,
-            }
-        })
+        self.registry
+            .get(channel.as_str())
+            .map_or(self.quiet, |channel| {
+                let config = channel.config();
+                Quiet {
+                    quiet: config.coalesce.quiet,
+                    max: config.coalesce.max,
+                }
+            })
     }
 
     fn wait(&self, bursts: &Bursts) -> Duration {

@@ -33,7 +33,12 @@ pub struct Ingress {
 
 impl Ingress {
     /// An ingress that stores to `store`.
-    pub fn new(store: Store, registry: Arc<Registry>, metrics: Arc<Metrics>, policy: ClosedPolicy) -> Self {
+    pub fn new(
+        store: Store,
+        registry: Arc<Registry>,
+        metrics: Arc<Metrics>,
+        policy: ClosedPolicy,
+    ) -> Self {
         Self {
             store,
             registry,
@@ -57,9 +62,13 @@ impl Ingress {
         let began = Instant::now();
         let request = Arc::new(request);
         let asked = request.clone();
-        let received = channel.call("receive", move |instance| instance.receive(&asked)).await;
+        let received = channel
+            .call("receive", move |instance| instance.receive(&asked))
+            .await;
         match received {
-            Ok(received) if received.verdict == Verdict::Challenge => Answer::Adapter(received.response),
+            Ok(received) if received.verdict == Verdict::Challenge => {
+                Answer::Adapter(received.response)
+            }
             Ok(received) if received.verdict == Verdict::Authentic => {
                 self.keep(channel, &request, received, began).await
             }
@@ -90,7 +99,8 @@ impl Ingress {
         let stored = match stored {
             Err(error) if is_ours(&error) => {
                 error!(channel = %channel.id, %error, "a genuine webhook could not be threaded; it is kept and will be replayed");
-                threader::keep_pending(&self.store, verified(Vec::new(), None), &error.to_string()).await
+                threader::keep_pending(&self.store, verified(Vec::new(), None), &error.to_string())
+                    .await
             }
             other => other,
         };
@@ -110,7 +120,8 @@ impl Ingress {
     fn count(&self, channel: &Channel, result: &InboundResult, began: Instant) {
         self.metrics.webhook(&channel.id, result.outcome);
         let seconds = began.elapsed().as_secs_f64();
-        self.metrics.received(&channel.id, result.messages.len(), seconds);
+        self.metrics
+            .received(&channel.id, result.messages.len(), seconds);
     }
 
     /// A webhook that is not genuine is listed without its body and answered as the adapter says.
@@ -150,5 +161,8 @@ impl Ingress {
 /// True for failures of our own logic or data, which another try of the provider would only meet
 /// again; a full queue or a disk that refuses may pass.
 fn is_ours(error: &StoreError) -> bool {
-    !matches!(error, StoreError::Busy { .. } | StoreError::Failed(_) | StoreError::Closed)
+    !matches!(
+        error,
+        StoreError::Busy { .. } | StoreError::Failed(_) | StoreError::Closed
+    )
 }

@@ -1,7 +1,10 @@
 //! Runs kept webhooks through the adapter again: by the daemon for those we failed on, by a person
 //! for those that an older adapter could not read.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -79,7 +82,11 @@ impl Replayer {
                 _ = &mut stop => return,
                 () = tokio::time::sleep(wait) => {}
             }
-            wait = if self.round().await { INTERVAL } else { (wait * 2).min(INTERVAL_MAX) };
+            wait = if self.round().await {
+                INTERVAL
+            } else {
+                (wait * 2).min(INTERVAL_MAX)
+            };
         }
     }
 
@@ -87,10 +94,14 @@ impl Replayer {
     async fn round(&self) -> bool {
         let mut all_well = true;
         for channel in self.registry.routes().channels() {
-            let pending = self.store.pending_events(channel.org, &channel.id, ROUND_MAX);
+            let pending = self
+                .store
+                .pending_events(channel.org, &channel.id, ROUND_MAX);
             for event in pending.unwrap_or_default() {
                 match self.replay(channel, event, false).await {
-                    Ok(done) => info!(channel = %channel.id, outcome = done.outcome.as_str(), "a pending webhook was replayed"),
+                    Ok(done) => {
+                        info!(channel = %channel.id, outcome = done.outcome.as_str(), "a pending webhook was replayed")
+                    }
                     Err(error) => {
                         all_well = false;
                         warn!(channel = %channel.id, %error, "a pending webhook could not be replayed yet");
@@ -102,7 +113,12 @@ impl Replayer {
     }
 
     /// Replays one event by its id. A dry run stores nothing.
-    pub async fn by_id(&self, channel: &Arc<Channel>, id: EventId, dry_run: bool) -> Result<Replayed, ReplayError> {
+    pub async fn by_id(
+        &self,
+        channel: &Arc<Channel>,
+        id: EventId,
+        dry_run: bool,
+    ) -> Result<Replayed, ReplayError> {
         let event = self.store.webhook_event(channel.org, &channel.id, id)?;
         let event = event.ok_or(ReplayError::NotFound)?;
         self.replay(channel, event, dry_run).await
@@ -117,13 +133,18 @@ impl Replayer {
         let began = Instant::now();
         let request = Arc::new(self.request(&record).await?);
         let asked = request.clone();
-        let received = channel.call("receive", move |instance| instance.receive(&asked)).await?;
+        let received = channel
+            .call("receive", move |instance| instance.receive(&asked))
+            .await?;
         check_verdict(&received)?;
         let events = received.events;
         if let Some(reason) = received.unparsed {
             return self.still_unparsed(channel, &record, reason, dry_run).await;
         }
-        let messages = events.iter().filter(|event| matches!(event, Event::Message(_))).count();
+        let messages = events
+            .iter()
+            .filter(|event| matches!(event, Event::Message(_)))
+            .count();
         if dry_run {
             return Ok(Replayed {
                 outcome: record.outcome,
@@ -160,7 +181,13 @@ impl Replayer {
     ) -> Result<Replayed, ReplayError> {
         if !dry_run {
             self.store
-                .mark_event(channel.org, &channel.id, record.id, Outcome::Unparsed, Some(reason))
+                .mark_event(
+                    channel.org,
+                    &channel.id,
+                    record.id,
+                    Outcome::Unparsed,
+                    Some(reason),
+                )
                 .await?;
         }
         Ok(Replayed {

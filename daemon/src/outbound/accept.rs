@@ -111,7 +111,10 @@ pub async fn accept(
 fn check(channel: &Channel, request: &SendRequest) -> Result<Identity, AcceptError> {
     let Some(facts) = &channel.facts else {
         let reason = channel.down_reason().unwrap_or_default();
-        return Err(refused("channel_down", format!("channel {} can't send: {reason}", channel.id)));
+        return Err(refused(
+            "channel_down",
+            format!("channel {} can't send: {reason}", channel.id),
+        ));
     };
     if !facts.can_send {
         return Err(refused(
@@ -132,7 +135,10 @@ fn check(channel: &Channel, request: &SendRequest) -> Result<Identity, AcceptErr
 
 fn check_content(content: &Content, max_len: Option<u32>) -> Result<(), AcceptError> {
     if content.is_empty() {
-        return Err(refused("empty_content", "there is nothing to send: content has no text, html, media or template"));
+        return Err(refused(
+            "empty_content",
+            "there is nothing to send: content has no text, html, media or template",
+        ));
     }
     let texts = [&content.text, &content.html, &content.subject];
     let bytes: usize = texts.into_iter().flatten().map(String::len).sum();
@@ -144,7 +150,10 @@ fn check_content(content: &Content, max_len: Option<u32>) -> Result<(), AcceptEr
         let detail = format!("{} attachments, more than {MEDIA_MAX}", content.media.len());
         return Err(refused("too_many_media", detail));
     }
-    let len = content.text.as_deref().map_or(0, |text| text.chars().count());
+    let len = content
+        .text
+        .as_deref()
+        .map_or(0, |text| text.chars().count());
     match max_len {
         Some(max) if len > max as usize => {
             let detail = format!("the text has {len} characters, this channel takes {max}");
@@ -157,7 +166,10 @@ fn check_content(content: &Content, max_len: Option<u32>) -> Result<(), AcceptEr
 /// The address in its space's normal form.
 fn address(space: &str, to: &str) -> Result<String, AcceptError> {
     if to.is_empty() || to.len() > ADDRESS_BYTES_MAX || to.chars().any(char::is_control) {
-        return Err(refused("invalid_recipient", "\"to\" is empty, too long or not an address"));
+        return Err(refused(
+            "invalid_recipient",
+            "\"to\" is empty, too long or not an address",
+        ));
     }
     match space {
         "phone" => phone(to),
@@ -175,7 +187,8 @@ fn address(space: &str, to: &str) -> Result<String, AcceptError> {
 fn phone(to: &str) -> Result<String, AcceptError> {
     let plain: String = to.chars().filter(|c| !" .-()/".contains(*c)).collect();
     let digits = plain.strip_prefix('+').unwrap_or_default();
-    let right = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let right =
+        (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     if right && !digits.starts_with('0') {
         return Ok(plain);
     }
@@ -199,7 +212,11 @@ mod tests {
             ("phone", "+1555010012345678", None),
             ("phone", "", None),
             ("whatsapp", "whatsapp:+15550100123", Some("+15550100123")),
-            ("whatsapp", "US.13491208655302741918", Some("US.13491208655302741918")),
+            (
+                "whatsapp",
+                "US.13491208655302741918",
+                Some("US.13491208655302741918"),
+            ),
             ("email", "Ada@Example.ORG", Some("ada@example.org")),
             ("webhook", "user 7", Some("user 7")),
             ("webhook", "a\nb", None),
@@ -215,10 +232,16 @@ mod tests {
         for (content, code) in [
             (Content::text(""), "empty_content"),
             (Content::text("abc"), "text_too_long"),
-            (Content::text("a".repeat(CONTENT_BYTES_MAX + 1)), "content_too_large"),
+            (
+                Content::text("a".repeat(CONTENT_BYTES_MAX + 1)),
+                "content_too_large",
+            ),
         ] {
             let error = check_content(&content, Some(2)).unwrap_err();
-            assert!(matches!(error, AcceptError::Refused { code: found, .. } if found == code), "{error}");
+            assert!(
+                matches!(error, AcceptError::Refused { code: found, .. } if found == code),
+                "{error}"
+            );
         }
     }
 }

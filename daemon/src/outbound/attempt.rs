@@ -77,7 +77,9 @@ impl Attempter<'_> {
                     error.class = ErrorClass::Transient;
                 }
                 let chance = rand::random::<f64>();
-                let next = self.backoff.after(&error, item.attempts, item.accepted_at_ms, now, chance);
+                let next =
+                    self.backoff
+                        .after(&error, item.attempts, item.accepted_at_ms, now, chance);
                 match next {
                     Next::At(due_ms) => Attempt::Later {
                         error: failure,
@@ -124,13 +126,20 @@ impl Attempter<'_> {
 
     /// Records an outcome. A store that fails now leaves the lease, which a restart resolves.
     async fn record(&self, id: MessageId, attempt: Attempt) {
-        if let Err(error) = self.store.finish_attempt(self.channel.org, id, attempt).await {
+        if let Err(error) = self
+            .store
+            .finish_attempt(self.channel.org, id, attempt)
+            .await
+        {
             tracing::error!(channel = %self.channel.id, message = %id, %error, "the outcome of a send could not be stored");
         }
     }
 
     fn is_idempotent(&self) -> bool {
-        self.channel.facts.as_ref().is_some_and(|facts| facts.idempotent_send)
+        self.channel
+            .facts
+            .as_ref()
+            .is_some_and(|facts| facts.idempotent_send)
     }
 
     fn outbound(&self, item: &OutboxItem, message: &Message) -> OutboundMessage {

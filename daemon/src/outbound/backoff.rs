@@ -83,11 +83,22 @@ mod tests {
 
     #[test]
     fn only_what_passes_is_tried_again() {
-        for class in [ErrorClass::Recipient, ErrorClass::OptedOut, ErrorClass::Bug, ErrorClass::Ambiguous] {
+        for class in [
+            ErrorClass::Recipient,
+            ErrorClass::OptedOut,
+            ErrorClass::Bug,
+            ErrorClass::Ambiguous,
+        ] {
             assert_eq!(BACKOFF.after(&error(class), 1, 0, 0, 0.5), Next::GiveUp);
         }
-        assert_eq!(BACKOFF.after(&error(ErrorClass::Transient), 1, 0, 0, 0.5), Next::At(2500));
-        assert_eq!(BACKOFF.after(&error(ErrorClass::Transient), 12, 0, 0, 0.5), Next::GiveUp);
+        assert_eq!(
+            BACKOFF.after(&error(ErrorClass::Transient), 1, 0, 0, 0.5),
+            Next::At(2500)
+        );
+        assert_eq!(
+            BACKOFF.after(&error(ErrorClass::Transient), 12, 0, 0, 0.5),
+            Next::GiveUp
+        );
     }
 
     #[test]

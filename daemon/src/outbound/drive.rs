@@ -42,7 +42,10 @@ impl DriveError {
     pub fn into_adapter_error(self) -> AdapterError {
         match self {
             Self::Adapter(error) => error,
-            Self::Channel { error: ChannelError::Call(CallError::Failed(error)), .. } => error,
+            Self::Channel {
+                error: ChannelError::Call(CallError::Failed(error)),
+                ..
+            } => error,
             Self::Channel { error, calls: 0 } => {
                 let class = match &error {
                     ChannelError::Call(CallError::Unsupported) => ErrorClass::Unsupported,
@@ -55,7 +58,9 @@ impl DriveError {
                 "channel",
                 format!("the adapter failed after a call was made: {error}"),
             ),
-            Self::Store(error) => AdapterError::new(ErrorClass::Transient, "store", error.to_string()),
+            Self::Store(error) => {
+                AdapterError::new(ErrorClass::Transient, "store", error.to_string())
+            }
         }
     }
 }
@@ -95,7 +100,10 @@ where
         match next {
             Step::Done { result } => return Ok(result),
             Step::Fail { error } => return Err(DriveError::Adapter(error)),
-            Step::Call { request, cursor: next } => {
+            Step::Call {
+                request,
+                cursor: next,
+            } => {
                 check_cursor(&next)?;
                 save(next.clone()).await?;
                 cursor = next;
@@ -136,4 +144,3 @@ fn hex_random() -> String {
 pub(crate) fn no_memory(_: Value) -> std::future::Ready<Result<(), StoreError>> {
     std::future::ready(Ok(()))
 }
-

@@ -17,7 +17,7 @@ mod transport;
 pub use accept::{AcceptError, SendRequest, Sender, accept};
 pub use attempt::callback_url;
 pub use backoff::{Backoff, Next};
-pub use drive::{DriveError, drive};
 pub(crate) use drive::no_memory;
+pub use drive::{DriveError, drive};
 pub use outbox::{Outbox, OutboxContext};
 pub use transport::{Transport, TransportOptions};

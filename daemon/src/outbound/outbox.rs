@@ -57,7 +57,11 @@ pub struct Outbox {
 
 impl Outbox {
     /// Starts the outbox of a channel on an arbiter.
-    pub fn start(channel: Arc<Channel>, context: OutboxContext, arbiter: &actix::ArbiterHandle) -> Self {
+    pub fn start(
+        channel: Arc<Channel>,
+        context: OutboxContext,
+        arbiter: &actix::ArbiterHandle,
+    ) -> Self {
         let wake = Arc::new(Notify::new());
         let (stop, stopping) = oneshot::channel();
         let (done, stopped) = oneshot::channel();
@@ -143,13 +147,20 @@ impl Worker {
             backoff: self.context.backoff,
             public_url: &self.context.public_url,
         };
-        match self.context.store.leased(self.channel.org, &self.channel.id).await {
+        match self
+            .context
+            .store
+            .leased(self.channel.org, &self.channel.id)
+            .await
+        {
             Ok(leased) => {
                 for (item, _) in leased {
                     attempter.recover(&item).await;
                 }
             }
-            Err(error) => warn!(channel = %self.channel.id, %error, "leases of the last run could not be read"),
+            Err(error) => {
+                warn!(channel = %self.channel.id, %error, "leases of the last run could not be read")
+            }
         }
     }
 
@@ -173,7 +184,11 @@ impl Worker {
     }
 
     fn may_send(&self) -> bool {
-        let can_send = self.channel.facts.as_ref().is_some_and(|facts| facts.can_send);
+        let can_send = self
+            .channel
+            .facts
+            .as_ref()
+            .is_some_and(|facts| facts.can_send);
         can_send
             && self.channel.down_reason().is_none()
             && self.context.health.lets_send(&self.channel.id)
@@ -200,7 +215,12 @@ impl Worker {
 
     /// Tells health and metrics what was seen.
     fn note(&mut self, seen: &Seen) {
-        let OutboxContext { health, metrics, store, .. } = &self.context;
+        let OutboxContext {
+            health,
+            metrics,
+            store,
+            ..
+        } = &self.context;
         match seen {
             Seen::Nothing => {}
             Seen::Sent(receipt) => {

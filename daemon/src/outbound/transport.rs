@@ -74,7 +74,9 @@ impl Transport {
                 refuse_private(&url)?;
             }
             let same_host = url.host_str() == origin.as_deref();
-            let response = self.once(&request, url.clone(), same_host, allow_private).await?;
+            let response = self
+                .once(&request, url.clone(), same_host, allow_private)
+                .await?;
             match redirect_target(&response, &url) {
                 Some(next) if hops > 0 => {
                     hops -= 1;
@@ -95,8 +97,14 @@ impl Transport {
     ) -> Result<reqwest::Response, TransportError> {
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|_| refused(format!("\"{}\" is not an HTTP method", request.method)))?;
-        let client = if allow_private { &self.any } else { &self.public };
-        let mut builder = client.request(method, url).headers(headers(request, same_host)?);
+        let client = if allow_private {
+            &self.any
+        } else {
+            &self.public
+        };
+        let mut builder = client
+            .request(method, url)
+            .headers(headers(request, same_host)?);
         match &request.body {
             Body::Empty => {}
             Body::Bytes { bytes } => builder = builder.body(bytes.clone()),
@@ -153,14 +161,19 @@ fn parse_url(text: &str) -> Result<Url, TransportError> {
     let url = Url::parse(text).map_err(|error| refused(format!("the URL is wrong: {error}")))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        other => Err(refused(format!("the URL's scheme is {other}, not http or https"))),
+        other => Err(refused(format!(
+            "the URL's scheme is {other}, not http or https"
+        ))),
     }
 }
 
 /// A literal address is never resolved, so it is looked at here.
 fn refuse_private(url: &Url) -> Result<(), TransportError> {
     let host = url.host_str().unwrap_or_default();
-    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let literal = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
     match literal {
         Ok(address) if !is_public(address) => Err(TransportError {
             kind: TransportKind::Forbidden,

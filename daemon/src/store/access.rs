@@ -28,7 +28,10 @@ impl Store {
     /// The organizations that were ever configured, by slug.
     pub fn organizations(&self) -> Vec<(String, OrgId)> {
         let known = self.organizations.read();
-        known.iter().map(|(slug, org)| (slug.clone(), *org)).collect()
+        known
+            .iter()
+            .map(|(slug, org)| (slug.clone(), *org))
+            .collect()
     }
 
     /// The slug of an organization.
@@ -41,7 +44,9 @@ impl Store {
     /// Stores a token.
     pub async fn save_token(&self, token: &ApiToken) -> Result<(), StoreError> {
         let key = keys::token(token.id);
-        let pending = self.engine.transact(|tx| tx.put(&key, &codec::encode(token)))?;
+        let pending = self
+            .engine
+            .transact(|tx| tx.put(&key, &codec::encode(token)))?;
         pending.await?;
         self.tokens.write().insert(token.hash, token.clone());
         Ok(())
@@ -50,9 +55,7 @@ impl Store {
     /// Revokes a token. False where there was none.
     pub async fn revoke_token(&self, id: TokenId) -> Result<bool, StoreError> {
         let key = keys::token(id);
-        let pending = self.engine.transact(|tx| {
-            tx.delete(&key)
-        })?;
+        let pending = self.engine.transact(|tx| tx.delete(&key))?;
         self.tokens.write().retain(|_, token| token.id != id);
         Ok(pending.await?.0)
     }
@@ -77,7 +80,9 @@ impl Store {
         toggle: Toggle,
     ) -> Result<(), StoreError> {
         let key = keys::toggle(org, channel);
-        let pending = self.engine.transact(|tx| tx.put(&key, &codec::encode(&toggle)))?;
+        let pending = self
+            .engine
+            .transact(|tx| tx.put(&key, &codec::encode(&toggle)))?;
         pending.await?;
         Ok(())
     }

@@ -94,7 +94,12 @@ impl Store {
         &self,
         org: OrgId,
         id: MessageId,
-        plan: impl FnOnce(&mut Transaction<'_>, &mut OutboxItem, &mut Message, i64) -> Result<(), StoreError>,
+        plan: impl FnOnce(
+            &mut Transaction<'_>,
+            &mut OutboxItem,
+            &mut Message,
+            i64,
+        ) -> Result<(), StoreError>,
     ) -> Result<Decision, StoreError> {
         let now = self.now();
         let pending = self.engine.transact(|tx| {

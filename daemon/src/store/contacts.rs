@@ -24,7 +24,9 @@ pub(crate) fn find_or_create(
         None => None,
     };
     match open {
-        Some(thread) if thread.state == ThreadState::Open => Ok(conversation(known.contact, thread)),
+        Some(thread) if thread.state == ThreadState::Open => {
+            Ok(conversation(known.contact, thread))
+        }
         Some(mut thread) if peer.policy == ClosedPolicy::Reopen => {
             thread.state = ThreadState::Open;
             Ok(conversation(known.contact, thread))
@@ -64,7 +66,10 @@ fn create(
         thread: Some(thread.id),
         ..contact
     };
-    tx.insert(&keys::contact(peer.org, contact.id), &codec::encode(&contact));
+    tx.insert(
+        &keys::contact(peer.org, contact.id),
+        &codec::encode(&contact),
+    );
     let record = IdentityRecord {
         contact: contact.id,
         thread: contact.thread,

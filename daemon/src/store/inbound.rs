@@ -95,7 +95,10 @@ impl Store {
         Ok(result)
     }
 
-    #[expect(clippy::type_complexity, reason = "a result and what to note once it is durable")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "a result and what to note once it is durable"
+    )]
     fn plan_inbound(
         &self,
         tx: &mut Transaction<'_>,
@@ -152,8 +155,14 @@ impl Store {
         match routed.event {
             Event::Message(message) => self.plan_message(tx, &channel, message, policy, at_ms),
             Event::Status(report) => {
-                let applied =
-                    reports::apply(tx, channel.org, &channel.id, report, Source::Callback, at_ms)?;
+                let applied = reports::apply(
+                    tx,
+                    channel.org,
+                    &channel.id,
+                    report,
+                    Source::Callback,
+                    at_ms,
+                )?;
                 Ok(match applied {
                     Applied::Repeated => Effect::Duplicate,
                     Applied::Changed | Applied::Noted | Applied::Waiting => Effect::Kept,

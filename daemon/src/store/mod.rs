@@ -22,21 +22,15 @@ mod reports;
 mod turns;
 mod views;
 
-use std::{
-    collections::HashMap,
-    ops::Bound,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, ops::Bound, path::Path, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
 
-use self::{clock::Clock, inbox::Inbox};
 pub use self::{
     access::ThreadUpdate,
     attention::Decision,
-    changes::{Change, Changes, Changed},
+    changes::{Change, Changed, Changes},
     engine::{Engine, EngineOptions, OpenError, OpenReport, Position, StoreError},
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
@@ -45,6 +39,7 @@ pub use self::{
     reports::Applied,
     turns::NewTurn,
 };
+use self::{clock::Clock, inbox::Inbox};
 use crate::model::{ApiToken, ChannelId, Millis, OrgId, Thread};
 
 /// Name under which the clock is saved.
@@ -247,4 +242,3 @@ impl RejectedSlots {
         *place
     }
 }
-

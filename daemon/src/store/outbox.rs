@@ -139,7 +139,8 @@ impl Store {
         let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
         let idempotency = new.idempotency.clone();
         let (priority, due_ms) = (new.priority, new.send_at_ms.unwrap_or(now).max(now));
-        let mut message = self.queued_message(new, conversation.contact, conversation.thread.id, now);
+        let mut message =
+            self.queued_message(new, conversation.contact, conversation.thread.id, now);
         records::append_message(tx, org, &mut conversation.thread, &mut message);
         let item = OutboxItem {
             message: message.id,
@@ -159,7 +160,10 @@ impl Store {
                 request: idempotency.request,
                 message: message.id,
             };
-            tx.insert(&keys::idempotency(org, &idempotency.key), &codec::encode(&record));
+            tx.insert(
+                &keys::idempotency(org, &idempotency.key),
+                &codec::encode(&record),
+            );
         }
         records::note(
             tx,
@@ -246,7 +250,12 @@ impl Store {
     }
 
     /// Saves the adapter's cursor; call before performing the request that goes with it.
-    pub async fn save_cursor(&self, org: OrgId, id: MessageId, cursor: &Value) -> Result<(), StoreError> {
+    pub async fn save_cursor(
+        &self,
+        org: OrgId,
+        id: MessageId,
+        cursor: &Value,
+    ) -> Result<(), StoreError> {
         let pending = self.engine.transact(|tx| {
             if let Some(mut item) = queue::item(tx, org, id)? {
                 item.cursor = cursor.clone();
@@ -266,7 +275,9 @@ impl Store {
         attempt: Attempt,
     ) -> Result<Status, StoreError> {
         let now = self.now();
-        let pending = self.engine.transact(|tx| plan_finish(tx, org, id, attempt, now))?;
+        let pending = self
+            .engine
+            .transact(|tx| plan_finish(tx, org, id, attempt, now))?;
         Ok(pending.await?.0)
     }
 
@@ -321,16 +332,36 @@ fn plan_finish(
                 tx.put(&keys::awaiting(org, &message.channel, message.id), [])?;
             }
         }
-        Attempt::Later { error, due_ms, counts } => {
+        Attempt::Later {
+            error,
+            due_ms,
+            counts,
+        } => {
             item.attempts -= u32::from(!counts).min(item.attempts);
             item.error = Some(error);
             queue::reschedule(tx, org, &mut item, OutboxState::Retrying, due_ms)?;
         }
         Attempt::Failed(error) => {
-            give_up(tx, org, &mut item, &mut message, error, OutboxState::Dead, now)?;
+            give_up(
+                tx,
+                org,
+                &mut item,
+                &mut message,
+                error,
+                OutboxState::Dead,
+                now,
+            )?;
         }
         Attempt::Uncertain(error) => {
-            give_up(tx, org, &mut item, &mut message, error, OutboxState::Uncertain, now)?;
+            give_up(
+                tx,
+                org,
+                &mut item,
+                &mut message,
+                error,
+                OutboxState::Uncertain,
+                now,
+            )?;
         }
     }
     if message.status != before {

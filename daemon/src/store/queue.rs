@@ -25,16 +25,27 @@ pub(crate) fn item(
 }
 
 /// Puts a new item in line behind everything that waits for the same contact.
-pub(crate) fn enqueue(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
+pub(crate) fn enqueue(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &OutboxItem,
+) -> Result<(), StoreError> {
     tx.insert(&keys::outbox(org, item.message), &codec::encode(item));
     join_line(tx, org, item)
 }
 
 /// Puts a stored item in line; it is made due at once where it is the first.
-pub(crate) fn join_line(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
+pub(crate) fn join_line(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &OutboxItem,
+) -> Result<(), StoreError> {
     let line = keys::queue_of(org, &item.channel, item.contact);
     let is_first = tx.scan(&line, 1)?.is_empty();
-    tx.put(&keys::queue(org, &item.channel, item.contact, item.message), &[])?;
+    tx.put(
+        &keys::queue(org, &item.channel, item.contact, item.message),
+        &[],
+    )?;
     if is_first {
         make_due(tx, org, item)?;
     }
@@ -79,7 +90,11 @@ fn unschedule(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result
 }
 
 /// Leases an item: from due to leased, one attempt begun.
-pub(crate) fn lease(tx: &mut Transaction<'_>, org: OrgId, item: &mut OutboxItem) -> Result<(), StoreError> {
+pub(crate) fn lease(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &mut OutboxItem,
+) -> Result<(), StoreError> {
     unschedule(tx, org, item)?;
     item.state = OutboxState::Leased;
     item.attempts += 1;
@@ -109,7 +124,11 @@ pub(crate) fn set_state(
     Ok(())
 }
 
-fn drop_attention(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
+fn drop_attention(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &OutboxItem,
+) -> Result<(), StoreError> {
     for state in [
         OutboxState::Retrying,
         OutboxState::Held,
@@ -141,7 +160,11 @@ pub(crate) fn reschedule(
 }
 
 /// Removes an item for good.
-pub(crate) fn remove(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
+pub(crate) fn remove(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &OutboxItem,
+) -> Result<(), StoreError> {
     leave_line(tx, org, item)?;
     drop_attention(tx, org, item)?;
     tx.delete(&keys::outbox(org, item.message))?;
@@ -192,7 +215,6 @@ pub(crate) fn due_ids(
     }
     Ok(ids)
 }
-
 
 /// The time in a due key behind its lane's prefix.
 pub(crate) fn due_of(prefix: &[u8], key: &[u8]) -> Millis {

@@ -9,7 +9,7 @@ use super::{
     engine::{StoreError, Transaction},
     keys,
 };
-use crate::model::{ChannelId, Contact, ContactId, Message, MessageId, Millis, OrgId, Thread, ThreadId};
+use crate::model::{ChannelId, ContactId, Message, MessageId, Millis, OrgId, Thread, ThreadId};
 
 /// Where a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,8 @@ pub(crate) fn message_at(
     place: Place,
 ) -> Result<Message, StoreError> {
     let key = keys::message(org, place.thread, place.seq);
-    load(tx, &key)?.ok_or_else(|| StoreError::unreadable(&key, "a locator points here, but nothing is"))
+    load(tx, &key)?
+        .ok_or_else(|| StoreError::unreadable(&key, "a locator points here, but nothing is"))
 }
 
 /// Writes a changed message back.
@@ -113,7 +114,10 @@ pub(crate) fn append_message(
         thread: thread.id,
         seq: message.seq,
     });
-    tx.insert(&keys::message(org, thread.id, message.seq), &codec::encode(message));
+    tx.insert(
+        &keys::message(org, thread.id, message.seq),
+        &codec::encode(message),
+    );
     tx.insert(&keys::locator(org, message.id), &place);
     if let Some(external_id) = &message.external_id {
         tx.insert(&keys::external(org, &message.channel, external_id), &place);

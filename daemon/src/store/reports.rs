@@ -11,9 +11,7 @@ use super::{
     keys, queue,
     records::{self, Place, load},
 };
-use crate::model::{
-    ChannelId, Failure, Message, MessageId, Millis, OrgId, Report, Source, Status,
-};
+use crate::model::{ChannelId, Failure, Message, MessageId, Millis, OrgId, Report, Source, Status};
 
 /// Reports kept for a message that is not known yet.
 const WAITING_MAX: usize = 32;
@@ -197,7 +195,8 @@ fn wait(
 ) -> Result<Applied, StoreError> {
     let key = keys::waiting(org, channel, &report.external_id);
     let mut waiting: Vec<Waiting> = load(tx, &key)?.unwrap_or_default();
-    let same = |known: &Waiting| known.report.status == report.status && known.report.code == report.code;
+    let same =
+        |known: &Waiting| known.report.status == report.status && known.report.code == report.code;
     if waiting.iter().any(same) {
         return Ok(Applied::Repeated);
     }
@@ -225,7 +224,12 @@ pub(crate) fn apply_waiting(
     let Some(waiting) = load::<Vec<Waiting>>(tx, &key)? else {
         return Ok(());
     };
-    for Waiting { report, source, at_ms } in waiting {
+    for Waiting {
+        report,
+        source,
+        at_ms,
+    } in waiting
+    {
         apply_to(tx, org, message, report, source, at_ms)?;
     }
     tx.delete(&key)?;

@@ -49,7 +49,10 @@ impl HealthBoard {
 
     /// Whether a channel may send now. One that was not checked yet may: its first send tells.
     pub fn lets_send(&self, channel: &ChannelId) -> bool {
-        !matches!(self.get(channel).status, HealthStatus::Down | HealthStatus::Disabled)
+        !matches!(
+            self.get(channel).status,
+            HealthStatus::Down | HealthStatus::Disabled
+        )
     }
 
     /// Switches a channel on or off. Switched on, its health is unknown until the next check.
@@ -139,7 +142,9 @@ impl Entry {
         };
         health.last_error = match health.status {
             HealthStatus::Healthy => None,
-            _ => probe.detail.or_else(|| Some("the provider gave no reason".into())),
+            _ => probe
+                .detail
+                .or_else(|| Some("the provider gave no reason".into())),
         };
         health.account = probe.account.or(health.account.take());
         health.display_name = probe.display_name.or(health.display_name.take());
@@ -194,7 +199,11 @@ mod tests {
         let status = || board.get(&channel).status;
         assert_eq!(status(), HealthStatus::Unknown);
         assert!(board.lets_send(&channel));
-        for expected in [HealthStatus::Degraded, HealthStatus::Degraded, HealthStatus::Down] {
+        for expected in [
+            HealthStatus::Degraded,
+            HealthStatus::Degraded,
+            HealthStatus::Down,
+        ] {
             board.checked(&channel, checked(Err(ErrorClass::Transient)));
             assert_eq!(status(), expected);
         }

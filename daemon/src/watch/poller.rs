@@ -38,7 +38,12 @@ pub struct Poller {
 
 impl Poller {
     /// A poller over `store`.
-    pub fn new(store: Store, transport: Transport, board: Arc<HealthBoard>, options: PollerOptions) -> Self {
+    pub fn new(
+        store: Store,
+        transport: Transport,
+        board: Arc<HealthBoard>,
+        options: PollerOptions,
+    ) -> Self {
         Self {
             store,
             transport,
@@ -50,10 +55,12 @@ impl Poller {
     /// Polls a channel on the interval until `stop` is dropped or fires. Ends at once where its
     /// adapter can't be asked.
     pub async fn watch(self, channel: Arc<Channel>, mut stop: oneshot::Receiver<()>) {
-        let can_poll = channel
-            .plugin
-            .as_ref()
-            .is_some_and(|plugin| plugin.manifest().capabilities.contains(&Capability::DeliveryStatus));
+        let can_poll = channel.plugin.as_ref().is_some_and(|plugin| {
+            plugin
+                .manifest()
+                .capabilities
+                .contains(&Capability::DeliveryStatus)
+        });
         if !can_poll {
             return;
         }
@@ -112,7 +119,9 @@ impl Poller {
             no_memory,
         )
         .await?;
-        self.store.apply_reports(channel.org, &channel.id, reports).await?;
+        self.store
+            .apply_reports(channel.org, &channel.id, reports)
+            .await?;
         Ok(())
     }
 }

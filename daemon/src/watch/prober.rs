@@ -1,6 +1,9 @@
 //! Checks every channel by a live call: at start, on the interval, and on demand.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::oneshot;
 use trunkline_plugin_api::{AdapterError, ErrorClass, Probe};
@@ -33,7 +36,12 @@ pub struct Prober {
 
 impl Prober {
     /// A prober that writes to `board`.
-    pub fn new(board: Arc<HealthBoard>, transport: Transport, store: Store, options: ProberOptions) -> Self {
+    pub fn new(
+        board: Arc<HealthBoard>,
+        transport: Transport,
+        store: Store,
+        options: ProberOptions,
+    ) -> Self {
         Self {
             board,
             transport,
@@ -99,11 +107,21 @@ impl Prober {
                 "No credentials configured",
             ));
         }
-        let step = |instance: &crate::plugin::Instance, turn: &trunkline_plugin_api::Turn| instance.probe(turn);
+        let step = |instance: &crate::plugin::Instance, turn: &trunkline_plugin_api::Turn| {
+            instance.probe(turn)
+        };
         let start = serde_json::Value::Null;
-        drive(channel, &self.transport, "probe", start, || self.store.now(), step, no_memory)
-            .await
-            .map_err(crate::outbound::DriveError::into_adapter_error)
+        drive(
+            channel,
+            &self.transport,
+            "probe",
+            start,
+            || self.store.now(),
+            step,
+            no_memory,
+        )
+        .await
+        .map_err(crate::outbound::DriveError::into_adapter_error)
     }
 }
 

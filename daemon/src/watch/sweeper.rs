@@ -43,13 +43,20 @@ impl Sweeper {
     }
 
     async fn round(&self) {
-        let kept_ms = Millis::try_from(self.options.webhook_events.as_millis()).unwrap_or(Millis::MAX);
+        let kept_ms =
+            Millis::try_from(self.options.webhook_events.as_millis()).unwrap_or(Millis::MAX);
         let before = self.store.now().saturating_sub(kept_ms);
         for channel in self.registry.routes().channels() {
-            match self.store.sweep_events(channel.org, &channel.id, before).await {
+            match self
+                .store
+                .sweep_events(channel.org, &channel.id, before)
+                .await
+            {
                 Ok(0) => {}
                 Ok(ended) => info!(channel = %channel.id, ended, "old webhook events were removed"),
-                Err(error) => warn!(channel = %channel.id, %error, "old webhook events could not be removed"),
+                Err(error) => {
+                    warn!(channel = %channel.id, %error, "old webhook events could not be removed")
+                }
             }
         }
     }
