@@ -6,6 +6,7 @@
 
 pub mod channel;
 pub mod config;
+pub mod gateway;
 pub mod inbound;
 pub mod metrics;
 pub mod model;
@@ -13,3 +14,4 @@ pub mod outbound;
 pub mod plugin;
 pub mod store;
 pub mod watch;
+pub mod web;

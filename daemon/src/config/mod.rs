@@ -54,6 +54,9 @@ pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
 pub use units::{ByteSize, HumanTime};
 
+/// The configuration in force, shared by all who read it as they go; a reload replaces it.
+pub type Settings = Arc<arc_swap::ArcSwap<Config>>;
+
 /// A configuration that has passed every check but those of the adapters.
 #[derive(Debug, Clone)]
 pub struct Config {
