@@ -16,6 +16,8 @@
 //!
 //! A configuration never changes: a reload loads a new one.
 
+#![forbid(unsafe_code)]
+
 mod adapters;
 mod channel;
 mod document;
