@@ -110,12 +110,14 @@ impl Admin {
 
     /// `POST /api/v1/{path}` without a body.
     pub(super) async fn post(&self, path: &[&str]) -> Result<Value, AdminError> {
-        self.send(self.client.post(url(path, &Query::default()))).await
+        self.send(self.client.post(url(path, &Query::default())))
+            .await
     }
 
     /// `DELETE /api/v1/{path}`.
     pub(super) async fn delete(&self, path: &[&str]) -> Result<Value, AdminError> {
-        self.send(self.client.delete(url(path, &Query::default()))).await
+        self.send(self.client.delete(url(path, &Query::default())))
+            .await
     }
 
     /// `POST` with a query, a JSON body and headers, as far as they are given.
@@ -213,7 +215,10 @@ pub(super) fn id(text: &str) -> Result<String, String> {
 fn explain(error: &reqwest::Error, socket: &Path) -> String {
     if error.is_timeout() {
         let seconds = TIMEOUT.as_secs();
-        return format!("the daemon on {} has not answered within {seconds} s", socket.display());
+        return format!(
+            "the daemon on {} has not answered within {seconds} s",
+            socket.display()
+        );
     }
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut words = error.to_string();
@@ -268,7 +273,9 @@ mod tests {
             stream.write_all(answer.as_bytes()).await.expect("written");
             String::from_utf8_lossy(&request[..length]).into_owned()
         };
-        let query = Query::default().with("identifier", Some("+1 5")).with("limit", None::<u32>);
+        let query = Query::default()
+            .with("identifier", Some("+1 5"))
+            .with("limit", None::<u32>);
         let admin = client(&socket);
         let path = ["contacts", "a?b"];
         tokio::join!(admin.get(&path, &query), serve)
@@ -280,7 +287,10 @@ mod tests {
             asked("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n{\"items\":[]}").await;
         assert_eq!(answer.expect("JSON"), serde_json::json!({"items": []}));
         let line = request.lines().next().unwrap_or_default();
-        assert_eq!(line, "GET /api/v1/contacts/a%3Fb?identifier=%2B1+5 HTTP/1.1");
+        assert_eq!(
+            line,
+            "GET /api/v1/contacts/a%3Fb?identifier=%2B1+5 HTTP/1.1"
+        );
     }
 
     #[tokio::test]
@@ -289,13 +299,19 @@ mod tests {
         let head = "HTTP/1.1 422 Unprocessable Content\r\ncontent-length: ";
         let (answer, _) = asked(&format!("{head}{}\r\n\r\n{body}", body.len())).await;
         let error = answer.expect_err("refused");
-        assert_eq!(error.to_string(), "Not sent: the window is closed (window_closed)");
+        assert_eq!(
+            error.to_string(),
+            "Not sent: the window is closed (window_closed)"
+        );
     }
 
     #[tokio::test]
     async fn an_answer_that_is_not_json_is_told() {
         let (answer, _) = asked("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
-        assert!(matches!(answer, Err(AdminError::Garbled { .. })), "{answer:?}");
+        assert!(
+            matches!(answer, Err(AdminError::Garbled { .. })),
+            "{answer:?}"
+        );
     }
 
     #[tokio::test]
@@ -306,7 +322,10 @@ mod tests {
         drop(Bound::bind(&stale).expect("a socket"));
         for socket in [missing, stale] {
             let error = client(&socket).post(&["reload"]).await.expect_err("gone");
-            let expected = format!("the daemon does not answer on {}: is it running?", socket.display());
+            let expected = format!(
+                "the daemon does not answer on {}: is it running?",
+                socket.display()
+            );
             assert_eq!(error.to_string(), expected);
         }
     }
@@ -315,14 +334,20 @@ mod tests {
     fn a_refused_socket_names_the_group() {
         let words = advice(io::ErrorKind::PermissionDenied, Path::new("/run/a.sock"));
         assert!(words.is_some_and(|words| words.contains("group trunkline")));
-        assert_eq!(advice(io::ErrorKind::BrokenPipe, Path::new("/run/a.sock")), None);
+        assert_eq!(
+            advice(io::ErrorKind::BrokenPipe, Path::new("/run/a.sock")),
+            None
+        );
     }
 
     #[test]
     fn problems_are_read_whatever_their_form() {
         let problem = Problem::read(502, b"<html>");
         assert_eq!(problem.to_string(), "the daemon answered 502");
-        let problem = Problem::read(422, br#"{"title":"Bad","errors":["a.toml:1: x","b\u001b"]}"#);
+        let problem = Problem::read(
+            422,
+            br#"{"title":"Bad","errors":["a.toml:1: x","b\u001b"]}"#,
+        );
         assert_eq!(problem.errors, ["a.toml:1: x", "b "]);
     }
 

@@ -78,7 +78,10 @@ mod tests {
             (Failure::Configuration("a.toml:1: wrong".into()), 78),
             (Failure::said("no"), 1),
             (broken.into(), 1),
-            (AdminError::NoAnswer("the daemon does not answer".into()).into(), 1),
+            (
+                AdminError::NoAnswer("the daemon does not answer".into()).into(),
+                1,
+            ),
         ];
         for (failure, code) in table {
             assert_eq!(failure.code(), code, "{failure:?}");

@@ -152,15 +152,16 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
     runtime.block_on(work)
 }
 
-/// Prints what clap has to say: help and version are no failure.
+/// Prints what clap has to say.
 fn misused(error: &clap::Error) -> ExitCode {
     // Nothing can be said where the terminal is gone.
     let _ = error.print();
-    if error.use_stderr() {
-        ExitCode::from(USAGE)
-    } else {
-        ExitCode::SUCCESS
-    }
+    ExitCode::from(usage_code(error))
+}
+
+/// The exit code for what clap has to say: help and version are no failure.
+fn usage_code(error: &clap::Error) -> u8 {
+    if error.use_stderr() { USAGE } else { 0 }
 }
 
 #[cfg(test)]

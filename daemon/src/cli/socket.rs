@@ -58,7 +58,9 @@ fn fragments(file: &Path) -> Vec<PathBuf> {
 fn parse(text: &str) -> Result<Option<PathBuf>, (usize, String)> {
     let document = Document::parse(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n');
+        let line = text.as_bytes()[..start]
+            .iter()
+            .filter(|byte| **byte == b'\n');
         (line.count() + 1, error.message().to_owned())
     })?;
     let socket = document.get("admin").and_then(|admin| admin.get("socket"));
@@ -91,7 +93,10 @@ mod tests {
     #[test]
     fn later_layers_win_and_broken_fragments_do_not_matter() {
         let (folder, main) = written(&[
-            ("trunkline.toml", "[admin]\nsocket = \"a.sock\"\n[nonsense]\nx = 1"),
+            (
+                "trunkline.toml",
+                "[admin]\nsocket = \"a.sock\"\n[nonsense]\nx = 1",
+            ),
             ("channels.d/10.toml", "[admin]\nsocket = \"/tmp/b.sock\""),
             ("channels.d/20.toml", "[channel.x\n"),
         ]);
@@ -116,6 +121,10 @@ mod tests {
 
         let missing = main.with_file_name("missing.toml");
         let failure = path(&missing).expect_err("missing");
-        assert!(failure.to_string().contains("missing.toml:1: can't be read"));
+        assert!(
+            failure
+                .to_string()
+                .contains("missing.toml:1: can't be read")
+        );
     }
 }
