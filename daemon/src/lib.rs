@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod channel;
+pub mod cli;
 pub mod config;
 pub mod gateway;
 pub mod inbound;

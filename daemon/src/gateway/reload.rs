@@ -32,13 +32,7 @@ impl Gateway {
     /// Reloads configuration and plugins. One at a time; returns when the new state is in force.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let mut running = self.running.lock().await;
-        let (file, previous) = (self.file.clone(), self.plugins.load_full());
-        let prepared =
-            tokio::task::spawn_blocking(move || prepare::prepare(&file, Some(&previous)))
-                .await
-                .map_err(|error| {
-                    StoreError::Failed(format!("the configuration could not be read: {error}"))
-                })??;
+        let prepared = self.prepare().await?;
         let plan = self.plan(&prepared);
         let organizations = state::organizations(&self.store, &prepared.config).await?;
         let fresh = plan.start.iter().chain(plan.restart.keys());
@@ -83,6 +77,30 @@ impl Gateway {
             "configuration reloaded"
         );
         Ok(ReloadReport { plan, warnings })
+    }
+
+    /// What a reload would do, or why it would be refused. Changes nothing.
+    pub async fn plan_reload(&self) -> Result<ReloadReport, ReloadError> {
+        let prepared = self.prepare().await?;
+        let plan = self.plan(&prepared);
+        let organizations = std::collections::BTreeMap::new();
+        let fresh = plan.start.iter().chain(plan.restart.keys());
+        prepare::open_channels(&prepared, fresh, &organizations).await?;
+        Ok(ReloadReport {
+            plan,
+            warnings: prepared.warnings,
+        })
+    }
+
+    async fn prepare(&self) -> Result<Prepared, ReloadError> {
+        let (file, previous) = (self.file.clone(), self.plugins.load_full());
+        let prepared =
+            tokio::task::spawn_blocking(move || prepare::prepare(&file, Some(&previous)))
+                .await
+                .map_err(|error| {
+                    StoreError::Failed(format!("the configuration could not be read: {error}"))
+                })?;
+        Ok(prepared?)
     }
 
     fn plan(&self, prepared: &Prepared) -> ReloadPlan {

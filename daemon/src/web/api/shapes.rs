@@ -221,11 +221,11 @@ pub(super) fn plan(plan: &ReloadPlan) -> Value {
     json!({
         "start": plan.start,
         "stop": plan.stop,
-        "restart": plan.restart.keys().collect::<Vec<_>>(),
-        "update": plan.update.keys().collect::<Vec<_>>(),
+        "restart": plan.restart,
+        "update": plan.update,
         "keep": plan.keep,
         "apply": plan.apply,
         "needs_restart": plan.needs_restart,
-        "reasons": plan.restart.iter().chain(&plan.update).collect::<std::collections::BTreeMap<_, _>>(),
+        "summary": plan.to_string(),
     })
 }

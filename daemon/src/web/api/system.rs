@@ -1,6 +1,7 @@
 //! The installation: plugins, reload, metrics.
 
 use actix_web::{HttpResponse, web};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{paging::list as listed, shapes};
@@ -80,15 +81,27 @@ pub(super) async fn plugin(
     Ok(HttpResponse::Ok().json(shown))
 }
 
-/// Reloads configuration and plugins; answers when the new state is in force.
+#[derive(Debug, Deserialize)]
+pub(super) struct ReloadQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Reloads configuration and plugins; answers when the new state is in force. A dry run only says
+/// what would change.
 pub(super) async fn reload(
     gateway: web::Data<Gateway>,
     caller: Caller,
+    query: web::Query<ReloadQuery>,
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     caller.must_see_all()?;
-    tracing::info!(by = %caller.name, "reload asked for");
-    let report = gateway.reload().await?;
+    tracing::info!(by = %caller.name, dry_run = query.dry_run, "reload asked for");
+    let report = if query.dry_run {
+        gateway.plan_reload().await?
+    } else {
+        gateway.reload().await?
+    };
     let mut shown = shapes::plan(&report.plan);
     let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
     shown["warnings"] = json!(warnings);
