@@ -223,10 +223,9 @@ fn explain(error: &reqwest::Error, socket: &Path) -> String {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut words = error.to_string();
     while let Some(inner) = cause {
-        if let Some(kind) = inner.downcast_ref::<io::Error>().map(io::Error::kind) {
-            if let Some(words) = advice(kind, socket) {
-                return words;
-            }
+        let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let Some(words) = kind.and_then(|kind| advice(kind, socket)) {
+            return words;
         }
         words = inner.to_string();
         cause = inner.source();
