@@ -96,6 +96,8 @@ impl Admin {
         let client = reqwest::Client::builder()
             .unix_socket(socket.as_path())
             .timeout(TIMEOUT)
+            // A connection kept for later may be closed by the daemon just as it is used again.
+            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(anyhow::Error::from)?;

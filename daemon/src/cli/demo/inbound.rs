@@ -125,7 +125,7 @@ async fn forged(world: &World, report: &mut Report) -> Result<(), Failure> {
         .find(|(name, _)| name == "x-twilio-signature");
     let signature = header.map(|(_, value)| value.as_str());
     let changed = String::from_utf8_lossy(&genuine.body)
-        .replace("10", "99")
+        .replace("10+euros", "99+euros")
         .into_bytes();
 
     let answer = twilio

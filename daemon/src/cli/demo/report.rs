@@ -40,7 +40,7 @@ impl Count {
 
     fn words(self) -> &'static str {
         match self {
-            Self::Webhooks => "webhooks answered as they should be",
+            Self::Webhooks => "webhooks sent to us, answered rightly",
             Self::Stored => "messages stored, each once",
             Self::Duplicates => "duplicates recognised",
             Self::Refused => "forgeries refused",
