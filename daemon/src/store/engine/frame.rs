@@ -139,6 +139,11 @@ impl<'a> Frame<'a> {
         Records::new(&self.bytes[HEADER_BYTES..])
     }
 
+    /// The frame as it stands in the log, without padding.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The position of the last commit.
     pub(super) fn last(&self) -> u64 {
         self.header.first + u64::from(self.header.commits) - 1

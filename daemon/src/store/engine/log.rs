@@ -104,7 +104,7 @@ impl Log {
         }
         self.open = None;
         let segment = Segment {
-            number: self.catalog.newest().map_or(1, |s| s.number + 1),
+            number: self.catalog.next_number(),
             first: self.last + 1,
             generation: self.generation,
             before: self.hash,

@@ -3,7 +3,8 @@
 use std::{fs::File, io, path::PathBuf, sync::Arc};
 
 use super::{
-    frame::{Frame, FrameError, Hash},
+    error::OpenError,
+    frame::{ALIGNMENT, Frame, FrameError, Hash, padded},
     segment::{Catalog, SEGMENT_HEADER_BYTES, Segment, read_frame},
 };
 
@@ -27,6 +28,14 @@ pub(super) enum StopReason {
 }
 
 impl Stop {
+    pub(super) fn into_error(self) -> OpenError {
+        let source = match self.what {
+            StopReason::Io(source) => source,
+            _ => io::Error::other(self.words()),
+        };
+        OpenError::io("read", self.file)(source)
+    }
+
     /// What is wrong, in words.
     pub(super) fn words(&self) -> String {
         match &self.what {
@@ -68,21 +77,21 @@ impl LogReader {
         }
     }
 
+    /// Stands at the sound frame that holds `next`, if there is one: see [`LogReader::jump`].
+    pub(super) fn jumped(catalog: &Arc<Catalog>, next: u64) -> Self {
+        let mut reader = Self::new(Arc::clone(catalog), next);
+        // Where there is none, there is nothing to be read.
+        let _ = reader.jump();
+        reader
+    }
+
     /// The next commit wanted.
     pub(super) fn next_position(&self) -> u64 {
         self.next
     }
 
-    /// The segment, offset and last hash where reading stands, if it began.
-    pub(super) fn place(&self) -> Option<(Segment, u64, Hash)> {
-        self.open.as_ref().map(|o| (o.segment, o.offset, o.before))
-    }
-
     /// Moves to where the next commit is, or would be; the hash of the frame before it.
     pub(super) fn seek(&mut self) -> Result<Hash, Stop> {
-        if self.next == 1 && self.catalog.oldest().is_none() {
-            return Ok([0; 32]);
-        }
         loop {
             self.enter()?;
             let open = self.open.as_ref().expect("entered");
@@ -103,6 +112,38 @@ impl LogReader {
                 return Ok(Frame::proven(&self.buffer));
             }
         }
+    }
+
+    /// Enters the segment that holds the next commit at the sound frame that holds it, whatever lies before. False
+    /// where there is none.
+    pub(super) fn jump(&mut self) -> Result<bool, Stop> {
+        if self.catalog.holding(self.next).is_none() {
+            return Ok(false);
+        }
+        let segment = self.enter()?;
+        let path = segment.path(self.catalog.folder());
+        let bytes = std::fs::read(&path).map_err(|e| Stop {
+            file: path,
+            offset: 0,
+            what: StopReason::Io(e),
+        })?;
+        let open = self.open.as_mut().expect("entered");
+        let mut at = SEGMENT_HEADER_BYTES as usize;
+        while at < bytes.len() {
+            let Ok(frame) = Frame::parse(&bytes[at..]) else {
+                at += ALIGNMENT;
+                continue;
+            };
+            if frame.header.first <= self.next && self.next <= frame.last() {
+                open.offset = at as u64;
+                open.position = frame.header.first;
+                open.before = frame.header.before;
+                return Ok(true);
+            }
+            // Within a sound frame, what looks like one is a value somebody sent.
+            at += padded(frame.bytes().len());
+        }
+        Ok(false)
     }
 
     /// Reads one frame of the open segment; its last commit.
@@ -143,11 +184,20 @@ impl LogReader {
             return Ok(segment);
         }
         let path = segment.path(self.catalog.folder());
-        let file = File::open(&path).map_err(|e| Stop {
-            file: path,
+        let stop = |what| Stop {
+            file: path.clone(),
             offset: 0,
-            what: StopReason::Io(e),
-        })?;
+            what,
+        };
+        let file = File::open(&path).map_err(|e| stop(StopReason::Io(e)))?;
+        let continues = self.open.as_ref().is_none_or(|o| {
+            o.segment.generation != segment.generation
+                || o.position != segment.first
+                || o.before == segment.before
+        });
+        if !continues {
+            return Err(stop(StopReason::Frame(FrameError::Chain)));
+        }
         self.open = Some(OpenSegment {
             segment,
             file,

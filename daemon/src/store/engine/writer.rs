@@ -76,6 +76,7 @@ fn note_append(shared: &Shared, layer: &Layer, bytes: u64, sync: Duration) {
     let commits = layer.commits() as u64;
     meters.groups.fetch_add(1, Relaxed);
     meters.log_bytes.fetch_add(bytes, Relaxed);
+    meters.since_snapshot.fetch_add(bytes, Relaxed);
     meters.group_commits_last.store(commits, Relaxed);
     meters.group_commits_max.fetch_max(commits, Relaxed);
     meters.sync_us_last.store(micros(sync), Relaxed);
@@ -93,12 +94,12 @@ fn micros(duration: Duration) -> u64 {
 pub(super) fn run_index(
     shared: &Shared,
     groups: &Receiver<Group>,
-    mend: impl Fn(&str) -> Result<(), String>,
+    mend: impl Fn(&str, u64) -> Result<(), String>,
 ) {
     for group in groups {
         if group.layer.commits() > 0 {
             if let Err(words) = apply(shared, &group) {
-                if let Err(worse) = mend(&words) {
+                if let Err(worse) = mend(&words, group.layer.last()) {
                     let words =
                         format!("the index can't be written ({words}) nor rebuilt: {worse}");
                     shared.break_down(group.acks, &words);
