@@ -39,6 +39,8 @@ mod segment;
 mod shared;
 mod snapshot;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod writer;
 

@@ -13,6 +13,8 @@ use super::{
 pub(super) struct Stop {
     pub(super) file: PathBuf,
     pub(super) offset: u64,
+    /// The commit that should begin there.
+    pub(super) position: u64,
     pub(super) what: StopReason,
 }
 
@@ -125,6 +127,7 @@ impl LogReader {
         let bytes = std::fs::read(&path).map_err(|e| Stop {
             file: path,
             offset: 0,
+            position: segment.first,
             what: StopReason::Io(e),
         })?;
         let open = self.open.as_mut().expect("entered");
@@ -152,6 +155,7 @@ impl LogReader {
         let stop = |what| Stop {
             file: open.segment.path(self.catalog.folder()),
             offset: open.offset,
+            position: open.position,
             what,
         };
         let bytes = match read_frame(&open.file, open.offset, &mut self.buffer) {
@@ -174,6 +178,7 @@ impl LogReader {
         let missing = |what| Stop {
             file: self.catalog.folder().to_owned(),
             offset: 0,
+            position: self.next,
             what,
         };
         let segment = self
@@ -187,6 +192,7 @@ impl LogReader {
         let stop = |what| Stop {
             file: path.clone(),
             offset: 0,
+            position: segment.first,
             what,
         };
         let file = File::open(&path).map_err(|e| stop(StopReason::Io(e)))?;

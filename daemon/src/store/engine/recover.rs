@@ -33,7 +33,7 @@ use super::{
     overlay::Overlay,
     read::{LogReader, Stop},
     rebuild::{self, Source},
-    replay::{Counting, Damage, Replay, cut, survey},
+    replay::{Counting, Damage, LogEnd, Replay, cut, survey},
     running::Running,
     segment::Catalog,
     shared::{Applied, Meters, Plan, Shared},
@@ -161,22 +161,8 @@ fn catch_up(
             (from, begin(), end, None)
         }
         Err(damage) if damage.lost_from <= reached.position || (lost && saved.clean) => {
-            let mut reader = LogReader::new(Arc::clone(catalog), reached.position + 1);
-            let found = reader.jump();
-            if !found.map_err(|stop| stop.into_error())?
-                && damage.lost_to > reached.position
-                && !lost
-            {
-                return Err(damage.into_error());
-            }
-            let again = LogReader::jumped(catalog, reached.position + 1);
-            let end = survey(catalog, &mut reader, reached.hash, reached.position);
-            (
-                reached,
-                again,
-                end.map_err(|damage| damage.into_error())?,
-                Some(damage),
-            )
+            let (reader, end) = step_over(catalog, &reached, &damage, lost)?;
+            (reached, reader, end, Some(damage))
         }
         Err(damage) => return Err(damage.into_error()),
     };
@@ -196,6 +182,30 @@ fn catch_up(
         })),
         Err(why) => Ok(Err(why)),
     }
+}
+
+/// Finds the log behind what the index holds, whatever lies before.
+fn step_over(
+    catalog: &Arc<Catalog>,
+    reached: &Reached,
+    damage: &Damage,
+    lost: bool,
+) -> Result<(LogReader, LogEnd), OpenError> {
+    let mut reader = LogReader::new(Arc::clone(catalog), reached.position + 1);
+    if reader.jump().map_err(Stop::into_error)? {
+        let end = survey(catalog, &mut reader, reached.hash, reached.position);
+        let end = end.map_err(|damage| damage.into_error())?;
+        return Ok((LogReader::jumped(catalog, reached.position + 1), end));
+    }
+    if damage.lost_to > reached.position && !lost {
+        return Err(damage.to_error());
+    }
+    let end = LogEnd {
+        last: reached.position,
+        hash: reached.hash,
+        stop: None,
+    };
+    Ok((reader, end))
 }
 
 fn anew(source: &Source<'_>, saved: Option<Checkpoint>) -> Result<Opened, OpenError> {

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     error::OpenError,
-    frame::{ALIGNMENT, Frame, HEADER_BYTES, Hash, Header},
+    frame::{ALIGNMENT, Frame, FrameError, HEADER_BYTES, Hash, Header, mark_at},
     index::{Index, Reached},
     layer::Merged,
     read::{LogReader, Stop, StopReason},
@@ -47,18 +47,18 @@ pub(super) struct Damage {
 impl Damage {
     pub(super) fn into_error(self) -> OpenError {
         match self.stop.what {
-            StopReason::Io(source) => OpenError::Io {
-                action: "read",
-                path: self.stop.file,
-                source,
-            },
-            _ => OpenError::LogDamaged {
-                what: self.stop.words(),
-                file: self.stop.file,
-                offset: self.stop.offset,
-                lost_from: self.lost_from,
-                lost_to: self.lost_to,
-            },
+            StopReason::Io(_) => self.stop.into_error(),
+            _ => self.to_error(),
+        }
+    }
+
+    pub(super) fn to_error(&self) -> OpenError {
+        OpenError::LogDamaged {
+            file: self.stop.file.clone(),
+            offset: self.stop.offset,
+            what: self.stop.words(),
+            lost_from: self.lost_from,
+            lost_to: self.lost_to,
         }
     }
 }
@@ -82,17 +82,13 @@ pub(super) fn survey(
             Err(stop) => break stop,
         }
     };
-    end.stop = judge(catalog, stop, end.last + 1, durable)?;
+    end.stop = judge(catalog, stop, durable.max(end.last))?;
     Ok(end)
 }
 
 /// Decides what the end of the readable log is: an unfinished write, which is given back, or damage.
-pub(super) fn judge(
-    catalog: &Catalog,
-    stop: Stop,
-    next: u64,
-    durable: u64,
-) -> Result<Option<Stop>, Box<Damage>> {
+fn judge(catalog: &Catalog, stop: Stop, durable: u64) -> Result<Option<Stop>, Box<Damage>> {
+    let next = stop.position;
     let later = catalog.all().iter().map(|s| s.first - 1).max();
     let mut durable = durable.max(later.unwrap_or(0));
     let damaged = |stop, lost_to| {
@@ -215,6 +211,9 @@ fn later_frame(file: &Path, bad: u64, next: u64) -> io::Result<Option<u64>> {
     let skip = Header::parse(&bytes).map_or(ALIGNMENT, |h| h.frame_bytes());
     let mut at = skip.next_multiple_of(ALIGNMENT);
     while at + HEADER_BYTES <= bytes.len() {
+        if let Some(durable) = mark_at(&bytes[at..]).filter(|durable| *durable >= next) {
+            return Ok(Some(durable));
+        }
         if let Ok(frame) = Frame::parse(&bytes[at..]) {
             if frame.header.first > next && frame.header.durable >= next {
                 return Ok(Some(frame.header.durable));
@@ -242,5 +241,6 @@ pub(super) fn cut(stop: &Stop) -> Result<u64, OpenError> {
     file.set_len(stop.offset)
         .and_then(|()| file.sync_all())
         .map_err(OpenError::io("cut", path))?;
-    Ok(written as u64)
+    let ended = matches!(stop.what, StopReason::Frame(FrameError::Mark));
+    Ok(if ended { 0 } else { written as u64 })
 }
