@@ -1,3 +1,18 @@
-//! The Trunkline daemon: receives messages, keeps them, threads them, answers.
+//! Trunkline: a self-hosted messaging gateway.
+//!
+//! `ARCHITECTURE.md` beside this crate tells the way of a message through these modules.
 
+#![deny(unsafe_code)]
+
+pub mod channel;
+pub mod cli;
+pub mod config;
+pub mod gateway;
+pub mod inbound;
+pub mod metrics;
+pub mod model;
+pub mod outbound;
+pub mod plugin;
 pub mod store;
+pub mod watch;
+pub mod web;

@@ -114,6 +114,9 @@ pub enum OpenError {
         /// What is missing.
         missing: String,
     },
+    /// What the store holds of itself can't be read.
+    #[error("the store can't be read: {0}")]
+    Unreadable(#[from] StoreError),
     /// The fresh index refused to be filled.
     #[error("cannot build the index in {}: {what}", path.display())]
     Index {
@@ -135,6 +138,16 @@ impl OpenError {
             action,
             path,
             source,
+        }
+    }
+}
+
+impl StoreError {
+    /// A record that is there but can't be read.
+    pub(crate) fn unreadable(key: &[u8], what: &str) -> Self {
+        Self::Corrupt {
+            key: data_encoding::HEXLOWER.encode(key),
+            what: what.to_owned(),
         }
     }
 }
