@@ -177,6 +177,13 @@ impl Request {
         }
     }
 
+    /// The same request to another path, as a proxy that rewrites paths would pass it on.
+    #[must_use]
+    pub fn retarget(mut self, target: impl Into<String>) -> Self {
+        self.target = target.into();
+        self
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
