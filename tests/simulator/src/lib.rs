@@ -1,1 +1,54 @@
-//! t
+//! A provider simulator: Twilio's messaging API and a generic webhook peer on loopback ports.
+//!
+//! ```text
+//!                 inbound webhooks, status callbacks (signed)
+//!   Simulator  ───────────────────────────────────────────────►  gateway under test
+//!    Twilio    ◄───────────────────────────────────────────────
+//!    Webhook        Create, Fetch, List, media; signed webhooks
+//! ```
+//!
+//! It is a check, not a mirror: signatures, form encoding and JSON are computed here from the
+//! providers' public documentation and share no code with the adapters. Requests are refused as
+//! strictly as the provider would refuse them, and every finding is kept with the request.
+//!
+//! - [`Twilio`]: one account with several numbers, a ledger of what was accepted, status callbacks
+//!   late, twice, out of order or before the answer, and media.
+//! - [`Webhook`]: a sink that verifies Standard Webhooks signatures, and a sender with every proof
+//!   the generic webhook channel knows.
+//! - [`Behaviour`]: how a call goes wrong: statuses, hangs, resets, lost answers, seeded mixes.
+//!
+//! ```no_run
+//! # async fn example(gateway: &str) -> Result<(), trunkline_simulator::SimulatorError> {
+//! use trunkline_simulator::{InboundSms, Simulator};
+//! let simulator = Simulator::start()?;
+//! let sms = InboundSms::text("+15005550101", &simulator.twilio().number(), "Hello");
+//! let answer = simulator.twilio().inbound(gateway, &sms).await?;
+//! assert_eq!(answer.status, 200);
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod behaviour;
+mod courier;
+mod error;
+mod recorded;
+mod reply;
+mod server;
+mod twilio;
+mod webhook;
+
+pub use answer::Answer;
+pub use behaviour::Behaviour;
+pub use error::SimulatorError;
+pub use recorded::RecordedRequest;
+pub use server::Simulator;
+pub use twilio::{
+    AccountStatus, CallbackAnswer, Callbacks, Complaint, Direction, Endpoint, InboundSms,
+    LedgerMessage, Method, SignedRequest, StatusWord, Twilio, sign_form,
+};
+pub use webhook::{
+    InboundHook, Proof, Received, Webhook, batch, hub_signature, message, standard_signature,
+};
