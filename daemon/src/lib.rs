@@ -1,1 +1,5 @@
-//! t
+//! The daemon as a library; the binary only parses its command line.
+
+#![deny(unsafe_code)]
+
+pub mod plugin;
