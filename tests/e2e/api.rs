@@ -21,11 +21,23 @@ async fn a_channel_shows_what_people_need_to_set_it_up() {
     assert_eq!(channel["enabled"], true);
     assert_eq!(channel["origin"], "file");
     assert_eq!(channel["restarts"], 0);
-    assert_eq!(channel["webhook_url"], format!("{}#rc=3&rp=all", stage.daemon.url(SMS)));
+    assert_eq!(
+        channel["webhook_url"],
+        format!("{}#rc=3&rp=all", stage.daemon.url(SMS))
+    );
     assert_eq!(channel["plugin"]["id"], "twilio");
     assert!(channel["plugin"]["version"].is_string(), "{channel}");
-    assert_eq!(channel["plugin"]["sha256"].as_str().map(str::len), Some(64), "{channel}");
-    assert!(channel["started_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{channel}");
+    assert_eq!(
+        channel["plugin"]["sha256"].as_str().map(str::len),
+        Some(64),
+        "{channel}"
+    );
+    assert!(
+        channel["started_at"]
+            .as_str()
+            .is_some_and(|at| at.ends_with('Z')),
+        "{channel}"
+    );
     let health = &channel["health"];
     assert!(health["last_checked_at"].is_string(), "{channel}");
     assert!(health["last_error"].is_null(), "{channel}");
@@ -38,18 +50,30 @@ async fn a_channel_shows_what_people_need_to_set_it_up() {
 async fn lists_come_in_pages_without_gap_or_repeat() {
     let stage = Stage::sms().await;
     for number in 0..25 {
-        assert_eq!(stage.deliver(SMS, &Sms::new(ADA, &format!("{number}"))).await, 200);
+        assert_eq!(
+            stage
+                .deliver(SMS, &Sms::new(ADA, &format!("{number}")))
+                .await,
+            200
+        );
     }
     let api = stage.daemon.api();
     let contact = api.contacts(ADA).await.remove(0);
-    let path = format!("/api/v1/contacts/{}/timeline", contact["id"].as_str().unwrap());
+    let path = format!(
+        "/api/v1/contacts/{}/timeline",
+        contact["id"].as_str().unwrap()
+    );
     let mut texts = Vec::new();
     let mut cursor = String::new();
     loop {
         let page = api.get(&format!("{path}?limit=10{cursor}")).await;
         let items = page["items"].as_array().unwrap();
         assert!(items.len() <= 10, "a page of {}", items.len());
-        texts.extend(items.iter().map(|m| m["content"]["text"].as_str().unwrap().to_owned()));
+        texts.extend(
+            items
+                .iter()
+                .map(|m| m["content"]["text"].as_str().unwrap().to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={}", trunkline_tests::api::encode(next)),
             None => break,
@@ -82,7 +106,11 @@ async fn errors_are_problem_json() {
     ] {
         let answer = api.get_any(path).await;
         assert_problem(&answer.json, answer.status, &[status], path);
-        assert_eq!(answer.reply.header("content-type"), Some("application/problem+json"), "{path}");
+        assert_eq!(
+            answer.reply.header("content-type"),
+            Some("application/problem+json"),
+            "{path}"
+        );
     }
     let broken = Request::new("POST", "/api/v1/messages").body("application/json", "{");
     let answer = api.send(broken).await;
@@ -116,15 +144,26 @@ async fn tokens_and_roles_are_enforced() {
 #[tokio::test]
 async fn a_revoked_token_is_refused() {
     let stage = Stage::sms().await;
-    let made = stage.daemon.cli(&["token", "create", "--role", "member", "--name", "short", "--json"]).await;
+    let made = stage
+        .daemon
+        .cli(&[
+            "token", "create", "--role", "member", "--name", "short", "--json",
+        ])
+        .await;
     let made = made.ok().json();
-    let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    let (id, token) = (
+        made["id"].as_str().unwrap(),
+        made["token"].as_str().unwrap(),
+    );
     assert!(token.starts_with("tl_"), "{token}");
     let api = stage.daemon.api().with_token(token);
     api.get("/api/v1/channels").await;
-    let listed = stage.daemon.cli(&["token", "list", "--json"]).await.ok();
-    assert!(listed.stdout.contains(id) && !listed.stdout.contains(token), "{listed:?}");
-    stage.daemon.cli(&["token", "revoke", id]).await.ok();
+    let listed = stage.daemon.cli_ok(&["token", "list", "--json"]).await;
+    assert!(
+        listed.stdout.contains(id) && !listed.stdout.contains(token),
+        "{listed:?}"
+    );
+    stage.daemon.cli_ok(&["token", "revoke", id]).await;
     assert_eq!(api.get_any("/api/v1/channels").await.status, 401);
 }
 
@@ -132,17 +171,34 @@ async fn a_revoked_token_is_refused() {
 async fn channels_can_be_toggled_and_tested() {
     let mut stage = Stage::sms().await;
     let api = stage.daemon.api();
-    let tested = api.post(&format!("/api/v1/channels/{SMS}/test"), &json!({})).await;
-    assert!((200..300).contains(&tested.status), "{}", tested.reply.text());
-    let off = api.post(&format!("/api/v1/channels/{SMS}/disable"), &json!({})).await;
+    let tested = api
+        .post(&format!("/api/v1/channels/{SMS}/test"), &json!({}))
+        .await;
+    assert!(
+        (200..300).contains(&tested.status),
+        "{}",
+        tested.reply.text()
+    );
+    let off = api
+        .post(&format!("/api/v1/channels/{SMS}/disable"), &json!({}))
+        .await;
     assert!((200..300).contains(&off.status), "{}", off.reply.text());
     let channel = api.wait_health(SMS, "disabled").await;
     assert_eq!(channel["enabled"], false);
-    assert_eq!(stage.deliver(SMS, &Sms::new(ADA, "inbound goes on")).await, 200);
+    assert_eq!(
+        stage.deliver(SMS, &Sms::new(ADA, "inbound goes on")).await,
+        200
+    );
     stage.daemon.restart().await;
     let api = stage.daemon.api();
-    assert_eq!(api.channel(SMS).await["enabled"], false, "the toggle outlives a restart");
-    let on = api.post(&format!("/api/v1/channels/{SMS}/enable"), &json!({})).await;
+    assert_eq!(
+        api.channel(SMS).await["enabled"],
+        false,
+        "the toggle outlives a restart"
+    );
+    let on = api
+        .post(&format!("/api/v1/channels/{SMS}/enable"), &json!({}))
+        .await;
     assert!((200..300).contains(&on.status), "{}", on.reply.text());
     api.wait_health(SMS, "healthy").await;
 }
@@ -152,7 +208,10 @@ async fn health_endpoints_and_metrics_answer() {
     let stage = Stage::sms().await;
     stage.deliver(SMS, &Sms::new(ADA, "counted")).await;
     let get = |address, path: &'static str| async move {
-        Request::new("GET", path).send(address).await.expect("an answer")
+        Request::new("GET", path)
+            .send(address)
+            .await
+            .expect("an answer")
     };
     assert_eq!(get(stage.daemon.public(), "/healthz").await.status, 200);
     assert_eq!(get(stage.daemon.admin(), "/healthz").await.status, 200);
@@ -164,17 +223,25 @@ async fn health_endpoints_and_metrics_answer() {
     assert!(text.contains(SMS), "no metric names the channel:\n{text}");
     assert!(!text.contains("5005550101"), "a number is in the metrics");
     for path in ["/api/v1/channels", "/metrics", "/readyz", "/openapi.json"] {
-        assert_eq!(get(stage.daemon.public(), path).await.status, 404, "{path} on the public side");
+        assert_eq!(
+            get(stage.daemon.public(), path).await.status,
+            404,
+            "{path} on the public side"
+        );
     }
 }
 
 #[tokio::test]
 async fn what_the_command_line_changes_is_audited_with_its_user() {
     let stage = Stage::sms().await;
-    stage.daemon.cli(&["channel", "disable", SMS]).await.ok();
+    stage.daemon.cli_ok(&["channel", "disable", SMS]).await;
     let audit = stage.daemon.api().all("/api/v1/audit").await;
-    let entry = audit.iter().find(|entry| entry.to_string().contains("disable"));
-    let entry = entry.unwrap_or_else(|| panic!("no entry: {audit:?}")).to_string();
+    let entry = audit
+        .iter()
+        .find(|entry| entry.to_string().contains("disable"));
+    let entry = entry
+        .unwrap_or_else(|| panic!("no entry: {audit:?}"))
+        .to_string();
     let uid = rustix::process::geteuid().as_raw().to_string();
     assert!(entry.contains(SMS) && entry.contains(&uid), "{entry}");
 }
@@ -184,10 +251,18 @@ async fn threads_can_be_closed_and_reopen_with_the_next_message() {
     let stage = Stage::sms().await;
     stage.deliver(SMS, &Sms::new(ADA, "first")).await;
     let api = stage.daemon.api();
-    let thread = stage.only_message(ADA).await["thread"].as_str().unwrap().to_owned();
+    let thread = stage.only_message(ADA).await["thread"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let shown = api.get(&format!("/api/v1/threads/{thread}")).await;
     assert_eq!(shown["id"], thread.as_str());
     stage.deliver(SMS, &Sms::new(ADA, "second")).await;
-    assert_eq!(api.all(&format!("/api/v1/threads/{thread}/messages")).await.len(), 2);
+    assert_eq!(
+        api.all(&format!("/api/v1/threads/{thread}/messages"))
+            .await
+            .len(),
+        2
+    );
     assert_eq!(api.all("/api/v1/threads").await.len(), 1);
 }

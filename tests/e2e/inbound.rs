@@ -21,7 +21,10 @@ async fn a_signed_message_becomes_contact_thread_and_message_within_a_second() {
     let content_type = reply.header("content-type").unwrap_or_default();
     assert!(content_type.starts_with("text/xml"), "{content_type}");
     assert!(reply.text().contains("<Response"), "{}", reply.text());
-    assert!(!reply.text().contains("<Message"), "a reply must go through the outbox");
+    assert!(
+        !reply.text().contains("<Message"),
+        "a reply must go through the outbox"
+    );
 
     let api = stage.daemon.api();
     let contact = eventually("the contact", Duration::from_secs(1), || async {
@@ -41,18 +44,32 @@ async fn a_signed_message_becomes_contact_thread_and_message_within_a_second() {
     assert_eq!(message["external_id"], sms.sid.as_str());
     assert_eq!(message["contact"], contact["id"]);
     assert_eq!(message["author"]["kind"], "contact");
-    assert!(message["created_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{message}");
+    assert!(
+        message["created_at"]
+            .as_str()
+            .is_some_and(|at| at.ends_with('Z')),
+        "{message}"
+    );
 
-    let thread = message["thread"].as_str().expect("the message has a thread");
+    let thread = message["thread"]
+        .as_str()
+        .expect("the message has a thread");
     let shown = api.all(&format!("/api/v1/threads/{thread}/messages")).await;
     assert_eq!(shown.len(), 1);
     assert_eq!(shown[0]["id"], message["id"]);
     assert_eq!(api.all("/api/v1/threads").await.len(), 1);
 
-    let event = stage.event(SMS, "the accepted event", |event| event["outcome"] == "accepted").await;
+    let event = stage
+        .event(SMS, "the accepted event", |event| {
+            event["outcome"] == "accepted"
+        })
+        .await;
     assert_eq!(event["signature_valid"], true);
     assert_eq!(event["duplicate"], false);
-    assert!(event["latency_us"].as_u64().is_some_and(|us| us > 0), "{event}");
+    assert!(
+        event["latency_us"].as_u64().is_some_and(|us| us > 0),
+        "{event}"
+    );
 }
 
 #[tokio::test]
@@ -65,7 +82,11 @@ async fn a_duplicate_is_answered_and_changes_nothing_even_after_a_crash() {
     assert_eq!((first.status, second.status), (200, 200));
     assert_eq!(first.body, second.body);
     stage.only_message(ADA).await;
-    let event = stage.event(SMS, "the duplicate event", |event| event["duplicate"] == true).await;
+    let event = stage
+        .event(SMS, "the duplicate event", |event| {
+            event["duplicate"] == true
+        })
+        .await;
     assert_eq!(event["outcome"], "duplicate");
 
     stage.daemon.kill9().await;
@@ -89,12 +110,22 @@ async fn forged_requests_are_refused_and_listed() {
         }
     }
     let mut other_sha = hook.clone();
-    other_sha.auth_token.replace_range(..1, if hook.auth_token.starts_with('a') { "b" } else { "a" });
+    other_sha.auth_token.replace_range(
+        ..1,
+        if hook.auth_token.starts_with('a') {
+            "b"
+        } else {
+            "a"
+        },
+    );
     let cases = [
         ("a changed byte", hook.signed_as(&changed, &signature)),
         ("no signature", hook.unsigned(&params)),
         ("an empty signature", hook.signed_as(&params, "")),
-        ("half a signature", hook.signed_as(&params, &signature[..14])),
+        (
+            "half a signature",
+            hook.signed_as(&params, &signature[..14]),
+        ),
         ("another key", other_sha.form(&params)),
         ("not base64", hook.signed_as(&params, "%%%")),
     ];
@@ -102,14 +133,25 @@ async fn forged_requests_are_refused_and_listed() {
     for (name, request) in cases {
         assert_eq!(stage.post(&request).await.status, 401, "{name}");
     }
-    assert!(stage.daemon.api().contacts(ADA).await.is_empty(), "a forged message was stored");
+    assert!(
+        stage.daemon.api().contacts(ADA).await.is_empty(),
+        "a forged message was stored"
+    );
     let rejected = eventually("the rejected events", Duration::from_secs(5), || async {
         let events = stage.events(SMS).await;
-        let rejected: Vec<_> = events.into_iter().filter(|e| e["outcome"] == "rejected").collect();
+        let rejected: Vec<_> = events
+            .into_iter()
+            .filter(|e| e["outcome"] == "rejected")
+            .collect();
         (rejected.len() == count).then_some(rejected)
     })
     .await;
-    assert!(rejected.iter().all(|event| event["signature_valid"] == false), "{rejected:?}");
+    assert!(
+        rejected
+            .iter()
+            .all(|event| event["signature_valid"] == false),
+        "{rejected:?}"
+    );
 }
 
 #[tokio::test]
@@ -117,9 +159,15 @@ async fn another_account_of_the_same_key_is_not_ours() {
     let stage = Stage::sms().await;
     let mut hook = stage.hook(SMS);
     hook.account_sid = "AC99999999999999999999999999999999".to_owned();
-    let status = stage.post(&hook.request(&Sms::new(ADA, "Wrong account"))).await.status;
+    let status = stage
+        .post(&hook.request(&Sms::new(ADA, "Wrong account")))
+        .await
+        .status;
     assert!(status == 401 || status == 403 || status == 200, "{status}");
-    assert!(stage.daemon.api().contacts(ADA).await.is_empty(), "another account's message was taken");
+    assert!(
+        stage.daemon.api().contacts(ADA).await.is_empty(),
+        "another account's message was taken"
+    );
 }
 
 #[tokio::test]
@@ -130,8 +178,17 @@ async fn sixty_four_at_once_never_meet_a_503() {
     let load = Load::start(stage.daemon.public(), &stage.hook(SMS), &plan);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let ledger = load.stop().await;
-    let bad: Vec<_> = ledger.iter().filter(|sent| sent.outcome != Outcome::Acknowledged).collect();
-    assert!(bad.is_empty(), "{} of {} failed: {:?}", bad.len(), ledger.len(), bad.first());
+    let bad: Vec<_> = ledger
+        .iter()
+        .filter(|sent| sent.outcome != Outcome::Acknowledged)
+        .collect();
+    assert!(
+        bad.is_empty(),
+        "{} of {} failed: {:?}",
+        bad.len(),
+        ledger.len(),
+        bad.first()
+    );
     assert!(ledger.len() > 64, "hardly any load: {}", ledger.len());
     balance(&stage.daemon.api(), &ledger).await.must_be_right();
 }
@@ -139,7 +196,9 @@ async fn sixty_four_at_once_never_meet_a_503() {
 #[tokio::test]
 async fn first_messages_at_once_make_one_contact_and_one_thread() {
     let stage = Stage::sms().await;
-    let messages: Vec<_> = (0..20).map(|n| Sms::new(ADA, &format!("part {n}"))).collect();
+    let messages: Vec<_> = (0..20)
+        .map(|n| Sms::new(ADA, &format!("part {n}")))
+        .collect();
     let answers = join_all(messages.iter().map(|sms| stage.deliver(SMS, sms))).await;
     assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
     let api = stage.daemon.api();
@@ -167,17 +226,35 @@ async fn a_genuine_request_that_cannot_be_read_is_kept_and_can_be_replayed() {
     ];
     let reply = stage.post(&hook.form(&params)).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
-    assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("text/xml")));
-    let event = stage.event(SMS, "the unparsed event", |event| event["outcome"] == "unparsed").await;
+    assert!(
+        reply
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with("text/xml"))
+    );
+    let event = stage
+        .event(SMS, "the unparsed event", |event| {
+            event["outcome"] == "unparsed"
+        })
+        .await;
     assert_eq!(event["signature_valid"], true);
     let id = event["id"].as_str().expect("an event has an id");
     let replayed = stage
         .daemon
         .api()
-        .post(&format!("/api/v1/webhook-events/{id}/replay"), &serde_json::json!({}))
+        .post(
+            &format!("/api/v1/webhook-events/{id}/replay"),
+            &serde_json::json!({}),
+        )
         .await;
-    assert!((200..300).contains(&replayed.status), "{}", replayed.reply.text());
-    stage.daemon.cli(&["event", "replay", id, "--dry-run"]).await.ok();
+    assert!(
+        (200..300).contains(&replayed.status),
+        "{}",
+        replayed.reply.text()
+    );
+    stage
+        .daemon
+        .cli_ok(&["event", "replay", id, "--dry-run"])
+        .await;
     assert!(stage.daemon.api().all("/api/v1/contacts").await.is_empty());
 }
 
@@ -185,11 +262,19 @@ async fn a_genuine_request_that_cannot_be_read_is_kept_and_can_be_replayed() {
 async fn replaying_an_accepted_event_doubles_nothing() {
     let stage = Stage::sms().await;
     assert_eq!(stage.deliver(SMS, &Sms::new(ADA, "Once")).await, 200);
-    let event = stage.event(SMS, "the accepted event", |event| event["outcome"] == "accepted").await;
+    let event = stage
+        .event(SMS, "the accepted event", |event| {
+            event["outcome"] == "accepted"
+        })
+        .await;
     let id = event["id"].as_str().expect("an event has an id");
     let path = format!("/api/v1/webhook-events/{id}/replay");
     let replayed = stage.daemon.api().post(&path, &serde_json::json!({})).await;
-    assert!((200..300).contains(&replayed.status), "{}", replayed.reply.text());
+    assert!(
+        (200..300).contains(&replayed.status),
+        "{}",
+        replayed.reply.text()
+    );
     stage.only_message(ADA).await;
 }
 
@@ -198,10 +283,21 @@ async fn neither_numbers_nor_secrets_nor_text_reach_the_log() {
     let stage = Stage::sms().await;
     let hook = stage.hook(SMS);
     stage.deliver(SMS, &Sms::new(ADA, "my-private-words")).await;
-    let forged = hook.signed_as(&Sms::new("+15005550177", "forged-words").params(&hook.account_sid), "AAAA");
+    let forged = hook.signed_as(
+        &Sms::new("+15005550177", "forged-words").params(&hook.account_sid),
+        "AAAA",
+    );
     stage.post(&forged).await;
-    stage.event(SMS, "the rejected event", |event| event["outcome"] == "rejected").await;
-    let sent = stage.daemon.api().send_text(SMS, "+15005550188", "outgoing-words").await;
+    stage
+        .event(SMS, "the rejected event", |event| {
+            event["outcome"] == "rejected"
+        })
+        .await;
+    let sent = stage
+        .daemon
+        .api()
+        .send_text(SMS, "+15005550188", "outgoing-words")
+        .await;
     stage.daemon.api().wait_status(&sent, "sent").await;
     let token = hook.url.rsplit('/').next().expect("the URL has a token");
     let log = stage.daemon.log();

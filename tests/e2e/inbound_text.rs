@@ -37,7 +37,11 @@ async fn text_is_kept_byte_for_byte() {
     let stage = behind("https://hooks.example.test").await;
     for (number, text) in TEXTS.iter().enumerate() {
         let from = format!("+150055502{number:02}");
-        assert_eq!(stage.deliver(SMS, &Sms::new(&from, text)).await, 200, "{text:?}");
+        assert_eq!(
+            stage.deliver(SMS, &Sms::new(&from, text)).await,
+            200,
+            "{text:?}"
+        );
         let message = stage.only_message(&from).await;
         assert_eq!(message["content"]["text"], *text);
     }
@@ -56,16 +60,27 @@ async fn an_empty_body_is_a_message_too() {
 async fn odd_parameters_verify() {
     let stage = behind("https://hooks.example.test").await;
     let odd = [
-        Sms::new("+15005550301", "repeated").with("Tag", "b").with("Tag", "a").with("Tag", "b"),
-        Sms::new("+15005550302", "empty values").with("FromCity", "").with("Empty", ""),
-        Sms::new("+15005550303", "case in order").with("aaa", "1").with("ZZZ", "2").with("Aaa", "3"),
+        Sms::new("+15005550301", "repeated")
+            .with("Tag", "b")
+            .with("Tag", "a")
+            .with("Tag", "b"),
+        Sms::new("+15005550302", "empty values")
+            .with("FromCity", "")
+            .with("Empty", ""),
+        Sms::new("+15005550303", "case in order")
+            .with("aaa", "1")
+            .with("ZZZ", "2")
+            .with("Aaa", "3"),
         Sms::new("+15005550304", "spaces kept").with("FromCity", " Saint  Paul "),
         Sms::new("+15005550305", "unknown ones").with("SomethingNew", "{\"a\":[1,2]}"),
         Sms::new("+15005550306", "names too").with("Größe €", "ü&=+%"),
     ];
     for sms in &odd {
         assert_eq!(stage.deliver(SMS, sms).await, 200, "{sms:?}");
-        assert_eq!(stage.only_message(&sms.from).await["external_id"], sms.sid.as_str());
+        assert_eq!(
+            stage.only_message(&sms.from).await["external_id"],
+            sms.sid.as_str()
+        );
     }
 }
 
@@ -86,11 +101,23 @@ async fn signatures_hold_behind_a_proxy_with_ports_and_queries() {
                 ..base.clone()
             };
             // The proxy strips the path it serves the daemon under, and no client sends a fragment.
-            let target = format!("{}{}", stage.daemon.path(SMS), tail.split('#').next().unwrap());
+            let target = format!(
+                "{}{}",
+                stage.daemon.path(SMS),
+                tail.split('#').next().unwrap()
+            );
             let request = hook.request(&Sms::new(from, "😀 ")).retarget(target);
-            assert_eq!(stage.post(&request).await.status, 200, "{public_url} and {tail}");
+            assert_eq!(
+                stage.post(&request).await.status,
+                200,
+                "{public_url} and {tail}"
+            );
         }
-        assert_eq!(stage.daemon.api().timeline(from).await.len(), 3, "{public_url}");
+        assert_eq!(
+            stage.daemon.api().timeline(from).await.len(),
+            3,
+            "{public_url}"
+        );
     }
 }
 
@@ -112,7 +139,10 @@ async fn twilio_may_sign_with_or_without_the_port() {
         ("left out", &stage, &without),
         ("the scheme's own", &default, &explicit),
     ] {
-        let status = stage.post(&hook.request(&Sms::new("+15005550101", name))).await.status;
+        let status = stage
+            .post(&hook.request(&Sms::new("+15005550101", name)))
+            .await
+            .status;
         assert_eq!(status, 200, "port {name}");
     }
 }
@@ -139,7 +169,9 @@ async fn whatsapp_senders_are_people_of_their_own_space() {
         Config::new().channel(twilio("wa", simulator).config("from", number))
     })
     .await;
-    let mut sms = Sms::new("whatsapp:+15005550101", "hi").with("ProfileName", "Ada").with("WaId", "15005550101");
+    let mut sms = Sms::new("whatsapp:+15005550101", "hi")
+        .with("ProfileName", "Ada")
+        .with("WaId", "15005550101");
     sms.to = format!("whatsapp:{}", sms.to);
     assert_eq!(stage.deliver("wa", &sms).await, 200);
     let message = stage.only_message("+15005550101").await;
@@ -166,7 +198,9 @@ async fn media_of_an_mms_is_kept_with_its_message() {
     params.push(("MediaContentType0".to_owned(), "image/jpeg".to_owned()));
     assert_eq!(stage.post(&hook.form(&params)).await.status, 200);
     let message = stage.only_message("+15005550101").await;
-    let items = message["content"]["media"].as_array().expect("media is a list");
+    let items = message["content"]["media"]
+        .as_array()
+        .expect("media is a list");
     assert_eq!(items.len(), 1, "{message}");
     assert_eq!(items[0]["content_type"], "image/jpeg");
 }

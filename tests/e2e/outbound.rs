@@ -14,16 +14,23 @@ use crate::stage::{SMS, Stage, twilio};
 const ADA: &str = "+15005550101";
 
 /// The Create calls that reached the provider.
-pub fn creates(stage: &Stage) -> Vec<RecordedRequest> {
+pub(crate) fn creates(stage: &Stage) -> Vec<RecordedRequest> {
     let requests = stage.simulator.twilio().requests().into_iter();
-    requests.filter(|r| r.method == "POST" && r.path.ends_with("/Messages.json")).collect()
+    requests
+        .filter(|r| r.method == "POST" && r.path.ends_with("/Messages.json"))
+        .collect()
 }
 
 /// The (status, source) pairs of a message's history.
-pub fn history(message: &Value) -> Vec<(String, String)> {
-    let entries = message["history"].as_array().expect("a message has a history");
+pub(crate) fn history(message: &Value) -> Vec<(String, String)> {
+    let entries = message["history"]
+        .as_array()
+        .expect("a message has a history");
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-    entries.iter().map(|entry| (text(entry, "status"), text(entry, "source"))).collect()
+    entries
+        .iter()
+        .map(|entry| (text(entry, "status"), text(entry, "source")))
+        .collect()
 }
 
 /// True where the history holds the pair.
@@ -42,34 +49,55 @@ async fn a_send_reaches_twilio_as_its_api_expects_and_comes_back_delivered() {
     let delay = Duration::from_millis(50);
     let stage = with_callbacks(Callbacks::InOrder { delay }).await;
     let (account, api) = (stage.simulator.twilio(), stage.daemon.api());
-    let id = api.send_text(SMS, ADA, "Your order is on its way 😀 & more ").await;
+    let id = api
+        .send_text(SMS, ADA, "Your order is on its way 😀 & more ")
+        .await;
     let message = api.wait_status(&id, "delivered").await;
 
     let creates = creates(&stage);
     assert_eq!(creates.len(), 1, "{creates:?}");
     let create = &creates[0];
-    assert_eq!(create.path, format!("/2010-04-01/Accounts/{}/Messages.json", account.account_sid()));
+    assert_eq!(
+        create.path,
+        format!(
+            "/2010-04-01/Accounts/{}/Messages.json",
+            account.account_sid()
+        )
+    );
     let credentials = format!("{}:{}", account.account_sid(), account.auth_token());
     let basic = format!("Basic {}", BASE64.encode(credentials.as_bytes()));
     assert_eq!(create.header("authorization"), Some(basic.as_str()));
     assert_eq!(create.param("To"), Some(ADA));
     assert_eq!(create.param("From"), Some("+15550100"));
-    assert_eq!(create.param("Body"), Some("Your order is on its way 😀 & more "));
+    assert_eq!(
+        create.param("Body"),
+        Some("Your order is on its way 😀 & more ")
+    );
     let callback = create.param("StatusCallback").unwrap_or_default();
     assert!(callback.starts_with(&stage.daemon.url(SMS)), "{callback}");
     assert!(account.problems().is_empty(), "{:?}", account.problems());
-    assert!(account.complaints().is_empty(), "{:?}", account.complaints());
+    assert!(
+        account.complaints().is_empty(),
+        "{:?}",
+        account.complaints()
+    );
 
     assert_eq!(message["direction"], "outbound");
     assert_eq!(message["external_id"], account.messages()[0].sid.as_str());
     assert!(message["error"].is_null(), "{message}");
-    assert_eq!(history(&message)[0], ("queued".to_owned(), "accept".to_owned()));
+    assert_eq!(
+        history(&message)[0],
+        ("queued".to_owned(), "accept".to_owned())
+    );
     assert!(has(&message, "sent", "receipt"), "{message}");
     assert!(has(&message, "delivered", "callback"), "{message}");
     for answer in account.callback_answers() {
         assert_eq!(answer.http_status, Some(200), "{answer:?}");
     }
-    assert!(api.outbox_item(&id).await.is_none(), "a delivered message is not in the outbox");
+    assert!(
+        api.outbox_item(&id).await.is_none(),
+        "a delivered message is not in the outbox"
+    );
     let timeline = api.timeline(ADA).await;
     assert_eq!(timeline.len(), 1);
     assert_eq!(timeline[0]["id"], id.as_str());
@@ -78,7 +106,9 @@ async fn a_send_reaches_twilio_as_its_api_expects_and_comes_back_delivered() {
 #[tokio::test]
 async fn a_reply_goes_into_the_conversation_it_answers() {
     let stage = Stage::sms().await;
-    stage.deliver(SMS, &trunkline_tests::twilio::Sms::new(ADA, "a question")).await;
+    stage
+        .deliver(SMS, &trunkline_tests::twilio::Sms::new(ADA, "a question"))
+        .await;
     let question = stage.only_message(ADA).await;
     let api = stage.daemon.api();
     let body = json!({"channel": SMS, "to": ADA, "thread": question["thread"], "content": {"text": "an answer"}});
@@ -103,7 +133,10 @@ async fn a_status_before_the_send_has_returned_is_not_lost() {
         has(&message, "sent", "receipt").then_some(message)
     })
     .await;
-    assert_eq!(message["status"], "delivered", "the receipt must not set it back");
+    assert_eq!(
+        message["status"], "delivered",
+        "the receipt must not set it back"
+    );
     for answer in stage.simulator.twilio().callback_answers() {
         assert_eq!(answer.http_status, Some(200), "{answer:?}");
     }
@@ -116,7 +149,8 @@ async fn sent_after_delivered_changes_only_the_history() {
     let id = api.send_text(SMS, ADA, "out of order").await;
     let message = eventually("both reports in the history", SOON, || async {
         let message = api.message(&id).await;
-        (has(&message, "delivered", "callback") && has(&message, "sent", "callback")).then_some(message)
+        (has(&message, "delivered", "callback") && has(&message, "sent", "callback"))
+            .then_some(message)
     })
     .await;
     assert_eq!(message["status"], "delivered");
@@ -127,11 +161,22 @@ async fn doubled_reports_are_answered_and_change_nothing() {
     let stage = with_callbacks(Callbacks::Doubled).await;
     let (account, api) = (stage.simulator.twilio(), stage.daemon.api());
     let id = api.send_text(SMS, ADA, "twice told").await;
-    account.wait_until(|account| account.callback_answers().len() == 4, SOON).await.unwrap();
+    account
+        .wait_until(|account| account.callback_answers().len() == 4, SOON)
+        .await
+        .unwrap();
     let message = api.wait_status(&id, "delivered").await;
-    let delivered = history(&message).iter().filter(|(status, _)| status == "delivered").count();
+    let delivered = history(&message)
+        .iter()
+        .filter(|(status, _)| status == "delivered")
+        .count();
     assert_eq!(delivered, 1, "{message}");
-    assert!(account.callback_answers().iter().all(|answer| answer.http_status == Some(200)));
+    assert!(
+        account
+            .callback_answers()
+            .iter()
+            .all(|answer| answer.http_status == Some(200))
+    );
 }
 
 #[tokio::test]
@@ -142,10 +187,17 @@ async fn a_report_of_failure_fails_the_message_and_never_resends_it() {
     let message = api.wait_status(&id, "failed").await;
     assert_eq!(message["error"]["provider_code"], "30003", "{message}");
     tokio::time::sleep(Duration::from_millis(600)).await;
-    assert_eq!(account.message_count(), 1, "a failure after sending is never sent again by itself");
+    assert_eq!(
+        account.message_count(),
+        1,
+        "a failure after sending is never sent again by itself"
+    );
     // What was reported failed can still turn out to have arrived.
     let sid = message["external_id"].as_str().unwrap();
-    account.report(sid, StatusWord::Delivered, None).await.unwrap();
+    account
+        .report(sid, StatusWord::Delivered, None)
+        .await
+        .unwrap();
     api.wait_status(&id, "delivered").await;
 }
 
@@ -186,7 +238,9 @@ async fn a_report_on_a_message_nobody_knows_is_taken() {
 #[tokio::test]
 async fn the_poller_finds_what_callbacks_did_not_tell() {
     let stage = Stage::new(|simulator| {
-        Config::new().set("delivery.interval", "300ms").channel(twilio(SMS, simulator))
+        Config::new()
+            .set("delivery.interval", "300ms")
+            .channel(twilio(SMS, simulator))
     })
     .await;
     let (account, api) = (stage.simulator.twilio(), stage.daemon.api());
@@ -217,7 +271,8 @@ async fn an_idempotency_key_makes_one_message() {
     let other = send("order-2", "hi").await;
     assert_ne!(first.json["id"], other.json["id"]);
     for answer in [&first, &other] {
-        api.wait_status(answer.json["id"].as_str().unwrap(), "sent").await;
+        api.wait_status(answer.json["id"].as_str().unwrap(), "sent")
+            .await;
     }
     assert_eq!(stage.simulator.twilio().message_count(), 2);
 }
@@ -242,18 +297,40 @@ async fn what_can_not_be_sent_is_refused_with_a_code() {
     let stage = Stage::sms().await;
     let api = stage.daemon.api();
     let cases = [
-        ("unknown channel", json!({"channel": "nobody", "to": ADA, "content": {"text": "hi"}})),
-        ("empty content", json!({"channel": SMS, "to": ADA, "content": {}})),
-        ("empty text", json!({"channel": SMS, "to": ADA, "content": {"text": ""}})),
-        ("no recipient", json!({"channel": SMS, "content": {"text": "hi"}})),
-        ("empty recipient", json!({"channel": SMS, "to": "", "content": {"text": "hi"}})),
-        ("unknown member", json!({"channel": SMS, "to": ADA, "contents": {"text": "hi"}})),
+        (
+            "unknown channel",
+            json!({"channel": "nobody", "to": ADA, "content": {"text": "hi"}}),
+        ),
+        (
+            "empty content",
+            json!({"channel": SMS, "to": ADA, "content": {}}),
+        ),
+        (
+            "empty text",
+            json!({"channel": SMS, "to": ADA, "content": {"text": ""}}),
+        ),
+        (
+            "no recipient",
+            json!({"channel": SMS, "content": {"text": "hi"}}),
+        ),
+        (
+            "empty recipient",
+            json!({"channel": SMS, "to": "", "content": {"text": "hi"}}),
+        ),
+        (
+            "unknown member",
+            json!({"channel": SMS, "to": ADA, "contents": {"text": "hi"}}),
+        ),
     ];
     for (name, body) in cases {
         let answer = api.post("/api/v1/messages", &body).await;
         let right = answer.status == 422 || (answer.status == 400 && body.get("content").is_none());
         assert!(right, "{name}: {} {}", answer.status, answer.reply.text());
-        assert!(answer.json["code"].is_string() || answer.status == 400, "{name}: {}", answer.json);
+        assert!(
+            answer.json["code"].is_string() || answer.status == 400,
+            "{name}: {}",
+            answer.json
+        );
     }
     assert_eq!(stage.simulator.twilio().message_count(), 0);
 }
@@ -269,7 +346,11 @@ async fn a_scheduled_message_waits_for_its_time() {
     assert_eq!(answer.status, 202, "{}", answer.reply.text());
     let id = answer.json["id"].as_str().unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(stage.simulator.twilio().message_count(), 0, "sent before its time");
+    assert_eq!(
+        stage.simulator.twilio().message_count(),
+        0,
+        "sent before its time"
+    );
     api.wait_status(id, "sent").await;
     assert!(std::time::SystemTime::now() >= due, "sent before its time");
 }

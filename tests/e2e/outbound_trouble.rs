@@ -20,18 +20,28 @@ fn unavailable() -> Behaviour {
 #[tokio::test]
 async fn a_503_is_retried_with_growing_waits() {
     let stage = Stage::new(|simulator| {
-        let config = Config::new().set("outbound.backoff_base", "200ms").set("outbound.backoff_max", "5s");
+        let config = Config::new()
+            .set("outbound.backoff_base", "200ms")
+            .set("outbound.backoff_max", "5s");
         config.channel(twilio(SMS, simulator))
     })
     .await;
-    stage.simulator.twilio().set_behaviour(unavailable().times(3));
+    stage
+        .simulator
+        .twilio()
+        .set_behaviour(unavailable().times(3));
     let api = stage.daemon.api();
     let id = api.send_text(SMS, ADA, "try again").await;
     let item = eventually("the item is retrying", SOON, || async {
-        api.outbox_item(&id).await.filter(|item| item["state"] == "retrying")
+        api.outbox_item(&id)
+            .await
+            .filter(|item| item["state"] == "retrying")
     })
     .await;
-    assert!(item["attempts"].as_u64().is_some_and(|count| count >= 1), "{item}");
+    assert!(
+        item["attempts"].as_u64().is_some_and(|count| count >= 1),
+        "{item}"
+    );
     assert!(item["next_attempt_at"].is_string(), "{item}");
     assert_eq!(item["error"]["class"], "transient", "{item}");
     assert_eq!(item["channel"], SMS);
@@ -69,16 +79,29 @@ async fn retry_after_wins_over_the_backoff() {
     let api = stage.daemon.api();
     let started = Instant::now();
     let id = api.send_text(SMS, ADA, "slowly").await;
-    let item = eventually("the item is retrying", SOON, || async { api.outbox_item(&id).await }).await;
-    assert!(item["state"] == "retrying" || item["state"] == "queued", "{item}");
+    let item = eventually("the item is retrying", SOON, || async {
+        api.outbox_item(&id).await
+    })
+    .await;
+    assert!(
+        item["state"] == "retrying" || item["state"] == "queued",
+        "{item}"
+    );
     api.wait_status(&id, "sent").await;
-    assert!(started.elapsed() >= Duration::from_secs(2), "asked to wait 2 s: {:?}", started.elapsed());
+    assert!(
+        started.elapsed() >= Duration::from_secs(2),
+        "asked to wait 2 s: {:?}",
+        started.elapsed()
+    );
 }
 
 #[tokio::test]
 async fn messages_to_one_person_keep_their_order_through_a_retry() {
     let stage = Stage::sms().await;
-    stage.simulator.twilio().set_behaviour(unavailable().times(2));
+    stage
+        .simulator
+        .twilio()
+        .set_behaviour(unavailable().times(2));
     let api = stage.daemon.api();
     let mut ids = Vec::new();
     for number in 0..8 {
@@ -87,7 +110,13 @@ async fn messages_to_one_person_keep_their_order_through_a_retry() {
     for id in &ids {
         api.wait_status(id, "sent").await;
     }
-    let bodies: Vec<_> = stage.simulator.twilio().messages().into_iter().map(|m| m.body).collect();
+    let bodies: Vec<_> = stage
+        .simulator
+        .twilio()
+        .messages()
+        .into_iter()
+        .map(|m| m.body)
+        .collect();
     let expected: Vec<_> = (0..8).map(|number| number.to_string()).collect();
     assert_eq!(bodies, expected);
 }
@@ -95,11 +124,17 @@ async fn messages_to_one_person_keep_their_order_through_a_retry() {
 #[tokio::test]
 async fn a_refused_message_does_not_hold_up_the_next() {
     let stage = Stage::sms().await;
-    stage.simulator.twilio().behave_once(Behaviour::error(400, 21211, "Invalid 'To' Phone Number"));
+    stage
+        .simulator
+        .twilio()
+        .behave_once(Behaviour::error(400, 21211, "Invalid 'To' Phone Number"));
     let api = stage.daemon.api();
     let first = api.send_text(SMS, ADA, "refused").await;
     let second = api.send_text(SMS, ADA, "accepted").await;
-    assert_eq!(api.wait_status(&first, "failed").await["error"]["class"], "recipient");
+    assert_eq!(
+        api.wait_status(&first, "failed").await["error"]["class"],
+        "recipient"
+    );
     api.wait_status(&second, "sent").await;
 }
 
@@ -130,15 +165,26 @@ async fn an_unknown_outcome_that_can_not_be_looked_up_is_held_for_a_person() {
     let api = stage.daemon.api();
     let id = api.send_text(SMS, ADA, "who knows").await;
     api.wait_status(&id, "uncertain").await;
-    let item = api.outbox_item(&id).await.expect("an uncertain message is in the outbox");
+    let item = api
+        .outbox_item(&id)
+        .await
+        .expect("an uncertain message is in the outbox");
     assert_eq!(item["state"], "uncertain", "{item}");
     let next = api.send_text(SMS, ADA, "goes on").await;
     api.wait_status(&next, "sent").await;
     tokio::time::sleep(Duration::from_millis(800)).await;
-    assert_eq!(account.message_count(), 2, "an unknown outcome is never sent again by itself");
+    assert_eq!(
+        account.message_count(),
+        2,
+        "an unknown outcome is never sent again by itself"
+    );
     let path = format!("/api/v1/outbox/{}/discard", item["id"].as_str().unwrap());
     let discarded = api.post(&path, &json!({})).await;
-    assert!((200..300).contains(&discarded.status), "{}", discarded.reply.text());
+    assert!(
+        (200..300).contains(&discarded.status),
+        "{}",
+        discarded.reply.text()
+    );
     eventually("the item is gone", SOON, || async {
         let uncertain = api.all("/api/v1/outbox?state=uncertain").await;
         uncertain.is_empty().then_some(())
@@ -149,10 +195,16 @@ async fn an_unknown_outcome_that_can_not_be_looked_up_is_held_for_a_person() {
 #[tokio::test]
 async fn a_crash_between_accept_and_receipt_doubles_nothing() {
     let mut stage = Stage::sms().await;
-    stage.simulator.twilio().behave_once(Behaviour::Slow(Duration::from_millis(1_500)));
+    stage
+        .simulator
+        .twilio()
+        .behave_once(Behaviour::Slow(Duration::from_millis(1_500)));
     let id = stage.daemon.api().send_text(SMS, ADA, "in between").await;
     let account = stage.simulator.twilio();
-    account.wait_until(|account| account.message_count() == 1, SOON).await.unwrap();
+    account
+        .wait_until(|account| account.message_count() == 1, SOON)
+        .await
+        .unwrap();
     stage.daemon.kill9().await;
     stage.daemon.launch().await;
     stage.daemon.api().wait_status(&id, "sent").await;
@@ -167,20 +219,26 @@ async fn a_dead_letter_is_listed_explained_and_re_driven() {
     let api = stage.daemon.api();
     let id = api.send_text(SMS, ADA, "give up").await;
     let item = eventually("the item is dead", SOON, || async {
-        api.outbox_item(&id).await.filter(|item| item["state"] == "dead")
+        api.outbox_item(&id)
+            .await
+            .filter(|item| item["state"] == "dead")
     })
     .await;
     assert_eq!(item["attempts"], 6, "{item}");
     assert!(item["error"]["message"].is_string(), "{item}");
     assert_eq!(api.message(&id).await["status"], "failed");
-    let listed = stage.daemon.cli(&["outbox", "list", "--json"]).await.ok();
+    let listed = stage.daemon.cli_ok(&["outbox", "list", "--json"]).await;
     assert!(listed.stdout.contains(&id), "{listed:?}");
     let only_dead = api.all("/api/v1/outbox?state=dead").await;
     assert_eq!(only_dead.len(), 1);
     account.set_behaviour(Behaviour::Accept);
     let path = format!("/api/v1/outbox/{}/retry", item["id"].as_str().unwrap());
     let retried = api.post(&path, &json!({})).await;
-    assert!((200..300).contains(&retried.status), "{}", retried.reply.text());
+    assert!(
+        (200..300).contains(&retried.status),
+        "{}",
+        retried.reply.text()
+    );
     api.wait_status(&id, "sent").await;
     assert_eq!(account.message_count(), 1);
 }
@@ -200,7 +258,7 @@ async fn refused_credentials_hold_the_queue_until_they_are_right_again() {
         let fixed = config.find(SMS).clone().config("auth_token", token);
         config.put(fixed);
     });
-    stage.daemon.cli(&["reload"]).await.ok();
+    stage.daemon.cli_ok(&["reload"]).await;
     stage.daemon.api().wait_status(&id, "sent").await;
     assert_eq!(stage.deliver(SMS, &Sms::new(ADA, "signed anew")).await, 200);
 }
@@ -209,14 +267,21 @@ async fn refused_credentials_hold_the_queue_until_they_are_right_again() {
 async fn a_disabled_channel_holds_its_sends() {
     let stage = Stage::sms().await;
     let api = stage.daemon.api();
-    api.post(&format!("/api/v1/channels/{SMS}/disable"), &json!({})).await;
+    api.post(&format!("/api/v1/channels/{SMS}/disable"), &json!({}))
+        .await;
     let body = json!({"channel": SMS, "to": ADA, "content": {"text": "wait"}});
     let answer = api.post("/api/v1/messages", &body).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!(stage.simulator.twilio().message_count(), 0, "a disabled channel sent");
+    assert_eq!(
+        stage.simulator.twilio().message_count(),
+        0,
+        "a disabled channel sent"
+    );
     if answer.status == 202 {
-        api.post(&format!("/api/v1/channels/{SMS}/enable"), &json!({})).await;
-        api.wait_status(answer.json["id"].as_str().unwrap(), "sent").await;
+        api.post(&format!("/api/v1/channels/{SMS}/enable"), &json!({}))
+            .await;
+        api.wait_status(answer.json["id"].as_str().unwrap(), "sent")
+            .await;
     } else {
         assert_eq!(answer.status, 422, "{}", answer.reply.text());
     }
@@ -231,7 +296,10 @@ async fn a_provider_that_is_down_comes_back_and_everything_is_sent_once() {
     let api = stage.daemon.api();
     let mut ids = Vec::new();
     for number in 0..10 {
-        ids.push(api.send_text(SMS, &format!("+1500555060{number}"), "hello").await);
+        ids.push(
+            api.send_text(SMS, &format!("+1500555060{number}"), "hello")
+                .await,
+        );
     }
     for id in &ids {
         api.wait_status(id, "sent").await;

@@ -24,7 +24,10 @@ const IMAGE_MIB: u64 = 1_024;
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_or_doubled_by_a_power_cut() {
-    let folder = tempfile::Builder::new().prefix("trunkline-powercut-").tempdir().unwrap();
+    let folder = tempfile::Builder::new()
+        .prefix("trunkline-powercut-")
+        .tempdir()
+        .unwrap();
     let disk = match Disk::new(folder.path()) {
         Ok(disk) => disk,
         Err(why) => {
@@ -34,7 +37,10 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_a_power_cut() {
     };
     let simulator = Simulator::start().expect("the simulator starts");
     let config = Config::new()
-        .set("store.path", disk.mount.join("store").to_string_lossy().into_owned())
+        .set(
+            "store.path",
+            disk.mount.join("store").to_string_lossy().into_owned(),
+        )
         .channel(twilio(SMS, &simulator));
     let account = config.find(SMS).clone();
     let mut daemon = Daemon::start(config).await;
@@ -45,7 +51,11 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_a_power_cut() {
     };
     let mut everything: Vec<Sent> = Vec::new();
     for round in 0..ROUNDS {
-        let load = Load::start(daemon.public(), &hook, &Plan::new(format!("1600{round:03}")));
+        let load = Load::start(
+            daemon.public(),
+            &hook,
+            &Plan::new(format!("1600{round:03}")),
+        );
         let moment = Duration::from_millis(rand::random_range(300..1_000));
         tokio::time::sleep(moment).await;
         daemon.signal("STOP");
@@ -54,12 +64,18 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_a_power_cut() {
         blocking(move || cut.copy()).await;
         daemon.kill9().await;
         let mut ledger = load.stop().await;
-        assert!(acknowledged > 0, "round {round}: nothing was acknowledged before the cut");
+        assert!(
+            acknowledged > 0,
+            "round {round}: nothing was acknowledged before the cut"
+        );
         let swap = disk.clone();
         blocking(move || swap.replace_by_copy()).await;
         daemon.launch().await;
         let after = balance(&daemon.api(), &ledger).await;
-        assert!(after.is_right(), "round {round}, cut after {moment:?}: {after}");
+        assert!(
+            after.is_right(),
+            "round {round}, cut after {moment:?}: {after}"
+        );
         redeliver(daemon.public(), &hook, &mut ledger).await;
         everything.extend(ledger);
     }
@@ -92,19 +108,28 @@ impl Disk {
         };
         fs::create_dir(&disk.mount).map_err(|why| why.to_string())?;
         let image = fs::File::create(&disk.image).map_err(|why| why.to_string())?;
-        image.set_len(IMAGE_MIB << 20).map_err(|why| why.to_string())?;
+        image
+            .set_len(IMAGE_MIB << 20)
+            .map_err(|why| why.to_string())?;
         run("mkfs.ext4", &["-q", "-F", text(&disk.image)])?;
         disk.mount_image()?;
         Ok(disk)
     }
 
     fn mount_image(&self) -> Result<(), String> {
-        run("mount", &["-o", "loop", text(&self.image), text(&self.mount)])
+        run(
+            "mount",
+            &["-o", "loop", text(&self.image), text(&self.mount)],
+        )
     }
 
     /// Takes the disk as it is at this instant.
     fn copy(&self) {
-        run("cp", &["--sparse=always", text(&self.image), text(&self.copy)]).expect("the image can be copied");
+        run(
+            "cp",
+            &["--sparse=always", text(&self.image), text(&self.copy)],
+        )
+        .expect("the image can be copied");
     }
 
     /// Puts the copy in the place of the disk.
@@ -121,7 +146,10 @@ struct Unmount(PathBuf);
 impl Drop for Unmount {
     fn drop(&mut self) {
         // It may be unmounted already; lazily, because a daemon may still be ending.
-        let _ = Command::new("umount").args(["-q", "-l"]).arg(&self.0).status();
+        let _ = Command::new("umount")
+            .args(["-q", "-l"])
+            .arg(&self.0)
+            .status();
     }
 }
 
@@ -131,7 +159,10 @@ fn run(program: &str, args: &[&str]) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    Err(format!(
+        "{program}: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    ))
 }
 
 fn text(path: &Path) -> &str {

@@ -39,14 +39,20 @@ async fn a_wrong_token_and_an_unknown_channel_are_the_same_404() {
         ("half a token", small("POST", &right[..right.len() - 8])),
         ("longer token", small("POST", &format!("{right}0"))),
         ("no token", small("POST", &plain)),
-        ("token where none is due", small("POST", &format!("{}/token", stage.daemon.path("plain")))),
+        (
+            "token where none is due",
+            small("POST", &format!("{}/token", stage.daemon.path("plain"))),
+        ),
         ("wrong token, too large", large(&wrong)),
         ("unknown channel, too large", large(unknown)),
         ("wrong token by GET", Request::new("GET", wrong.clone())),
         ("wrong token by PUT", small("PUT", &wrong)),
         ("unknown channel by GET", Request::new("GET", unknown)),
         ("unknown channel by DELETE", small("DELETE", unknown)),
-        ("not a channel's name", small("POST", "/webhooks/../etc/passwd")),
+        (
+            "not a channel's name",
+            small("POST", "/webhooks/../etc/passwd"),
+        ),
         ("an escaped name", small("POST", "/webhooks/%73ms%00/x")),
         ("no channel", small("POST", "/webhooks/")),
     ];
@@ -59,7 +65,9 @@ async fn a_wrong_token_and_an_unknown_channel_are_the_same_404() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_413_and_one_under_it_is_not() {
     let stage = Stage::new(|simulator| {
-        Config::new().set("server.body_bytes_max", 4_000).channel(twilio(SMS, simulator))
+        Config::new()
+            .set("server.body_bytes_max", 4_000)
+            .channel(twilio(SMS, simulator))
     })
     .await;
     let long = |chars: usize| Sms::new(ADA, &"x".repeat(chars));
@@ -74,8 +82,13 @@ async fn a_body_over_the_limit_is_413_and_one_under_it_is_not() {
          7d0\r\n{chunk}\r\n7d0\r\n{chunk}\r\n7d0\r\n{chunk}\r\n0\r\n\r\n",
         hook.target()
     );
-    let mut connection = trunkline_tests::http::Connection::open(stage.daemon.public()).await.unwrap();
-    assert_eq!(connection.send(chunked.as_bytes()).await.unwrap().status, 413);
+    let mut connection = trunkline_tests::http::Connection::open(stage.daemon.public())
+        .await
+        .unwrap();
+    assert_eq!(
+        connection.send(chunked.as_bytes()).await.unwrap().status,
+        413
+    );
 }
 
 #[tokio::test]
@@ -89,7 +102,13 @@ async fn methods_are_those_of_the_adapter() {
     let get = stage.hook(SMS).get(&Sms::new(ADA, "by GET"));
     assert_eq!(stage.post(&get).await.status, 200);
     assert_eq!(stage.only_message(ADA).await["content"]["text"], "by GET");
-    for (channel, method) in [(SMS, "PUT"), (SMS, "DELETE"), (SMS, "PATCH"), ("hook", "GET"), ("hook", "PUT")] {
+    for (channel, method) in [
+        (SMS, "PUT"),
+        (SMS, "DELETE"),
+        (SMS, "PATCH"),
+        ("hook", "GET"),
+        ("hook", "PUT"),
+    ] {
         let request = Request::new(method, stage.daemon.path(channel));
         assert_eq!(stage.post(&request).await.status, 405, "{method} {channel}");
     }
@@ -103,7 +122,10 @@ async fn aliases_reach_their_channel_and_need_the_signature() {
     })
     .await;
     let hook = stage.hook(SMS);
-    let origin = hook.url.trim_end_matches(&stage.daemon.path(SMS)).to_owned();
+    let origin = hook
+        .url
+        .trim_end_matches(&stage.daemon.path(SMS))
+        .to_owned();
     for (number, path) in ["/webhooks/sms", "/api/sms/inbound"].iter().enumerate() {
         let alias = Hook {
             url: format!("{origin}{path}"),
@@ -124,23 +146,40 @@ async fn two_channels_of_one_adapter_keep_apart() {
         let marketing = twilio("sms_marketing", simulator)
             .config("from", "+15550101")
             .config("auth_token", "ffffffffffffffffffffffffffffffff");
-        Config::new().channel(twilio(SMS, simulator)).channel(marketing)
+        Config::new()
+            .channel(twilio(SMS, simulator))
+            .channel(marketing)
     })
     .await;
     let (support, marketing) = (stage.hook(SMS), stage.hook("sms_marketing"));
     assert_ne!(support.url, marketing.url);
-    assert_eq!(stage.post(&support.request(&Sms::new(ADA, "to support"))).await.status, 200);
+    assert_eq!(
+        stage
+            .post(&support.request(&Sms::new(ADA, "to support")))
+            .await
+            .status,
+        200
+    );
     let mut sms = Sms::new("+15005550102", "to marketing");
     sms.to = "+15550101".to_owned();
     assert_eq!(stage.post(&marketing.request(&sms)).await.status, 200);
     assert_eq!(stage.only_message(ADA).await["channel"], SMS);
-    assert_eq!(stage.only_message("+15005550102").await["channel"], "sms_marketing");
+    assert_eq!(
+        stage.only_message("+15005550102").await["channel"],
+        "sms_marketing"
+    );
     // One channel's key opens nothing at the other.
     let crossed = Hook {
         auth_token: support.auth_token.clone(),
         ..marketing
     };
-    assert_eq!(stage.post(&crossed.request(&Sms::new(ADA, "crossed"))).await.status, 401);
+    assert_eq!(
+        stage
+            .post(&crossed.request(&Sms::new(ADA, "crossed")))
+            .await
+            .status,
+        401
+    );
     let foreign_token = stage.daemon.path(SMS).replace(SMS, "sms_marketing");
     let foreign = Request::new("POST", foreign_token).body("text/plain", "x");
     assert_eq!(stage.post(&foreign).await.status, 404);
@@ -150,7 +189,9 @@ async fn two_channels_of_one_adapter_keep_apart() {
 async fn a_message_goes_to_the_channel_that_has_its_address() {
     let stage = Stage::new(|simulator| {
         let second = twilio("second", simulator).config("from", "+15550101");
-        Config::new().channel(twilio(SMS, simulator)).channel(second)
+        Config::new()
+            .channel(twilio(SMS, simulator))
+            .channel(second)
     })
     .await;
     let mut sms = Sms::new(ADA, "for the second number");
@@ -177,8 +218,11 @@ async fn a_send_only_channel_has_no_route_and_sends() {
     .await;
     let request = Request::new("POST", stage.daemon.path("out")).body("application/json", "{}");
     assert_eq!(stage.post(&request).await.status, 404);
-    let check = stage.daemon.cli(&["check"]).await.ok();
-    assert!(check.all().contains("out"), "check says nothing of the missing route: {check:?}");
+    let check = stage.daemon.cli_ok(&["check"]).await;
+    assert!(
+        check.all().contains("out"),
+        "check says nothing of the missing route: {check:?}"
+    );
     let api = stage.daemon.api();
     let id = api.send_text("out", "someone", "one way").await;
     api.wait_status(&id, "sent").await;
@@ -187,7 +231,8 @@ async fn a_send_only_channel_has_no_route_and_sends() {
 #[tokio::test]
 async fn a_receive_only_channel_is_down_for_sending_and_takes_inbound() {
     let stage = Stage::new(|_| {
-        Config::new().channel(Channel::webhook("in").config("secret", "0123456789abcdef0123456789abcdef"))
+        Config::new()
+            .channel(Channel::webhook("in").config("secret", "0123456789abcdef0123456789abcdef"))
     })
     .await;
     let api = stage.daemon.api();
@@ -200,7 +245,10 @@ async fn a_receive_only_channel_is_down_for_sending_and_takes_inbound() {
     assert!(answer.json["code"].is_string(), "{}", answer.json);
     let request = Request::new("POST", stage.daemon.path("in"))
         .header("x-webhook-secret", "0123456789abcdef0123456789abcdef")
-        .body("application/json", r#"{"id":"m1","from":"ada","text":"hello"}"#);
+        .body(
+            "application/json",
+            r#"{"id":"m1","from":"ada","text":"hello"}"#,
+        );
     assert_eq!(stage.post(&request).await.status, 200);
     assert_eq!(stage.only_message("ada").await["content"]["text"], "hello");
 }

@@ -18,9 +18,9 @@ async fn sigterm_under_load_keeps_what_was_acknowledged_and_exits_0() {
     let status = stage.daemon.terminate().await;
     assert_eq!(status.code(), Some(0));
     let mut ledger = load.stop().await;
-    let refused = ledger.iter().find(|sent| {
-        matches!(sent.outcome, Outcome::Refused(status) if status != 503)
-    });
+    let refused = ledger
+        .iter()
+        .find(|sent| matches!(sent.outcome, Outcome::Refused(status) if status != 503));
     assert!(refused.is_none(), "a stopping daemon refused: {refused:?}");
     stage.daemon.launch().await;
     balance(&stage.daemon.api(), &ledger).await.must_be_right();
@@ -32,22 +32,28 @@ async fn sigterm_under_load_keeps_what_was_acknowledged_and_exits_0() {
 async fn an_idle_keep_alive_connection_does_not_hold_up_a_stop() {
     let mut stage = Stage::sms().await;
     let mut idle = Connection::open(stage.daemon.public()).await.unwrap();
-    let request = stage.hook(SMS).request(&Sms::new("+15005550101", "then silence"));
+    let request = stage
+        .hook(SMS)
+        .request(&Sms::new("+15005550101", "then silence"));
     assert_eq!(idle.status_of(&request.bytes()).await.unwrap(), 200);
     let started = std::time::Instant::now();
     assert_eq!(stage.daemon.terminate().await.code(), Some(0));
     let took = started.elapsed();
-    assert!(took < Duration::from_secs(8), "the stop took {took:?}, drain is 5 s");
+    assert!(
+        took < Duration::from_secs(8),
+        "the stop took {took:?}, drain is 5 s"
+    );
 }
 
 #[tokio::test]
 async fn queued_sends_survive_a_stop_and_a_crash() {
     let mut stage = Stage::sms().await;
     let twilio = stage.simulator.twilio();
-    twilio.set_behaviour(
-        
-        trunkline_simulator::Behaviour::error(503, 20503, "Service Unavailable"),
-    );
+    twilio.set_behaviour(trunkline_simulator::Behaviour::error(
+        503,
+        20503,
+        "Service Unavailable",
+    ));
     let mut sent = Vec::new();
     for number in 0..5 {
         let to = format!("+1500555050{number}");
@@ -56,16 +62,26 @@ async fn queued_sends_survive_a_stop_and_a_crash() {
     stage.daemon.restart().await;
     stage.daemon.kill9().await;
     let accept = trunkline_simulator::Behaviour::Accept;
-    stage.simulator.twilio().set_behaviour( accept);
+    stage.simulator.twilio().set_behaviour(accept);
     stage.daemon.launch().await;
     for id in &sent {
         stage.daemon.api().wait_status(id, "sent").await;
     }
-    let mut texts: Vec<_> = stage.simulator.twilio().messages().into_iter().map(|m| m.to).collect();
+    let mut texts: Vec<_> = stage
+        .simulator
+        .twilio()
+        .messages()
+        .into_iter()
+        .map(|m| m.to)
+        .collect();
     texts.sort();
     texts.dedup();
     assert_eq!(texts.len(), 5);
-    assert_eq!(stage.simulator.twilio().messages().len(), 5, "a send was doubled");
+    assert_eq!(
+        stage.simulator.twilio().messages().len(),
+        5,
+        "a send was doubled"
+    );
 }
 
 #[tokio::test]
@@ -73,5 +89,10 @@ async fn a_second_daemon_on_the_same_store_is_refused() {
     let stage = Stage::sms().await;
     let second = stage.daemon.cli(&["run"]).await;
     assert_ne!(second.code, 0, "{second:?}");
-    assert_eq!(stage.deliver(SMS, &Sms::new("+15005550101", "first one lives")).await, 200);
+    assert_eq!(
+        stage
+            .deliver(SMS, &Sms::new("+15005550101", "first one lives"))
+            .await,
+        200
+    );
 }

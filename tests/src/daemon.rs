@@ -238,6 +238,11 @@ impl Daemon {
         blocking(move || output(&mut command)).await
     }
 
+    /// Runs `trunkline ARGS.. -c FILE`, which must exit 0.
+    pub async fn cli_ok(&self, args: &[&str]) -> Output {
+        self.cli(args).await.ok()
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(args).arg("-c").arg(self.config_file());
