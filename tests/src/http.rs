@@ -280,3 +280,92 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 fn bad(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::{Connection, Request};
+
+    /// A server that answers every request on one connection with the same bytes, in pieces.
+    async fn canned(answer: &'static str, piece: usize) -> Connection {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            while stream.read(&mut request).await.unwrap_or_default() > 0 {
+                for piece in answer.as_bytes().chunks(piece) {
+                    stream.write_all(piece).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        Connection::open(address).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn answers_are_read_in_every_form_and_in_pieces_of_every_size() {
+        let cases = [
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+                200,
+                "hello",
+            ),
+            ("HTTP/1.1 204 No Content\r\n\r\n", 204, ""),
+            (
+                "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+                404,
+                "",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+                200,
+                "hello",
+            ),
+            (
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+                200,
+                "ok",
+            ),
+        ];
+        for (answer, status, body) in cases {
+            for piece in [1, 7, 4096] {
+                let mut connection = canned(answer, piece).await;
+                for _ in 0..3 {
+                    let reply = connection.send(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+                    assert_eq!(
+                        (reply.status, reply.text().as_str()),
+                        (status, body),
+                        "{answer:?}"
+                    );
+                    let again = connection
+                        .status_of(b"GET / HTTP/1.1\r\n\r\n")
+                        .await
+                        .unwrap();
+                    assert_eq!(again, status);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_closed_connection_is_an_error() {
+        let mut connection = canned("HTTP/1.1 200", 4096).await;
+        connection.buffer.clear();
+        let waiting = connection.send(b"GET / HTTP/1.1\r\n\r\n");
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(50), waiting).await;
+        assert!(waited.is_err(), "half an answer is none");
+    }
+
+    #[test]
+    fn requests_are_written_as_given() {
+        let request = Request::new("POST", "/a?b=%20")
+            .header("X-One", " 1")
+            .body("text/plain", "hi");
+        let expected = "POST /a?b=%20 HTTP/1.1\r\nhost: localhost\r\nX-One:  1\r\n\
+                        content-type: text/plain\r\ncontent-length: 2\r\n\r\nhi";
+        assert_eq!(String::from_utf8(request.bytes()).unwrap(), expected);
+    }
+}

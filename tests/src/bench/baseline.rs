@@ -1,4 +1,5 @@
-//! The server that does nothing: actix-web with an empty handler, in a process of its own.
+//! The server that does nothing: actix-web with an empty handler, in a process of its own. It reads
+//! the body, since a connection with an unread one would be closed, and looks at nothing in it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -9,7 +10,11 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 /// Serves until standard input ends; prints its address first.
 pub fn serve() -> std::io::Result<()> {
     actix_web::rt::System::new().block_on(async {
-        let app = || App::new().default_service(web::to(|| async { HttpResponse::Ok().finish() }));
+        let app = || {
+            App::new().default_service(web::to(|_body: web::Bytes| async {
+                HttpResponse::Ok().finish()
+            }))
+        };
         let server = HttpServer::new(app).bind(("127.0.0.1", 0))?;
         println!("{}", server.addrs()[0]);
         let server = server.disable_signals().run();

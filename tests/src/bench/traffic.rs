@@ -225,3 +225,82 @@ async fn worker(address: SocketAddr, shared: Arc<Shared>) -> Part {
     }
     part
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use actix_web::{App, HttpResponse, HttpServer, web};
+
+    use super::{Pace, Source, drive};
+    use crate::twilio::Hook;
+
+    fn source() -> Source {
+        let hook = Hook {
+            url: "http://127.0.0.1:1/webhooks/sms/token".to_owned(),
+            account_sid: "AC1".to_owned(),
+            auth_token: "12345".to_owned(),
+        };
+        Source::new(hook, 10)
+    }
+
+    /// An empty handler in this process.
+    fn server() -> std::net::SocketAddr {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                let app = || {
+                    App::new().default_service(web::to(|_body: web::Bytes| async {
+                        HttpResponse::Ok().finish()
+                    }))
+                };
+                let server = HttpServer::new(app).workers(1).disable_signals();
+                let server = server.bind(("127.0.0.1", 0)).unwrap();
+                sender.send(server.addrs()[0]).unwrap();
+                server.run().await.unwrap();
+            });
+        });
+        receiver.recv().unwrap()
+    }
+
+    #[test]
+    fn every_request_is_another_one() {
+        let mut source = source();
+        let (first, second) = (source.batch(50), source.batch(50));
+        let all = (0..50).flat_map(|index| [first.request(index), second.request(index)]);
+        let distinct: HashSet<_> = all.flatten().collect();
+        assert_eq!(distinct.len(), 100);
+        assert!(first.request(50).is_none());
+        assert_eq!(second.first, 50);
+    }
+
+    #[tokio::test]
+    async fn the_closed_loop_sends_until_time_or_requests_run_out() {
+        let address = server();
+        let batch = source().batch(100);
+        let run = drive(address, 8, batch, Pace::Closed(Duration::from_secs(60))).await;
+        assert_eq!((run.sent.clone(), run.latencies.count()), (0..100, 100));
+        assert!(run.failed.is_empty());
+        let batch = source().batch(200_000);
+        let run = drive(address, 8, batch, Pace::Closed(Duration::from_millis(100))).await;
+        assert!(run.elapsed < Duration::from_secs(5), "{:?}", run.elapsed);
+        assert_eq!(
+            usize::try_from(run.sent.end).unwrap(),
+            run.latencies.count()
+        );
+    }
+
+    #[tokio::test]
+    async fn the_open_loop_keeps_its_schedule() {
+        let batch = source().batch(1_000);
+        let pace = Pace::Open(500, Duration::from_millis(400));
+        let run = drive(server(), 8, batch, pace).await;
+        assert_eq!((run.latencies.count(), run.failed.len()), (200, 0));
+        assert!(
+            run.elapsed >= Duration::from_millis(390),
+            "{:?}",
+            run.elapsed
+        );
+    }
+}
