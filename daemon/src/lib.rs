@@ -1,5 +1,15 @@
-//! The daemon as a library; the binary only parses its command line.
+//! Trunkline: a self-hosted messaging gateway.
+//!
+//! `ARCHITECTURE.md` beside this crate tells the way of a message through these modules.
 
 #![deny(unsafe_code)]
 
+pub mod channel;
+pub mod config;
+pub mod inbound;
+pub mod metrics;
+pub mod model;
+pub mod outbound;
 pub mod plugin;
+pub mod store;
+pub mod watch;

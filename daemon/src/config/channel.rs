@@ -1,0 +1,222 @@
+//! `[channel.ID]`: a configured instance of an adapter.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq;
+use trunkline_plugin_api::{Secret, SecretList};
+
+use super::{
+    rhythm::Coalesce,
+    units::{ByteSize, HumanTime},
+};
+
+/// A channel as the daemon uses it: everything resolved, defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Channel {
+    /// Its id, `[a-z0-9_]+`, the same over all organizations.
+    pub id: String,
+    /// The adapter that speaks for it.
+    pub adapter: String,
+    /// The organization that it belongs to, a slug.
+    pub organization: String,
+    /// For people; the id where none is given.
+    pub display_name: String,
+    /// False: no probes and no sends. Webhooks are taken all the same.
+    pub enabled: bool,
+    /// Any of them opens `/webhooks/{id}/{token}`; none: the path has no token.
+    pub webhook_tokens: Vec<WebhookToken>,
+    /// Further paths of its webhook, without token.
+    pub webhook_paths: Vec<String>,
+    /// Largest webhook body in bytes, where the channel sets its own.
+    pub body_bytes_max: Option<u64>,
+    /// True where it may call private and loopback addresses.
+    pub allow_private: bool,
+    /// How its bursts become turns.
+    pub coalesce: Coalesce,
+    /// The adapter's own section.
+    pub config: AdapterSection,
+}
+
+impl Channel {
+    /// True where one of the channel's tokens is this one. Takes the same time wherever they differ.
+    pub fn accepts_token(&self, candidate: &str) -> bool {
+        // No early return: how many tokens were tried must not show either.
+        self.webhook_tokens
+            .iter()
+            .fold(false, |found, token| token.matches(candidate) | found)
+    }
+}
+
+/// The adapter's section with its secrets resolved. Printing it shows only the keys.
+#[derive(Clone, PartialEq)]
+pub struct AdapterSection(Value);
+
+impl AdapterSection {
+    /// Wraps a section.
+    pub fn new(section: Map<String, Value>) -> Self {
+        Self(Value::Object(section))
+    }
+
+    /// The section, a JSON object, secrets included.
+    pub fn expose(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AdapterSection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.0.as_object().into_iter().flat_map(Map::keys);
+        let masked = keys.map(|key| (key, format_args!("***")));
+        formatter.debug_map().entries(masked).finish()
+    }
+}
+
+/// The part of a webhook's path that can't be guessed.
+#[derive(Clone)]
+pub struct WebhookToken(Secret);
+
+/// Fewest characters of a token.
+pub const TOKEN_CHARS_MIN: usize = 32;
+/// Most characters of a token.
+pub const TOKEN_CHARS_MAX: usize = 256;
+
+impl WebhookToken {
+    /// Checks a token; the error is a phrase for people that does not show it.
+    pub fn parse(token: &str) -> Result<Self, String> {
+        let safe = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
+        if !token.chars().all(safe) {
+            return Err("may hold only letters, digits, \"-\", \"_\", \".\" and \"~\"".into());
+        }
+        if token.len() < TOKEN_CHARS_MIN {
+            return Err(format!(
+                "must have at least {TOKEN_CHARS_MIN} random characters, has {}; \
+                 `openssl rand -hex 24` makes one",
+                token.len()
+            ));
+        }
+        if token.len() > TOKEN_CHARS_MAX {
+            return Err(format!("must have at most {TOKEN_CHARS_MAX} characters"));
+        }
+        Ok(Self(Secret::new(token)))
+    }
+
+    /// True where it is this one; takes the same time wherever they differ.
+    pub fn matches(&self, candidate: &str) -> bool {
+        self.0
+            .expose()
+            .as_bytes()
+            .ct_eq(candidate.as_bytes())
+            .into()
+    }
+
+    /// The token, for showing the webhook's address to who may see it.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl PartialEq for WebhookToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other.expose())
+    }
+}
+
+impl fmt::Debug for WebhookToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
+/// A channel: one provider account, number or mailbox.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelSection {
+    /// The adapter that speaks for it: "twilio", "vonage", "whatsapp", "webhook", "email",
+    /// "chat", or one of your own.
+    #[schemars(length(min = 1))]
+    pub adapter: String,
+    /// The organization that it belongs to.
+    #[serde(default = "default_organization")]
+    #[schemars(length(min = 1, max = 64))]
+    pub organization: String,
+    /// Its name for people; the id where none is given.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 100))]
+    pub display_name: Option<String>,
+    /// False: no probes and no sends. Webhooks are taken all the same.
+    #[serde(default = "default_enabled")]
+    pub enabled: bool,
+    /// The part of the webhook's path that can't be guessed, at least 32 characters; a list while
+    /// one is being rotated.
+    #[serde(default, skip_serializing)]
+    #[schemars(with = "Option<SecretList>")]
+    pub webhook_token: SecretList,
+    /// Further paths of the webhook, such as "/webhooks/sms". They carry no token: the
+    /// provider's signature is their only proof.
+    #[serde(default)]
+    pub webhook_paths: Vec<String>,
+    /// Largest webhook body, where it differs from the server's.
+    #[serde(default)]
+    pub body_bytes_max: Option<ByteSize>,
+    /// True lets it call private and loopback addresses, such as a system in your own network.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// Its own way of making turns from bursts.
+    #[serde(default)]
+    pub coalesce: ChannelCoalesce,
+    /// The adapter's own section. `trunkline plugin inspect` shows its keys.
+    #[serde(default)]
+    pub config: Map<String, Value>,
+}
+
+/// What a channel sets of `[coalesce]` by itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ChannelCoalesce {
+    /// As `quiet` in `[coalesce]`.
+    pub quiet: Option<HumanTime>,
+    /// As `max` in `[coalesce]`.
+    pub max: Option<HumanTime>,
+}
+
+fn default_organization() -> String {
+    "default".into()
+}
+
+fn default_enabled() -> bool {
+    true
+}
+
+impl ChannelSection {
+    /// Fills in what is given elsewhere. Tokens that are refused come back with their index.
+    pub(super) fn resolve(self, id: &str, coalesce: &Coalesce) -> (Channel, Vec<(usize, String)>) {
+        let mut refused = Vec::new();
+        let mut webhook_tokens = Vec::new();
+        for (index, token) in self.webhook_token.iter().enumerate() {
+            match WebhookToken::parse(token) {
+                Ok(token) => webhook_tokens.push(token),
+                Err(message) => refused.push((index, message)),
+            }
+        }
+        let channel = Channel {
+            id: id.to_owned(),
+            adapter: self.adapter,
+            organization: self.organization,
+            display_name: self.display_name.unwrap_or_else(|| id.to_owned()),
+            enabled: self.enabled,
+            webhook_tokens,
+            webhook_paths: self.webhook_paths,
+            body_bytes_max: self.body_bytes_max.map(|size| size.0),
+            allow_private: self.allow_private,
+            coalesce: Coalesce {
+                quiet: self.coalesce.quiet.map_or(coalesce.quiet, |time| time.0),
+                max: self.coalesce.max.map_or(coalesce.max, |time| time.0),
+            },
+            config: AdapterSection::new(self.config),
+        };
+        (channel, refused)
+    }
+}

@@ -1,0 +1,44 @@
+//! The whole configuration as it is written: all sections in one type, and its JSON Schema.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    channel::ChannelSection,
+    log::Log,
+    plugins::Plugins,
+    rhythm::{Coalesce, Delivery, Health, Outbound, Thread},
+    server::{Admin, Server},
+    storage::{Retention, Store},
+};
+
+/// Everything that the files and the environment can say.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Document {
+    pub server: Server,
+    pub admin: Admin,
+    pub store: Store,
+    pub retention: Retention,
+    pub plugins: Plugins,
+    pub health: Health,
+    pub delivery: Delivery,
+    pub coalesce: Coalesce,
+    pub outbound: Outbound,
+    pub thread: Thread,
+    pub log: Log,
+    pub channel: BTreeMap<String, ChannelSection>,
+}
+
+/// The schema of a [`Document`], without references, so that a place in it is found by its path.
+pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings
+        .into_generator()
+        .into_root_schema_for::<Document>()
+        .to_value()
+});

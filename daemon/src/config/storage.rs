@@ -1,0 +1,55 @@
+//! `[store]` and `[retention]`: where things are kept, and for how long.
+
+use std::{path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::units::{ByteSize, HumanTime};
+
+/// The store on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The folder of everything that Trunkline keeps; one daemon at a time.
+    #[schemars(extend("x-restart" = true))]
+    pub path: PathBuf,
+    /// Cache of the index. Real memory use is three to seven times as much.
+    #[serde(with = "ByteSize")]
+    #[schemars(extend("x-restart" = true))]
+    pub cache_bytes: u64,
+    /// Time between two snapshots; the log before the second newest one is deleted.
+    #[serde(with = "HumanTime")]
+    pub snapshot_interval: Duration,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            path: "/var/lib/trunkline".into(),
+            cache_bytes: 16 << 20,
+            snapshot_interval: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// What is deleted by age. Messages and contacts are not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// How long webhook events and their raw bodies are kept.
+    #[serde(with = "HumanTime")]
+    pub webhook_events: Duration,
+    /// How long a provider's message id is remembered, so that a repeated webhook is recognized.
+    #[serde(with = "HumanTime")]
+    pub dedupe: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            webhook_events: Duration::from_secs(30 * 86_400),
+            dedupe: Duration::from_secs(90 * 86_400),
+        }
+    }
+}

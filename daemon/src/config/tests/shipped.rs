@@ -1,0 +1,115 @@
+//! What is shipped in `etc/`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::Written;
+use crate::config::{Config, Environment, reference};
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../etc")
+        .join(name)
+}
+
+#[test]
+fn the_shipped_configuration_is_valid() {
+    let config = Config::load(&shipped("trunkline.toml"), &Environment::default())
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(
+        config.channels.len(),
+        0,
+        "nothing is configured for anybody yet"
+    );
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+/// Run with `UPDATE_REFERENCE=1` to write the file anew.
+#[test]
+fn the_reference_is_what_the_types_say() {
+    let file = shipped("reference.toml");
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        fs::write(&file, reference()).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), reference());
+}
+
+#[test]
+fn the_reference_is_a_configuration_of_defaults() {
+    let config = Written::new(&reference()).valid();
+    let defaults = Config::default();
+    assert_eq!(
+        (
+            &config.server,
+            &config.admin,
+            &config.store,
+            &config.retention,
+            &config.plugins
+        ),
+        (
+            &defaults.server,
+            &defaults.admin,
+            &defaults.store,
+            &defaults.retention,
+            &defaults.plugins
+        )
+    );
+    assert_eq!(
+        (
+            &config.health,
+            &config.delivery,
+            &config.coalesce,
+            &config.outbound,
+            &config.thread,
+            &config.log
+        ),
+        (
+            &defaults.health,
+            &defaults.delivery,
+            &defaults.coalesce,
+            &defaults.outbound,
+            &defaults.thread,
+            &defaults.log
+        )
+    );
+}
+
+#[test]
+fn examples_work_once_they_are_uncommented() {
+    let mut texts = vec![reference()];
+    for entry in fs::read_dir(shipped("channels.d")).unwrap() {
+        texts.push(fs::read_to_string(entry.unwrap().path()).unwrap());
+    }
+    assert!(texts.len() > 2);
+    for text in texts {
+        let written = Written::new(&uncommented(&text));
+        fs::create_dir(written.path("secrets")).unwrap();
+        let written = written
+            .file("secrets/sms_support.token", super::TOKEN)
+            .env("TWILIO_AUTH_TOKEN", "hush");
+        let names = [
+            "sms_support.auth_token",
+            "whatsapp.token",
+            "whatsapp.app_secret",
+            "whatsapp.access_token",
+            "whatsapp.verify_token",
+            "website.token",
+            "website.secret",
+        ];
+        let written = names.iter().fold(written, |written, name| {
+            written.file(&format!("secrets/{name}"), super::TOKEN)
+        });
+        assert_eq!(written.valid().channels.len(), 1, "{text}");
+    }
+}
+
+/// Examples are lines that begin with `#` and no space; what has a space is prose.
+fn uncommented(text: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(example) if !example.starts_with(' ') => format!("{example}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}

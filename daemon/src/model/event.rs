@@ -1,0 +1,105 @@
+//! A webhook as it is listed, and kept for replay where it was verified.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChannelId, EventId, Millis};
+
+/// What became of a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Stored.
+    Accepted,
+    /// Everything in it was here already.
+    Duplicate,
+    /// Not genuine.
+    Rejected,
+    /// Genuine, but the adapter could not read it; kept for replay.
+    Unparsed,
+    /// Genuine, but we failed on it; replayed by the daemon itself.
+    Pending,
+}
+
+impl Outcome {
+    /// The outcome as it is written in JSON and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Rejected => "rejected",
+            Self::Unparsed => "unparsed",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+/// One webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookEvent {
+    /// Its id.
+    pub id: EventId,
+    /// The channel that it came to.
+    pub channel: ChannelId,
+    /// When.
+    pub received_at_ms: Millis,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Whether the adapter vouched for it.
+    pub signature_valid: bool,
+    /// Microseconds from the last byte of the request to the hand-over to the commit log.
+    pub latency_us: u64,
+    /// How many messages in it were new.
+    pub messages: u32,
+    /// Provider ids of those new messages, so that their dedupe marks end with the event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external_ids: Vec<String>,
+    /// Why it was rejected or could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Upper-case method.
+    pub method: String,
+    /// URL as the provider called it, its path token masked. Verified requests keep it whole in
+    /// `raw_url` for replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_url: Option<String>,
+    /// Headers of a verified request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raw_headers: Vec<(String, String)>,
+    /// Body of a verified request, where it is small.
+    #[serde(default, with = "bytes_field", skip_serializing_if = "Vec::is_empty")]
+    pub raw_body: Vec<u8>,
+    /// SHA-256 of the body's file, lower-case hex, where it is large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_file: Option<String>,
+}
+
+/// Bytes as one binary value: the derived form would write an array of numbers.
+mod bytes_field {
+    use serde::{Deserializer, Serializer, de::Visitor};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(bytes)
+            }
+        }
+        deserializer.deserialize_byte_buf(Bytes)
+    }
+}

@@ -1,0 +1,26 @@
+//! Plain types: what the gateway keeps and moves. No I/O, no clock, no store.
+
+mod channel;
+mod contact;
+mod event;
+mod ids;
+mod mask;
+mod message;
+mod outbox;
+mod status;
+mod thread;
+mod token;
+
+pub use channel::{Health, HealthStatus, Toggle};
+pub use contact::{Contact, ContactIdentity};
+pub use event::{Outcome, WebhookEvent};
+pub use ids::{ChannelId, ContactId, EventId, MessageId, OrgId, ParseIdError, ThreadId, TokenId};
+pub use mask::{mask_identifier, mask_url};
+pub use message::{Author, AuthorKind, Direction, Failure, Message, Report};
+pub use outbox::{OutboxItem, OutboxState, Priority};
+pub use status::{HistoryEntry, Source, Status, record};
+pub use thread::{Thread, ThreadState, TurnRecord};
+pub use token::{ApiToken, Role};
+
+/// Milliseconds since the Unix epoch, UTC.
+pub type Millis = i64;

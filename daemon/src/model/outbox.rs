@@ -1,0 +1,85 @@
+//! The durable queue's records.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{ChannelId, ContactId, Failure, MessageId, Millis};
+
+/// Which lane a message goes in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// An answer to a person: first.
+    #[default]
+    Reply,
+    /// One of many: after the answers.
+    Bulk,
+}
+
+impl Priority {
+    /// The lane's byte in keys: lower goes first.
+    pub fn lane(self) -> u8 {
+        match self {
+            Self::Reply => 0,
+            Self::Bulk => 1,
+        }
+    }
+}
+
+/// What an item waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutboxState {
+    /// Its first attempt.
+    Queued,
+    /// The provider's answer to a call under way.
+    Leased,
+    /// The next attempt.
+    Retrying,
+    /// A person's decision or the channel's recovery.
+    Held,
+    /// Word on whether the provider has it.
+    Uncertain,
+    /// Nothing: it was given up, and can be retried by hand.
+    Dead,
+}
+
+impl OutboxState {
+    /// The state as it is written in JSON. A lease is an attempt of a queued item.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued | Self::Leased => "queued",
+            Self::Retrying => "retrying",
+            Self::Held => "held",
+            Self::Uncertain => "uncertain",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// One message in the queue. Its id is the message's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutboxItem {
+    /// The message.
+    pub message: MessageId,
+    /// The channel it goes by.
+    pub channel: ChannelId,
+    /// The person it goes to: items of one contact go in order.
+    pub contact: ContactId,
+    /// Its lane.
+    pub priority: Priority,
+    /// What it waits for.
+    pub state: OutboxState,
+    /// Attempts begun.
+    pub attempts: u32,
+    /// When it was accepted.
+    pub accepted_at_ms: Millis,
+    /// When it is due.
+    pub due_ms: Millis,
+    /// The adapter's cursor, saved before each call; null before the first.
+    #[serde(default)]
+    pub cursor: Value,
+    /// Why the last attempt failed.
+    #[serde(default)]
+    pub error: Option<Failure>,
+}

@@ -1,0 +1,160 @@
+//! Reads the log forward, frame by frame, across segments, proving the chain.
+
+use std::{fs::File, io, path::PathBuf, sync::Arc};
+
+use super::{
+    frame::{Frame, FrameError, Hash},
+    segment::{Catalog, SEGMENT_HEADER_BYTES, Segment, read_frame},
+};
+
+/// Why reading stopped before the position that was asked for.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) file: PathBuf,
+    pub(super) offset: u64,
+    pub(super) what: StopReason,
+}
+
+/// The two ways in which the log can end.
+#[derive(Debug)]
+pub(super) enum StopReason {
+    /// No segment holds the position.
+    Missing,
+    /// The bytes there are no frame that follows.
+    Frame(FrameError),
+    /// The operating system refused.
+    Io(io::Error),
+}
+
+impl Stop {
+    /// What is wrong, in words.
+    pub(super) fn words(&self) -> String {
+        match &self.what {
+            StopReason::Missing => "no segment holds what follows".to_owned(),
+            StopReason::Frame(e) => e.to_string(),
+            StopReason::Io(e) => e.to_string(),
+        }
+    }
+}
+
+/// A place in the log, and a file open there.
+#[derive(Debug)]
+pub(super) struct LogReader {
+    catalog: Arc<Catalog>,
+    /// The next commit wanted.
+    next: u64,
+    open: Option<OpenSegment>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct OpenSegment {
+    segment: Segment,
+    file: File,
+    offset: u64,
+    /// The position of the frame at `offset`.
+    position: u64,
+    before: Hash,
+}
+
+impl LogReader {
+    /// Will read the commit at `next`, and on.
+    pub(super) fn new(catalog: Arc<Catalog>, next: u64) -> Self {
+        Self {
+            catalog,
+            next,
+            open: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// The next commit wanted.
+    pub(super) fn next_position(&self) -> u64 {
+        self.next
+    }
+
+    /// The segment, offset and last hash where reading stands, if it began.
+    pub(super) fn place(&self) -> Option<(Segment, u64, Hash)> {
+        self.open.as_ref().map(|o| (o.segment, o.offset, o.before))
+    }
+
+    /// Moves to where the next commit is, or would be; the hash of the frame before it.
+    pub(super) fn seek(&mut self) -> Result<Hash, Stop> {
+        if self.next == 1 && self.catalog.oldest().is_none() {
+            return Ok([0; 32]);
+        }
+        loop {
+            self.enter()?;
+            let open = self.open.as_ref().expect("entered");
+            if open.position >= self.next {
+                return Ok(open.before);
+            }
+            self.step()?;
+        }
+    }
+
+    /// Reads the frame that holds the next commit and moves behind it.
+    pub(super) fn read(&mut self) -> Result<Frame<'_>, Stop> {
+        loop {
+            self.enter()?;
+            let last = self.step()?;
+            if last >= self.next {
+                self.next = last + 1;
+                return Ok(Frame::proven(&self.buffer));
+            }
+        }
+    }
+
+    /// Reads one frame of the open segment; its last commit.
+    fn step(&mut self) -> Result<u64, Stop> {
+        let open = self.open.as_mut().expect("entered");
+        let stop = |what| Stop {
+            file: open.segment.path(self.catalog.folder()),
+            offset: open.offset,
+            what,
+        };
+        let bytes = match read_frame(&open.file, open.offset, &mut self.buffer) {
+            Err(e) => return Err(stop(StopReason::Io(e))),
+            Ok(Err(e)) => return Err(stop(StopReason::Frame(e))),
+            Ok(Ok(bytes)) => bytes,
+        };
+        let frame = Frame::proven(&self.buffer);
+        if frame.header.first != open.position || frame.header.before != open.before {
+            return Err(stop(StopReason::Frame(FrameError::Chain)));
+        }
+        open.offset += bytes;
+        open.position = frame.last() + 1;
+        open.before = frame.hash();
+        Ok(frame.last())
+    }
+
+    /// Opens the segment that holds the next commit, unless it is open.
+    fn enter(&mut self) -> Result<Segment, Stop> {
+        let missing = |what| Stop {
+            file: self.catalog.folder().to_owned(),
+            offset: 0,
+            what,
+        };
+        let segment = self
+            .catalog
+            .holding(self.next)
+            .ok_or_else(|| missing(StopReason::Missing))?;
+        if self.open.as_ref().is_some_and(|o| o.segment == segment) {
+            return Ok(segment);
+        }
+        let path = segment.path(self.catalog.folder());
+        let file = File::open(&path).map_err(|e| Stop {
+            file: path,
+            offset: 0,
+            what: StopReason::Io(e),
+        })?;
+        self.open = Some(OpenSegment {
+            segment,
+            file,
+            offset: SEGMENT_HEADER_BYTES,
+            position: segment.first,
+            before: segment.before,
+        });
+        Ok(segment)
+    }
+}

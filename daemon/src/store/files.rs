@@ -1,0 +1,84 @@
+//! Large webhook bodies: files named by the hash of what is in them, durable before any record
+//! refers to them.
+
+use std::{
+    fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+/// Bodies up to this many bytes are kept in their record; larger ones in a file.
+pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// A folder of content-hashed files.
+pub struct BodyFiles {
+    folder: PathBuf,
+}
+
+impl BodyFiles {
+    pub(crate) fn new(store: &Path) -> Self {
+        Self {
+            folder: store.join("bodies"),
+        }
+    }
+
+    /// Keeps a body and returns the SHA-256 it is found by, lower-case hex. Blocks; the file and
+    /// its folder are synced when this returns.
+    pub fn keep(&self, body: &[u8]) -> io::Result<String> {
+        let name = HEXLOWER.encode(&Sha256::digest(body));
+        let folder = self.folder.join(&name[..2]);
+        let path = folder.join(&name);
+        if path.is_file() {
+            return Ok(name);
+        }
+        fs::create_dir_all(&folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+        file.write_all(body)?;
+        file.as_file().sync_all()?;
+        file.persist(&path).map_err(|error| error.error)?;
+        for parent in [&folder, &self.folder] {
+            fs::File::open(parent)?.sync_all()?;
+        }
+        Ok(name)
+    }
+
+    /// Reads a body by its hash. The content is checked against the name.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let is_name = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_name {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not the name of a body",
+            ));
+        }
+        let body = fs::read(self.folder.join(&name[..2]).join(name))?;
+        if HEXLOWER.encode(&Sha256::digest(&body)) != name {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("the file of body {name} is damaged"),
+            ));
+        }
+        Ok(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_back_and_damage_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = BodyFiles::new(folder.path());
+        let name = files.keep(b"hello").unwrap();
+        assert_eq!(files.keep(b"hello").unwrap(), name);
+        assert_eq!(files.read(&name).unwrap(), b"hello");
+        let path = folder.path().join("bodies").join(&name[..2]).join(&name);
+        fs::write(path, b"hellx").unwrap();
+        assert!(files.read(&name).is_err());
+        assert!(files.read("../../etc/passwd").is_err());
+    }
+}

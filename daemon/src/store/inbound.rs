@@ -1,0 +1,274 @@
+//! One webhook, one commit: dedupe marks, people, threads, messages, states and the webhook event.
+
+use std::time::Instant;
+
+use trunkline_plugin_api::{Event, InboundMessage};
+
+use super::{
+    Store,
+    changes::Change,
+    codec, contacts,
+    engine::{StoreError, Transaction},
+    keys,
+    records::{self, ClosedPolicy, Peer},
+    reports::{self, Applied},
+};
+use crate::model::{
+    Author, AuthorKind, ChannelId, Direction, EventId, Message, MessageId, Millis, OrgId, Outcome,
+    Source, Status, ThreadId, WebhookEvent,
+};
+use trunkline_plugin_api::Medium;
+
+/// A channel as far as the store is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelRef {
+    /// Its id.
+    pub id: ChannelId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// What it carries.
+    pub medium: Medium,
+}
+
+/// An event and the channel whose address it names.
+#[derive(Debug, Clone)]
+pub struct Routed {
+    /// Where it belongs.
+    pub channel: ChannelRef,
+    /// What it is.
+    pub event: Event,
+}
+
+/// A verified webhook, ready to be stored.
+#[derive(Debug)]
+pub struct Inbound {
+    /// Whose webhook it is.
+    pub org: OrgId,
+    /// How it is listed; outcome, latency and counts are filled in here.
+    pub record: WebhookEvent,
+    /// What is in it.
+    pub events: Vec<Routed>,
+    /// What a closed thread does.
+    pub policy: ClosedPolicy,
+    /// When the last byte of the request was there.
+    pub began: Instant,
+    /// True where the record is in the store already and is now run again.
+    pub is_replay: bool,
+}
+
+/// A message that is new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// Its thread.
+    pub thread: ThreadId,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundResult {
+    /// As listed.
+    pub outcome: Outcome,
+    /// The messages that were new.
+    pub messages: Vec<NewMessage>,
+    /// How many messages and reports were here already.
+    pub duplicates: u32,
+}
+
+/// What one event did.
+enum Effect {
+    New(NewMessage, String),
+    Duplicate,
+    Kept,
+}
+
+impl Store {
+    /// Stores a verified webhook. Returns when it is durable and visible; only then may the
+    /// provider be answered.
+    pub async fn commit_inbound(&self, inbound: Inbound) -> Result<InboundResult, StoreError> {
+        let pending = self.engine.transact(|tx| self.plan_inbound(tx, inbound))?;
+        let ((result, touched), _) = pending.await?;
+        for (org, thread, at_ms) in touched {
+            self.inbox.touch(org, thread, at_ms);
+        }
+        Ok(result)
+    }
+
+    #[expect(
+        clippy::type_complexity,
+        reason = "a result and what to note once it is durable"
+    )]
+    fn plan_inbound(
+        &self,
+        tx: &mut Transaction<'_>,
+        inbound: Inbound,
+    ) -> Result<(InboundResult, Vec<(OrgId, ThreadId, Millis)>), StoreError> {
+        let Inbound {
+            org,
+            mut record,
+            events,
+            policy,
+            began,
+            is_replay,
+        } = inbound;
+        let mut messages = Vec::with_capacity(events.len());
+        let mut touched = Vec::with_capacity(events.len());
+        let (mut duplicates, mut kept) = (0, 0);
+        for routed in events {
+            let at_ms = record.received_at_ms;
+            match self.plan_event(tx, routed, policy, at_ms)? {
+                Effect::New(message, external_id) => {
+                    touched.push((org, message.thread, at_ms));
+                    record.external_ids.push(external_id);
+                    messages.push(message);
+                }
+                Effect::Duplicate => duplicates += 1,
+                Effect::Kept => kept += 1,
+            }
+        }
+        if record.reason.is_none() || is_replay {
+            record.outcome = match (messages.len() + kept, duplicates) {
+                (0, 1..) => Outcome::Duplicate,
+                _ => Outcome::Accepted,
+            };
+        }
+        record.messages = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        record.latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        write_event(tx, org, &record, is_replay)?;
+        let result = InboundResult {
+            outcome: record.outcome,
+            messages,
+            duplicates,
+        };
+        Ok((result, touched))
+    }
+
+    fn plan_event(
+        &self,
+        tx: &mut Transaction<'_>,
+        routed: Routed,
+        policy: ClosedPolicy,
+        at_ms: Millis,
+    ) -> Result<Effect, StoreError> {
+        let channel = routed.channel;
+        match routed.event {
+            Event::Message(message) => self.plan_message(tx, &channel, message, policy, at_ms),
+            Event::Status(report) => {
+                let applied = reports::apply(
+                    tx,
+                    channel.org,
+                    &channel.id,
+                    report,
+                    Source::Callback,
+                    at_ms,
+                )?;
+                Ok(match applied {
+                    Applied::Repeated => Effect::Duplicate,
+                    Applied::Changed | Applied::Noted | Applied::Waiting => Effect::Kept,
+                })
+            }
+            // Kept with the raw request; nothing in the gateway acts on them.
+            Event::Reaction(_) | Event::Template(_) | Event::Consent(_) | Event::Note(_) => {
+                Ok(Effect::Kept)
+            }
+        }
+    }
+
+    fn plan_message(
+        &self,
+        tx: &mut Transaction<'_>,
+        channel: &ChannelRef,
+        inbound: InboundMessage,
+        policy: ClosedPolicy,
+        at_ms: Millis,
+    ) -> Result<Effect, StoreError> {
+        if records::find_external(tx, channel.org, &channel.id, &inbound.id)?.is_some() {
+            return Ok(Effect::Duplicate);
+        }
+        let peer = Peer {
+            org: channel.org,
+            identity: &inbound.sender.identity,
+            name: inbound.sender.name.as_deref(),
+            verified: true,
+            channel: &channel.id,
+            policy,
+            now_ms: at_ms,
+        };
+        let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
+        let mut message = Message {
+            id: MessageId::new(self.clock.id()),
+            thread: conversation.thread.id,
+            seq: 0,
+            channel: channel.id.clone(),
+            medium: channel.medium,
+            direction: Direction::Inbound,
+            contact: conversation.contact,
+            peer: inbound.sender.identity.clone(),
+            author: Author {
+                kind: AuthorKind::Contact,
+                name: inbound.sender.name,
+            },
+            content: inbound.content,
+            external_id: Some(inbound.id.clone()),
+            reply_to: inbound.reply_to,
+            status: Status::Received,
+            history: Vec::new(),
+            error: None,
+            metadata: inbound.metadata,
+            created_at_ms: at_ms,
+            provider_at_ms: inbound.sent_at_ms,
+        };
+        records::append_message(tx, channel.org, &mut conversation.thread, &mut message);
+        records::note(
+            tx,
+            &Change::Received {
+                org: channel.org,
+                channel: channel.id.clone(),
+                thread: message.thread,
+                seq: message.seq,
+                message: message.id,
+                at_ms,
+            },
+        );
+        let new = NewMessage {
+            id: message.id,
+            thread: message.thread,
+        };
+        Ok(Effect::New(new, inbound.id))
+    }
+
+    /// A new id for a webhook event.
+    pub fn new_event_id(&self) -> EventId {
+        EventId::new(self.clock.id())
+    }
+}
+
+/// Lists the webhook; one that waits for a replay is marked, one that was replayed no longer is.
+fn write_event(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    record: &WebhookEvent,
+    is_replay: bool,
+) -> Result<(), StoreError> {
+    let key = keys::event(org, &record.channel, record.id);
+    let mark = keys::pending(org, &record.channel, record.id);
+    if is_replay {
+        tx.replace(&key, &codec::encode(record));
+        tx.delete(&mark)?;
+        return Ok(());
+    }
+    tx.insert(&key, &codec::encode(record));
+    if record.outcome == Outcome::Pending {
+        tx.insert(&mark, &[]);
+        records::note(
+            tx,
+            &Change::Pending {
+                org,
+                channel: record.channel.clone(),
+                event: record.id,
+            },
+        );
+    }
+    Ok(())
+}

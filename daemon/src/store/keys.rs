@@ -1,0 +1,262 @@
+//! The layout of the one tree. Every key is the organization's number (4 bytes, big-endian), a
+//! kind byte, and what the table says:
+//!
+//! | kind | after it | value |
+//! |---|---|---|
+//! | `m` | thread, sequence | message |
+//! | `i` | message id | thread, sequence |
+//! | `x` | channel, provider's id | thread, sequence, time: locator and dedupe mark in one |
+//! | `t` | thread | thread |
+//! | `c` | contact | contact |
+//! | `n` | identifier, space | contact, open thread |
+//! | `h` | contact, thread | nothing: the threads of a contact |
+//! | `o` | message id | outbox item |
+//! | `q` | channel, contact, message id | nothing: what waits for that contact, in order |
+//! | `d` | channel, lane, due time, message id | nothing: what may be leased |
+//! | `b` | channel, message id | nothing: what is leased |
+//! | `a` | channel, message id | nothing: sent, and no final report yet |
+//! | `s` | state, message id | nothing: items that want attention |
+//! | `k` | hash of an idempotency key | hash of the request, message id |
+//! | `w` | channel, provider's id | reports that came before their message was known |
+//! | `e` | channel, event id | webhook event |
+//! | `r` | channel, slot | rejected webhook event: a ring |
+//! | `p` | channel, event id | nothing: events that the daemon replays |
+//! | `u` | thread, first sequence | turn |
+//! | `y` | channel | an operator's switch |
+//! | `l` | slug (organization 0) | the organization's number |
+//! | `z` | token id (organization 0) | API token |
+//! | `v` | name (organization 0) | a saved position or the clock |
+
+use sha2::{Digest, Sha256};
+use trunkline_plugin_api::Identity;
+
+use crate::model::{ChannelId, ContactId, EventId, MessageId, Millis, OrgId, Priority, ThreadId};
+
+/// Texts from outside that are longer are represented by their hash, so that keys stay short.
+const TEXT_BYTES_MAX: usize = 160;
+
+/// The kind byte of messages.
+pub(crate) const MESSAGE: u8 = b'm';
+/// The kind byte of contacts.
+pub(crate) const CONTACT: u8 = b'c';
+/// The kind byte of threads.
+pub(crate) const THREAD: u8 = b't';
+/// The kind byte of outbox items.
+pub(crate) const OUTBOX: u8 = b'o';
+
+/// Builds one key.
+struct Key(Vec<u8>);
+
+impl Key {
+    fn new(org: OrgId, kind: u8) -> Self {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(&org.0.to_be_bytes());
+        bytes.push(kind);
+        Self(bytes)
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// A text followed by a zero byte. Texts with zero bytes or of great length are hashed.
+    fn text(mut self, text: &str) -> Self {
+        if text.len() > TEXT_BYTES_MAX || text.contains('\0') {
+            self.0.push(0x01);
+            self.0.extend_from_slice(&Sha256::digest(text.as_bytes()));
+        } else {
+            self.0.extend_from_slice(text.as_bytes());
+        }
+        self.0.push(0);
+        self
+    }
+
+    fn channel(self, channel: &ChannelId) -> Self {
+        self.text(channel.as_str())
+    }
+}
+
+/// All keys of one kind.
+pub(crate) fn kind(org: OrgId, kind: u8) -> Vec<u8> {
+    Key::new(org, kind).0
+}
+
+pub(crate) fn message(org: OrgId, thread: ThreadId, seq: u64) -> Vec<u8> {
+    Key::new(org, MESSAGE)
+        .bytes(thread.as_bytes())
+        .bytes(&seq.to_be_bytes())
+        .0
+}
+
+pub(crate) fn locator(org: OrgId, id: MessageId) -> Vec<u8> {
+    Key::new(org, b'i').bytes(id.as_bytes()).0
+}
+
+pub(crate) fn external(org: OrgId, channel: &ChannelId, external_id: &str) -> Vec<u8> {
+    Key::new(org, b'x').channel(channel).text(external_id).0
+}
+
+pub(crate) fn thread(org: OrgId, id: ThreadId) -> Vec<u8> {
+    Key::new(org, THREAD).bytes(id.as_bytes()).0
+}
+
+pub(crate) fn contact(org: OrgId, id: ContactId) -> Vec<u8> {
+    Key::new(org, CONTACT).bytes(id.as_bytes()).0
+}
+
+/// All identities with this identifier, whatever their space.
+pub(crate) fn identifier(org: OrgId, identifier: &str) -> Vec<u8> {
+    Key::new(org, b'n').text(identifier).0
+}
+
+pub(crate) fn identity(org: OrgId, identity: &Identity) -> Vec<u8> {
+    Key::new(org, b'n')
+        .text(&identity.identifier)
+        .text(&identity.space)
+        .0
+}
+
+pub(crate) fn contact_threads(org: OrgId, contact: ContactId) -> Vec<u8> {
+    Key::new(org, b'h').bytes(contact.as_bytes()).0
+}
+
+pub(crate) fn contact_thread(org: OrgId, contact: ContactId, thread: ThreadId) -> Vec<u8> {
+    Key::new(org, b'h')
+        .bytes(contact.as_bytes())
+        .bytes(thread.as_bytes())
+        .0
+}
+
+pub(crate) fn outbox(org: OrgId, id: MessageId) -> Vec<u8> {
+    Key::new(org, OUTBOX).bytes(id.as_bytes()).0
+}
+
+/// Everything that waits for one contact on one channel.
+pub(crate) fn queue_of(org: OrgId, channel: &ChannelId, contact: ContactId) -> Vec<u8> {
+    Key::new(org, b'q')
+        .channel(channel)
+        .bytes(contact.as_bytes())
+        .0
+}
+
+pub(crate) fn queue(org: OrgId, channel: &ChannelId, contact: ContactId, id: MessageId) -> Vec<u8> {
+    Key::new(org, b'q')
+        .channel(channel)
+        .bytes(contact.as_bytes())
+        .bytes(id.as_bytes())
+        .0
+}
+
+/// Everything of one lane that may be leased, by due time.
+pub(crate) fn due_lane(org: OrgId, channel: &ChannelId, lane: u8) -> Vec<u8> {
+    Key::new(org, b'd').channel(channel).bytes(&[lane]).0
+}
+
+pub(crate) fn due(
+    org: OrgId,
+    channel: &ChannelId,
+    priority: Priority,
+    due_ms: Millis,
+    id: MessageId,
+) -> Vec<u8> {
+    let due = u64::try_from(due_ms).unwrap_or(0);
+    Key::new(org, b'd')
+        .channel(channel)
+        .bytes(&[priority.lane()])
+        .bytes(&due.to_be_bytes())
+        .bytes(id.as_bytes())
+        .0
+}
+
+pub(crate) fn leases(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'b').channel(channel).0
+}
+
+pub(crate) fn lease(org: OrgId, channel: &ChannelId, id: MessageId) -> Vec<u8> {
+    Key::new(org, b'b').channel(channel).bytes(id.as_bytes()).0
+}
+
+/// Everything sent on a channel that has no final report yet.
+pub(crate) fn awaiting_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'a').channel(channel).0
+}
+
+pub(crate) fn awaiting(org: OrgId, channel: &ChannelId, id: MessageId) -> Vec<u8> {
+    Key::new(org, b'a').channel(channel).bytes(id.as_bytes()).0
+}
+
+pub(crate) fn attention_of(org: OrgId, state: &str) -> Vec<u8> {
+    Key::new(org, b's').text(state).0
+}
+
+pub(crate) fn attention(org: OrgId, state: &str, id: MessageId) -> Vec<u8> {
+    Key::new(org, b's').text(state).bytes(id.as_bytes()).0
+}
+
+pub(crate) fn idempotency(org: OrgId, key: &str) -> Vec<u8> {
+    Key::new(org, b'k').bytes(&Sha256::digest(key.as_bytes())).0
+}
+
+pub(crate) fn waiting(org: OrgId, channel: &ChannelId, external_id: &str) -> Vec<u8> {
+    Key::new(org, b'w').channel(channel).text(external_id).0
+}
+
+pub(crate) fn events_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'e').channel(channel).0
+}
+
+pub(crate) fn event(org: OrgId, channel: &ChannelId, id: EventId) -> Vec<u8> {
+    Key::new(org, b'e').channel(channel).bytes(id.as_bytes()).0
+}
+
+pub(crate) fn rejected_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'r').channel(channel).0
+}
+
+pub(crate) fn rejected(org: OrgId, channel: &ChannelId, slot: u16) -> Vec<u8> {
+    Key::new(org, b'r')
+        .channel(channel)
+        .bytes(&slot.to_be_bytes())
+        .0
+}
+
+pub(crate) fn pending_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'p').channel(channel).0
+}
+
+pub(crate) fn pending(org: OrgId, channel: &ChannelId, id: EventId) -> Vec<u8> {
+    Key::new(org, b'p').channel(channel).bytes(id.as_bytes()).0
+}
+
+pub(crate) fn turns_of(org: OrgId, thread: ThreadId) -> Vec<u8> {
+    Key::new(org, b'u').bytes(thread.as_bytes()).0
+}
+
+pub(crate) fn turn(org: OrgId, thread: ThreadId, first_seq: u64) -> Vec<u8> {
+    Key::new(org, b'u')
+        .bytes(thread.as_bytes())
+        .bytes(&first_seq.to_be_bytes())
+        .0
+}
+
+pub(crate) fn toggle(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'y').channel(channel).0
+}
+
+pub(crate) fn organization(slug: &str) -> Vec<u8> {
+    Key::new(OrgId::SYSTEM, b'l').text(slug).0
+}
+
+pub(crate) fn token(id: crate::model::TokenId) -> Vec<u8> {
+    Key::new(OrgId::SYSTEM, b'z').bytes(id.as_bytes()).0
+}
+
+pub(crate) fn saved(name: &str) -> Vec<u8> {
+    Key::new(OrgId::SYSTEM, b'v').text(name).0
+}
+
+/// The last 16 bytes of a key, where it ends with an id.
+pub(crate) fn trailing_id(key: &[u8]) -> Option<[u8; 16]> {
+    key.last_chunk::<16>().copied()
+}

@@ -1,0 +1,244 @@
+//! The only place that knows how things are kept: domain operations over the commit log.
+//!
+//! Every write is one transaction of the [`engine`]: planned under its lock, so that plans see each
+//! other in order, and durable before its future resolves. Nothing outside this module names a key.
+
+mod access;
+mod attention;
+mod changes;
+mod clock;
+mod codec;
+mod contacts;
+pub mod engine;
+mod events;
+mod files;
+mod inbound;
+mod inbox;
+mod keys;
+mod outbox;
+mod queue;
+mod records;
+mod reports;
+mod turns;
+mod views;
+
+use std::{collections::HashMap, ops::Bound, path::Path, sync::Arc};
+
+use parking_lot::{Mutex, RwLock};
+use serde::de::DeserializeOwned;
+
+pub use self::{
+    access::ThreadUpdate,
+    attention::Decision,
+    changes::{Change, Changed, Changes},
+    engine::{Engine, EngineOptions, OpenError, OpenReport, Position, StoreError},
+    files::{BodyFiles, INLINE_BYTES_MAX},
+    inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    outbox::{Accepted, Attempt, Idempotency, NewOutbound},
+    records::ClosedPolicy,
+    reports::Applied,
+    turns::NewTurn,
+};
+use self::{clock::Clock, inbox::Inbox};
+use crate::model::{ApiToken, ChannelId, Millis, OrgId, Thread};
+
+/// Name under which the clock is saved.
+const CLOCK: &str = "clock";
+
+/// What is kept. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+/// The store's parts; reached through [`Store`].
+pub struct Inner {
+    engine: Engine,
+    clock: Clock,
+    inbox: Inbox,
+    files: BodyFiles,
+    organizations: RwLock<HashMap<String, OrgId>>,
+    tokens: RwLock<HashMap<[u8; 32], ApiToken>>,
+    rejected: RejectedSlots,
+}
+
+impl std::ops::Deref for Store {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T, C> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next one begins; none at the end.
+    pub next: Option<C>,
+}
+
+impl<T, C> Default for Page<T, C> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            next: None,
+        }
+    }
+}
+
+impl<T, C> Page<T, C> {
+    /// Cuts a list to one page.
+    fn cut(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> C) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(cursor);
+        Self { items, next }
+    }
+}
+
+impl Store {
+    /// Opens the store in a folder, making it where it is not. Blocks; a rebuild of the index can
+    /// take long and reports its progress in the log.
+    pub fn open(path: &Path, options: EngineOptions) -> Result<(Self, OpenReport), OpenError> {
+        let (engine, report) = Engine::open(path, options)?;
+        let store = Self(Arc::new(Inner {
+            engine,
+            clock: Clock::starting_at(0),
+            inbox: Inbox::default(),
+            files: BodyFiles::new(path),
+            organizations: RwLock::default(),
+            tokens: RwLock::default(),
+            rejected: RejectedSlots::default(),
+        }));
+        let store = store.derive().map_err(OpenError::from)?;
+        Ok((store, report))
+    }
+
+    /// Fills what is kept in memory.
+    fn derive(self) -> Result<Self, StoreError> {
+        let floor = match self.engine.get(&keys::saved(CLOCK))? {
+            Some(bytes) => Millis::from_be_bytes(codec::fixed(&keys::saved(CLOCK), &bytes)?),
+            None => 0,
+        };
+        self.clock.raise_to(floor);
+        self.derive_organizations()?;
+        for (_, org) in self.organizations() {
+            for entry in self.scan_prefix(&keys::kind(org, keys::THREAD), None, false) {
+                let (key, bytes) = entry?;
+                let thread: Thread = codec::decode(&key, &bytes)?;
+                self.inbox.touch(org, thread.id, thread.updated_at_ms);
+            }
+        }
+        for entry in self.scan_prefix(&keys::kind(OrgId::SYSTEM, b'z'), None, false) {
+            let (key, bytes) = entry?;
+            let token: ApiToken = codec::decode(&key, &bytes)?;
+            self.tokens.write().insert(token.hash, token);
+        }
+        Ok(self)
+    }
+
+    fn derive_organizations(&self) -> Result<(), StoreError> {
+        let prefix = keys::kind(OrgId::SYSTEM, b'l');
+        for entry in self.scan_prefix(&prefix, None, false) {
+            let (key, bytes) = entry?;
+            let number = u32::from_be_bytes(codec::fixed(&key, &bytes)?);
+            let slug = key
+                .strip_prefix(prefix.as_slice())
+                .and_then(|rest| rest.strip_suffix(&[0]))
+                .map(String::from_utf8_lossy)
+                .unwrap_or_default();
+            self.organizations
+                .write()
+                .insert(slug.into_owned(), OrgId(number));
+        }
+        Ok(())
+    }
+
+    /// Follows committed changes from a position on; what is behind it is kept until the consumer
+    /// moves on.
+    pub fn changes(&self, consumer: &str, from: Position) -> Changes {
+        self.engine.retain(consumer, from);
+        Changes(self.engine.follow(from))
+    }
+
+    /// The engine below, for following changes, statistics and closing.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The folder of large bodies.
+    pub fn files(&self) -> &BodyFiles {
+        &self.files
+    }
+
+    /// The time now; never runs backwards.
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// A new id, greater than all before it.
+    pub fn new_id(&self) -> uuid::Uuid {
+        self.clock.id()
+    }
+
+    /// Saves the clock, so that a machine whose time was set back goes on from here after a
+    /// restart.
+    pub async fn save_clock(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let pending = self
+            .engine
+            .transact(|tx| tx.put(&keys::saved(CLOCK), &now.to_be_bytes()))?;
+        pending.await?;
+        Ok(())
+    }
+
+    /// Reads one record of the applied state.
+    fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        self.engine
+            .get(key)?
+            .map(|bytes| codec::decode(key, &bytes))
+            .transpose()
+    }
+
+    /// Everything under a prefix whose next 16 bytes come after `from` (before it where reversed).
+    fn scan_prefix(
+        &self,
+        prefix: &[u8],
+        from: Option<[u8; 16]>,
+        reverse: bool,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
+        let edge = from.map(|id| [prefix, &id].concat());
+        let bounds = match (edge, reverse) {
+            (None, _) => (Bound::Included(prefix.to_vec()), prefix_end(prefix)),
+            (Some(edge), false) => (Bound::Excluded(edge), prefix_end(prefix)),
+            (Some(edge), true) => (Bound::Included(prefix.to_vec()), Bound::Excluded(edge)),
+        };
+        self.engine.scan(bounds, reverse)
+    }
+}
+
+/// Where the keys with a prefix end.
+fn prefix_end(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Bound::Excluded(end);
+        }
+    }
+    Bound::Unbounded
+}
+
+/// The place in each channel's ring of rejected webhooks. It begins anew with the daemon: the ring
+/// is bounded, its order is that of the records' ids.
+#[derive(Default)]
+struct RejectedSlots(Mutex<HashMap<ChannelId, u16>>);
+
+impl RejectedSlots {
+    fn next_slot(&self, channel: &ChannelId, slots: u16) -> u16 {
+        let mut places = self.0.lock();
+        let place = places.entry(channel.clone()).or_default();
+        *place = (*place + 1) % slots;
+        *place
+    }
+}

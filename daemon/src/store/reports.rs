@@ -1,0 +1,249 @@
+//! Delivery reports: found their message, waiting for it, or repeated.
+
+use serde::{Deserialize, Serialize};
+use trunkline_plugin_api::StatusReport;
+
+use super::{
+    Store,
+    changes::Change,
+    codec,
+    engine::{StoreError, Transaction},
+    keys, queue,
+    records::{self, Place, load},
+};
+use crate::model::{ChannelId, Failure, Message, MessageId, Millis, OrgId, Report, Source, Status};
+
+/// Reports kept for a message that is not known yet.
+const WAITING_MAX: usize = 32;
+
+/// What a report did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// The message's state changed.
+    Changed,
+    /// Only its history did.
+    Noted,
+    /// The same report was there already; it was counted.
+    Repeated,
+    /// No such message yet; the report waits for it.
+    Waiting,
+}
+
+/// A report that came before its message was known.
+#[derive(Debug, Serialize, Deserialize)]
+struct Waiting {
+    report: StatusReport,
+    source: Source,
+    at_ms: Millis,
+}
+
+impl Store {
+    /// Applies reports that polling brought.
+    pub async fn apply_reports(
+        &self,
+        org: OrgId,
+        channel: &ChannelId,
+        reports: Vec<StatusReport>,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let pending = self.engine.transact(|tx| {
+            for report in reports {
+                apply(tx, org, channel, report, Source::Poll, now)?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        pending.await?;
+        Ok(())
+    }
+
+    /// Messages of a channel accepted since `since_ms` that the provider has and that have no final
+    /// report yet, oldest first. Older ones are no longer asked about.
+    pub async fn awaiting_reports(
+        &self,
+        org: OrgId,
+        channel: &ChannelId,
+        since_ms: Millis,
+        limit: usize,
+    ) -> Result<Vec<Message>, StoreError> {
+        let prefix = keys::awaiting_of(org, channel);
+        let pending = self.engine.transact(|tx| {
+            let mut messages = Vec::new();
+            for (key, _) in tx.scan(&prefix, limit)? {
+                let id = MessageId::from_bytes(keys::trailing_id(&key).unwrap_or_default());
+                match by_id(tx, org, id)? {
+                    Some(message) if message.created_at_ms >= since_ms => messages.push(message),
+                    _ => {
+                        tx.delete(&key)?;
+                    }
+                }
+            }
+            Ok::<_, StoreError>(messages)
+        })?;
+        Ok(pending.await?.0)
+    }
+}
+
+/// Applies one report, or lets it wait for its message.
+pub(crate) fn apply(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    channel: &ChannelId,
+    report: StatusReport,
+    source: Source,
+    now_ms: Millis,
+) -> Result<Applied, StoreError> {
+    match find(tx, org, channel, &report)? {
+        Some(mut message) => {
+            let applied = apply_to(tx, org, &mut message, report, source, now_ms)?;
+            records::save_message(tx, org, &message);
+            Ok(applied)
+        }
+        None => wait(tx, org, channel, report, source, now_ms),
+    }
+}
+
+/// The message that a report is for: by the provider's id, or by ours where the callback has it.
+fn find(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    channel: &ChannelId,
+    report: &StatusReport,
+) -> Result<Option<Message>, StoreError> {
+    if let Some(place) = records::find_external(tx, org, channel, &report.external_id)? {
+        return records::message_at(tx, org, place).map(Some);
+    }
+    let Some(id) = report.reference.as_deref().and_then(|id| id.parse().ok()) else {
+        return Ok(None);
+    };
+    let Some(place) = records::find_message(tx, org, id)? else {
+        return Ok(None);
+    };
+    let message = records::message_at(tx, org, place)?;
+    Ok((message.channel == *channel).then_some(message))
+}
+
+/// Applies a report to its message, which the caller saves.
+pub(crate) fn apply_to(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    message: &mut Message,
+    report: StatusReport,
+    source: Source,
+    now_ms: Millis,
+) -> Result<Applied, StoreError> {
+    learn_external_id(tx, org, message, &report.external_id)?;
+    let entries = message.history.len();
+    let changed = message.apply(Report {
+        status: Status::from(report.status),
+        at_ms: now_ms,
+        source,
+        code: report.code,
+        detail: report.detail,
+        error: report.error.map(Failure::from),
+    });
+    if changed {
+        note_status(tx, org, message);
+        if message.status.is_final() {
+            tx.delete(&keys::awaiting(org, &message.channel, message.id))?;
+        }
+        queue::settle(tx, org, message)?;
+    }
+    Ok(match (changed, message.history.len() > entries) {
+        (true, _) => Applied::Changed,
+        (false, true) => Applied::Noted,
+        (false, false) => Applied::Repeated,
+    })
+}
+
+/// Notes for the followers that a message's state changed.
+pub(crate) fn note_status(tx: &mut Transaction<'_>, org: OrgId, message: &Message) {
+    let change = Change::Status {
+        org,
+        message: message.id,
+        status: message.status,
+    };
+    records::note(tx, &change);
+}
+
+/// Gives a sent message its provider's id, so that later reports find it.
+pub(crate) fn learn_external_id(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    message: &mut Message,
+    external_id: &str,
+) -> Result<(), StoreError> {
+    if message.external_id.is_some() || external_id.is_empty() {
+        return Ok(());
+    }
+    let place = Place {
+        thread: message.thread,
+        seq: message.seq,
+    };
+    let key = keys::external(org, &message.channel, external_id);
+    tx.put(&key, &records::place_bytes(place))?;
+    message.external_id = Some(external_id.to_owned());
+    Ok(())
+}
+
+fn wait(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    channel: &ChannelId,
+    report: StatusReport,
+    source: Source,
+    at_ms: Millis,
+) -> Result<Applied, StoreError> {
+    let key = keys::waiting(org, channel, &report.external_id);
+    let mut waiting: Vec<Waiting> = load(tx, &key)?.unwrap_or_default();
+    let same =
+        |known: &Waiting| known.report.status == report.status && known.report.code == report.code;
+    if waiting.iter().any(same) {
+        return Ok(Applied::Repeated);
+    }
+    if waiting.len() < WAITING_MAX {
+        waiting.push(Waiting {
+            report,
+            source,
+            at_ms,
+        });
+        tx.put(&key, &codec::encode(&waiting))?;
+    }
+    Ok(Applied::Waiting)
+}
+
+/// Applies what waited for a message whose provider's id has just become known.
+pub(crate) fn apply_waiting(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    message: &mut Message,
+) -> Result<(), StoreError> {
+    let Some(external_id) = message.external_id.clone() else {
+        return Ok(());
+    };
+    let key = keys::waiting(org, &message.channel, &external_id);
+    let Some(waiting) = load::<Vec<Waiting>>(tx, &key)? else {
+        return Ok(());
+    };
+    for Waiting {
+        report,
+        source,
+        at_ms,
+    } in waiting
+    {
+        apply_to(tx, org, message, report, source, at_ms)?;
+    }
+    tx.delete(&key)?;
+    Ok(())
+}
+
+/// The message with this id.
+pub(crate) fn by_id(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    id: MessageId,
+) -> Result<Option<Message>, StoreError> {
+    match records::find_message(tx, org, id)? {
+        Some(place) => records::message_at(tx, org, place).map(Some),
+        None => Ok(None),
+    }
+}
