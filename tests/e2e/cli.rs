@@ -186,16 +186,7 @@ async fn every_list_is_a_table_for_people_and_json_for_programs() {
     stage.deliver(SMS, &Sms::new(ADA, "listed")).await;
     let sent = stage
         .daemon
-        .cli(&[
-            "send",
-            "--channel",
-            SMS,
-            "--to",
-            ADA,
-            "--text",
-            "by hand",
-            "--json",
-        ])
+        .cli(&["send", SMS, ADA, "by hand", "--json"])
         .await;
     let id = sent.ok().json()["id"]
         .as_str()

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use trunkline_tests::built::set_mode;
 use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::daemon::Daemon;
@@ -305,28 +304,29 @@ async fn a_channel_whose_section_the_adapter_refuses_is_a_configuration_error() 
 }
 
 #[tokio::test]
-async fn inspect_shows_a_plugin_without_a_daemon() {
-    let daemon = Daemon::prepare(Config::new());
-    let file = daemon.file("plugins/libtrunkline_plugin_twilio.so");
-    let file = file.to_str().expect("temporary paths are text");
-    let output = daemon.cli_ok(&["plugin", "inspect", file, "--json"]).await;
-    let shown: Value = output.json();
-    let text = shown.to_string();
+async fn inspect_shows_what_a_plugin_is_and_takes() {
+    let stage = Stage::sms().await;
+    let shown = stage
+        .daemon
+        .cli_ok(&["plugin", "inspect", "twilio", "--json"])
+        .await
+        .json();
+    assert_eq!(shown["id"], "twilio");
+    let keys = shown.to_string();
     assert!(
-        text.contains("twilio") && text.contains("auth_token"),
-        "{text}"
+        keys.contains("auth_token") && keys.contains("max_len"),
+        "{keys}"
     );
-    let foreign = compile(
-        &daemon,
-        "f_symbol",
-        "e2e/faulty_plugin.c",
-        &["FAULTY_ENTRY=other"],
+    let told = stage.daemon.cli_ok(&["plugin", "inspect", "twilio"]).await;
+    assert!(told.stdout.contains("auth_token"), "{told:?}");
+    assert_eq!(
+        stage
+            .daemon
+            .cli(&["plugin", "inspect", "nosuch"])
+            .await
+            .code,
+        1
     );
-    let refused = daemon
-        .cli(&["plugin", "inspect", foreign.to_str().unwrap()])
-        .await;
-    assert_ne!(refused.code, 0, "{refused:?}");
-    assert!(refused.all().contains("tl_adapter_entry_v1"), "{refused:?}");
 }
 
 #[tokio::test]
