@@ -5,7 +5,9 @@
 #![deny(unsafe_code)]
 
 pub mod channel;
+pub mod cli;
 pub mod config;
+pub mod gateway;
 pub mod inbound;
 pub mod metrics;
 pub mod model;
@@ -13,3 +15,4 @@ pub mod outbound;
 pub mod plugin;
 pub mod store;
 pub mod watch;
+pub mod web;

@@ -3,6 +3,9 @@
 //!
 //! Every function catches panics: one that crossed `extern "C"` would end the daemon.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     any::Any,
     cell::Cell,

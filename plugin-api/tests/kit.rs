@@ -233,6 +233,19 @@ fn wrong_scripts_are_told() {
 }
 
 #[test]
+fn a_restart_begins_at_the_cursor() {
+    let kit = Kit::<Sample>::open(json!({ "secret": SECRET }));
+    let hello = testkit::message("webhook", "ada", "hello");
+    let fresh = kit.send(&hello, [testkit::reply(202, "a")]);
+    assert_eq!(fresh.cursors, [json!("sent")]);
+    let again = kit.send_from(&hello, fresh.cursors[0].clone(), [testkit::reply(202, "a")]);
+    assert_eq!(
+        again.requests, fresh.requests,
+        "this provider takes a repeated call for one"
+    );
+}
+
+#[test]
 fn a_refused_configuration_never_quotes_its_secret() {
     let refused = Kit::<Sample>::refused(json!({ "secret": 12_345_678 }));
     assert_eq!(refused.class, ErrorClass::Config);

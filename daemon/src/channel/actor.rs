@@ -11,7 +11,7 @@ use std::{
 use actix::{Actor, Context, Handler, Message};
 use tracing::warn;
 
-use crate::plugin::Instance;
+use crate::{config::Settings, plugin::Instance};
 
 /// A call to be made on the channel's thread. The closure carries its own way to answer.
 pub(super) struct Call {
@@ -75,7 +75,7 @@ pub struct ChannelActor {
     pub(super) channel: String,
     pub(super) instance: Instance,
     pub(super) pulse: Arc<Pulse>,
-    pub(super) call_budget: Duration,
+    pub(super) settings: Settings,
 }
 
 impl Actor for ChannelActor {
@@ -95,7 +95,7 @@ impl Handler<Call> for ChannelActor {
         (call.run)(&self.instance);
         self.pulse.end();
         let took = began.elapsed();
-        if took > self.call_budget {
+        if took > self.settings.load().plugins.call_budget {
             let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             warn!(channel = %self.channel, call = call.what, took_ms, "a plugin call took longer than its budget");
         }

@@ -18,23 +18,11 @@ use super::{
     restart::{Fault, History, Verdict},
 };
 use crate::{
+    config::Settings,
     metrics::Metrics,
     plugin::{Instance, Plugin},
     store::Store,
 };
-
-/// Limits from the configuration.
-#[derive(Debug, Clone, Copy)]
-pub struct GuardianOptions {
-    /// A call longer than this is warned about.
-    pub call_budget: Duration,
-    /// A call longer than this is a hang.
-    pub call_watchdog: Duration,
-    /// Failures in a row after which the channel is left down.
-    pub failures_max: u32,
-    /// Calls under way at once for one channel.
-    pub permits: usize,
-}
 
 /// Asks a guardian to end its channel.
 pub struct Guardian {
@@ -45,7 +33,7 @@ impl Guardian {
     /// Starts a channel on a new thread, watched from the `guardians` arbiter.
     pub fn start(
         spec: ChannelSpec,
-        options: GuardianOptions,
+        settings: Settings,
         guardians: &Arbiter,
         store: Store,
         metrics: Arc<Metrics>,
@@ -55,17 +43,16 @@ impl Guardian {
             Err(reason) => reason.clone(),
         };
         let (live, running) = watch::channel(Running::Down(reason));
-        let deadline = options.call_watchdog + options.call_watchdog / 2;
-        let channel = Arc::new(Channel::new(&spec, running, options.permits, deadline));
+        let channel = Arc::new(Channel::new(&spec, running, &settings));
         let (stop, stops) = mpsc::channel(1);
         let watcher = Watcher {
             channel: channel.clone(),
             plugin: spec.plugin,
-            options,
             live,
             store,
             metrics,
-            history: History::new(options.failures_max),
+            history: History::new(settings.load().plugins.failures_max),
+            settings,
         };
         guardians.spawn(watcher.run(spec.instance.ok(), stops));
         (channel, Self { stop })
@@ -84,7 +71,7 @@ impl Guardian {
 struct Watcher {
     channel: Arc<Channel>,
     plugin: Option<Arc<Plugin>>,
-    options: GuardianOptions,
+    settings: Settings,
     live: watch::Sender<Running>,
     store: Store,
     metrics: Arc<Metrics>,
@@ -140,6 +127,11 @@ impl Watcher {
         }
     }
 
+    /// A call longer than this is a hang.
+    fn watchdog(&self) -> Duration {
+        self.settings.load().plugins.call_watchdog
+    }
+
     fn finish(&self, done: oneshot::Sender<()>) {
         self.live
             .send_replace(Running::Down("it was stopped".into()));
@@ -158,7 +150,7 @@ impl Watcher {
             channel: self.channel.id.to_string(),
             instance,
             pulse: pulse.clone(),
-            call_budget: self.options.call_budget,
+            settings: self.settings.clone(),
         };
         let arbiter = Arbiter::new();
         let (tell_address, address) = oneshot::channel();
@@ -186,8 +178,8 @@ impl Watcher {
 
     /// Waits for the end of a run, looking for hangs and distrust in between.
     async fn watch(&self, mut run: Run, stops: &mut mpsc::Receiver<oneshot::Sender<()>>) -> End {
-        let tick = (self.options.call_watchdog / 8)
-            .clamp(Duration::from_millis(5), Duration::from_millis(250));
+        let tick =
+            (self.watchdog() / 8).clamp(Duration::from_millis(5), Duration::from_millis(250));
         let mut ticks = tokio::time::interval(tick);
         loop {
             tokio::select! {
@@ -201,12 +193,12 @@ impl Watcher {
                     return End::Asked(done);
                 }
                 _ = ticks.tick() => {
-                    if run.pulse.running_for().is_some_and(|took| took > self.options.call_watchdog) {
+                    if run.pulse.running_for().is_some_and(|took| took > self.watchdog()) {
                         // The thread is stuck inside the plugin: it can only be left behind.
                         return End::Fault(Fault::Hang("a call"));
                     }
                     let failures = self.channel.failures();
-                    if failures >= self.options.failures_max {
+                    if failures >= self.settings.load().plugins.failures_max {
                         run.arbiter.stop();
                         return End::Distrusted(failures);
                     }
@@ -218,7 +210,7 @@ impl Watcher {
     /// Lets the actor finish the calls it has taken, up to the watchdog's time.
     async fn drain(&self, run: Run) {
         run.address.do_send(Stop);
-        let _ = tokio::time::timeout(self.options.call_watchdog, run.ended).await;
+        let _ = tokio::time::timeout(self.watchdog(), run.ended).await;
         run.arbiter.stop();
     }
 
@@ -261,7 +253,7 @@ impl Watcher {
         let config = self.channel.config();
         let opening =
             tokio::task::spawn_blocking(move || plugin.open(&config.id, &config.config.expose()));
-        match tokio::time::timeout(self.options.call_watchdog, opening).await {
+        match tokio::time::timeout(self.watchdog(), opening).await {
             Ok(Ok(Ok((instance, _)))) => Ok(instance),
             Ok(Ok(Err(error))) => Err(error.to_string()),
             Ok(Err(panic)) => Err(panic.to_string()),

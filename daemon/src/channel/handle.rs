@@ -9,12 +9,12 @@ use std::{
 };
 
 use actix::Addr;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use trunkline_plugin_api::Facts;
 
 use super::actor::{Call, ChannelActor};
 use crate::{
-    config,
+    config::{self, Settings},
     model::{ChannelId, Millis, OrgId},
     plugin::{CallError, Instance, Plugin},
     store::ChannelRef,
@@ -72,34 +72,37 @@ pub struct Channel {
     pub plugin: Option<Arc<Plugin>>,
     /// What the adapter says of it.
     pub facts: Option<Facts>,
+    /// Told when something was queued for sending.
+    pub queue: Notify,
     config: arc_swap::ArcSwap<config::Channel>,
     permits: Arc<Semaphore>,
     running: watch::Receiver<Running>,
     started_at_ms: std::sync::atomic::AtomicI64,
     restarts: AtomicU32,
     failures: AtomicU32,
-    deadline: Duration,
+    settings: Settings,
 }
 
 impl Channel {
     pub(super) fn new(
         spec: &ChannelSpec,
         running: watch::Receiver<Running>,
-        permits: usize,
-        deadline: Duration,
+        settings: &Settings,
     ) -> Self {
+        let permits = settings.load().server.permits_per_channel as usize;
         Self {
             id: spec.id.clone(),
             org: spec.org,
             plugin: spec.plugin.clone(),
             facts: spec.facts.clone(),
+            queue: Notify::new(),
             config: arc_swap::ArcSwap::new(spec.config.clone()),
             permits: Arc::new(Semaphore::new(permits)),
             running,
             started_at_ms: std::sync::atomic::AtomicI64::new(0),
             restarts: AtomicU32::new(0),
             failures: AtomicU32::new(0),
-            deadline,
+            settings: settings.clone(),
         }
     }
 
@@ -127,6 +130,16 @@ impl Channel {
         let main = self.facts.as_ref().and_then(|facts| facts.media.first());
         main.copied()
             .unwrap_or(trunkline_plugin_api::Medium::Webhook)
+    }
+
+    /// The path of its webhook: with its first token, else its first alias, else bare.
+    pub fn webhook_path(&self) -> String {
+        let config = self.config();
+        match (config.webhook_tokens.first(), config.webhook_paths.first()) {
+            (Some(token), _) => format!("/webhooks/{}/{}", self.id, token.expose()),
+            (None, Some(alias)) => alias.clone(),
+            (None, None) => format!("/webhooks/{}", self.id),
+        }
     }
 
     /// Why it is down, where it is.
@@ -185,10 +198,12 @@ impl Channel {
             let _ = answer.send(run(instance));
         });
         address.do_send(Call { what, run });
-        match tokio::time::timeout(self.deadline, answered).await {
+        let watchdog = self.settings.load().plugins.call_watchdog;
+        let deadline = watchdog + watchdog / 2;
+        match tokio::time::timeout(deadline, answered).await {
             Ok(Ok(result)) => self.judge(result),
             Ok(Err(_)) => Err(ChannelError::Down("its actor was stopped".into())),
-            Err(_) => Err(ChannelError::Deadline(self.deadline)),
+            Err(_) => Err(ChannelError::Deadline(deadline)),
         }
     }
 

@@ -17,6 +17,6 @@ mod registry;
 mod restart;
 
 pub use actor::ChannelActor;
-pub use guardian::{Guardian, GuardianOptions};
+pub use guardian::Guardian;
 pub use handle::{Channel, ChannelError, ChannelSpec, Running};
 pub use registry::{Lookup, Registry, Routes};

@@ -68,7 +68,7 @@ fn check(channel: &Channel, schema: &Value, report: &mut Report<'_>) {
     }
     for secret in secrets(schema, section) {
         let pointer = format!("{pointer}{secret}");
-        if !report.places.looked_up(&pointer) {
+        if report.places.in_plain_sight(&pointer) {
             report.warn(&pointer, INLINE_SECRET);
         }
     }

@@ -166,9 +166,10 @@ impl Places {
         self.marks.contains_key(pointer)
     }
 
-    /// True where the value is a secret that was looked up elsewhere, so not in plain sight.
-    pub(super) fn looked_up(&self, pointer: &str) -> bool {
-        self.marks.get(pointer).is_some_and(|mark| mark.looked_up)
+    /// True where a secret stands in a file of the configuration itself.
+    pub(super) fn in_plain_sight(&self, pointer: &str) -> bool {
+        let mark = self.marks.get(pointer);
+        mark.is_some_and(|mark| !mark.looked_up && matches!(mark.place, Place::File { .. }))
     }
 
     /// True where the value could not be read; [`Places::failures`] says why.

@@ -194,7 +194,10 @@ fn tokens(channel: &Channel, pointer: &str, report: &mut Report<'_>) {
     } else {
         written
     };
-    for item in written.iter().filter(|item| !report.places.looked_up(item)) {
+    for item in written
+        .iter()
+        .filter(|item| report.places.in_plain_sight(item))
+    {
         report.warn(item, INLINE_SECRET);
     }
 }

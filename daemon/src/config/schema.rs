@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     finding::child,
     public_url::PublicUrl,
+    secret,
     units::{ByteSize, HumanTime},
 };
 
@@ -235,10 +236,12 @@ fn wrong_type(wanted: &[&str], value: &Value) -> String {
     };
     let mut wanted = wanted.to_vec();
     wanted.dedup();
-    let hint = if wanted == ["a string"] && (value.is_number() || value.is_boolean()) {
-        ": put it in double quotes"
-    } else {
-        ""
+    let hint = match value {
+        Value::Number(_) | Value::Bool(_) if wanted == ["a string"] => ": put it in double quotes",
+        Value::Object(table) if wanted.contains(&"a string") && secret::is_meant(table) => {
+            ": a secret kept elsewhere is { file = ... }, { env = ... } or { credential = ... }"
+        }
+        _ => "",
     };
     format!("must be {}, is {is}{hint}", wanted.join(" or "))
 }

@@ -176,6 +176,16 @@ fn reference(table: &Map<String, Value>) -> Option<Result<Reference, String>> {
     }))
 }
 
+/// True where a table looks like a reference with its one key misspelt.
+pub(super) fn is_meant(table: &Map<String, Value>) -> bool {
+    let near = |key: &str| {
+        KINDS
+            .iter()
+            .any(|kind| strsim::damerau_levenshtein(key, kind) <= 2)
+    };
+    table.len() == 1 && table.keys().all(|key| near(key))
+}
+
 /// A secret file's text without its last line break, and the file's mode.
 fn read(path: &Path) -> Result<(String, u32), String> {
     let io = |error: std::io::Error| error.to_string();

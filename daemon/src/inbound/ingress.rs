@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use parking_lot::Mutex;
 use tracing::{error, warn};
 use trunkline_plugin_api::{Received, Response, Verdict, WebhookRequest};
 
 use super::threader::{self, Verified};
 use crate::{
     channel::{Channel, ChannelError, Registry},
+    config::Settings,
     metrics::Metrics,
     model::{Outcome, WebhookEvent},
     store::{ClosedPolicy, InboundResult, Store, StoreError},
@@ -28,7 +28,7 @@ pub struct Ingress {
     store: Store,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
-    policy: Mutex<ClosedPolicy>,
+    settings: Settings,
 }
 
 impl Ingress {
@@ -37,34 +37,26 @@ impl Ingress {
         store: Store,
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
-        policy: ClosedPolicy,
+        settings: Settings,
     ) -> Self {
         Self {
             store,
             registry,
             metrics,
-            policy: Mutex::new(policy),
+            settings,
         }
     }
 
-    /// Takes over a policy that a reload changed.
-    pub fn set_policy(&self, policy: ClosedPolicy) {
-        *self.policy.lock() = policy;
-    }
-
-    /// What a closed thread does at the moment.
+    /// What a closed thread does.
     pub fn policy(&self) -> ClosedPolicy {
-        *self.policy.lock()
+        self.settings.load().thread.closed.into()
     }
 
     /// Takes one webhook. The answer is given only when what it acknowledges is durable.
     pub async fn take(&self, channel: &Arc<Channel>, request: WebhookRequest) -> Answer {
         let began = Instant::now();
         let request = Arc::new(request);
-        let asked = request.clone();
-        let received = channel
-            .call("receive", move |instance| instance.receive(&asked))
-            .await;
+        let received = self.ask(channel, &request).await;
         match received {
             Ok(received) if received.verdict == Verdict::Challenge => {
                 Answer::Adapter(received.response)
@@ -74,6 +66,29 @@ impl Ingress {
             }
             Ok(received) => self.refuse(channel, &request, received),
             Err(error) => self.unavailable(channel, &error),
+        }
+    }
+
+    /// Asks the adapter; a second time where a reload has replaced the channel meanwhile.
+    async fn ask(
+        &self,
+        channel: &Arc<Channel>,
+        request: &Arc<WebhookRequest>,
+    ) -> Result<Received, ChannelError> {
+        let call = |channel: Arc<Channel>| {
+            let request = request.clone();
+            async move {
+                channel
+                    .call("receive", move |instance| instance.receive(&request))
+                    .await
+            }
+        };
+        let first = call(channel.clone()).await;
+        match (&first, self.registry.get(channel.id.as_str())) {
+            (Err(ChannelError::Down(_)), Some(now)) if !Arc::ptr_eq(&now, channel) => {
+                call(now).await
+            }
+            _ => first,
         }
     }
 

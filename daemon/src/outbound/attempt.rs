@@ -7,7 +7,7 @@ use trunkline_plugin_api::{AdapterError, ErrorClass, OutboundMessage, Receipt};
 use super::{Backoff, DriveError, Next, Transport, drive::drive};
 use crate::{
     channel::Channel,
-    config::PublicUrl,
+    config::{PublicUrl, Settings},
     model::{Failure, Message, MessageId, OutboxItem},
     store::{Attempt, Store},
 };
@@ -28,8 +28,7 @@ pub(super) struct Attempter<'a> {
     pub(super) store: &'a Store,
     pub(super) channel: &'a Arc<Channel>,
     pub(super) transport: &'a Transport,
-    pub(super) backoff: Backoff,
-    pub(super) public_url: &'a PublicUrl,
+    pub(super) settings: &'a Settings,
 }
 
 impl Attempter<'_> {
@@ -77,9 +76,8 @@ impl Attempter<'_> {
                     error.class = ErrorClass::Transient;
                 }
                 let chance = rand::random::<f64>();
-                let next =
-                    self.backoff
-                        .after(&error, item.attempts, item.accepted_at_ms, now, chance);
+                let backoff = Backoff::from(&self.settings.load().outbound);
+                let next = backoff.after(&error, item.attempts, item.accepted_at_ms, now, chance);
                 match next {
                     Next::At(due_ms) => Attempt::Later {
                         error: failure,
@@ -149,7 +147,11 @@ impl Attempter<'_> {
             content: message.content.clone(),
             part: None,
             idempotency_key: message.id.to_string(),
-            callback_url: callback_url(self.channel, self.public_url, message.id),
+            callback_url: callback_url(
+                self.channel,
+                &self.settings.load().server.public_url,
+                message.id,
+            ),
             reply_to: message.reply_to.clone(),
             accepted_at_ms: item.accepted_at_ms,
             metadata: message.metadata.clone(),
@@ -161,11 +163,6 @@ impl Attempter<'_> {
 /// query, so that a report finds its message even before the provider's answer does.
 pub fn callback_url(channel: &Channel, public_url: &PublicUrl, id: MessageId) -> Option<String> {
     channel.facts.as_ref().filter(|facts| facts.can_receive)?;
-    let config = channel.config();
-    let path = match (config.webhook_tokens.first(), config.webhook_paths.first()) {
-        (Some(token), _) => format!("/webhooks/{}/{}", channel.id, token.expose()),
-        (None, Some(alias)) => alias.clone(),
-        (None, None) => format!("/webhooks/{}", channel.id),
-    };
+    let path = channel.webhook_path();
     Some(public_url.join(&format!("{path}?message={id}")))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trunkline_plugin_api::AdapterError;
 
-use crate::model::Millis;
+use crate::{config, model::Millis};
 
 /// Bounds of the wait and of the tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,17 @@ pub struct Backoff {
     pub attempts_max: u32,
     /// Time since acceptance after which it is given up.
     pub age_max: Duration,
+}
+
+impl From<&config::Outbound> for Backoff {
+    fn from(section: &config::Outbound) -> Self {
+        Self {
+            base: section.backoff_base,
+            max: section.backoff_max,
+            attempts_max: section.attempts_max,
+            age_max: section.age_max,
+        }
+    }
 }
 
 /// What to do after a failure.

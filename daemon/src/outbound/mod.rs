@@ -20,4 +20,4 @@ pub use backoff::{Backoff, Next};
 pub(crate) use drive::no_memory;
 pub use drive::{DriveError, drive};
 pub use outbox::{Outbox, OutboxContext};
-pub use transport::{Transport, TransportOptions};
+pub use transport::Transport;

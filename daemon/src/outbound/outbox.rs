@@ -5,17 +5,17 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 use trunkline_plugin_api::ErrorClass;
 
 use super::{
-    Backoff, Transport,
+    Transport,
     attempt::{Attempter, Seen},
 };
 use crate::{
     channel::Channel,
-    config::PublicUrl,
+    config::Settings,
     metrics::Metrics,
     model::{Message, Millis, OutboxItem},
     store::Store,
@@ -38,10 +38,8 @@ pub struct OutboxContext {
     pub store: Store,
     /// How calls are made.
     pub transport: Transport,
-    /// When failures are tried again.
-    pub backoff: Backoff,
-    /// What providers call for states.
-    pub public_url: PublicUrl,
+    /// When failures are tried again, and what providers call for states.
+    pub settings: Settings,
     /// Whether the channel may send now.
     pub health: Arc<HealthBoard>,
     /// Counts.
@@ -50,7 +48,6 @@ pub struct OutboxContext {
 
 /// A running outbox.
 pub struct Outbox {
-    wake: Arc<Notify>,
     stop: Option<oneshot::Sender<()>>,
     stopped: Option<oneshot::Receiver<()>>,
 }
@@ -62,13 +59,11 @@ impl Outbox {
         context: OutboxContext,
         arbiter: &actix::ArbiterHandle,
     ) -> Self {
-        let wake = Arc::new(Notify::new());
         let (stop, stopping) = oneshot::channel();
         let (done, stopped) = oneshot::channel();
         let worker = Worker {
             channel,
             context,
-            wake: wake.clone(),
             paused_until_ms: 0,
         };
         arbiter.spawn(async move {
@@ -76,15 +71,9 @@ impl Outbox {
             let _ = done.send(());
         });
         Self {
-            wake,
             stop: Some(stop),
             stopped: Some(stopped),
         }
-    }
-
-    /// Something was queued.
-    pub fn wake(&self) {
-        self.wake.notify_one();
     }
 
     /// Begins nothing new and waits for the attempts under way.
@@ -101,7 +90,6 @@ impl Outbox {
 struct Worker {
     channel: Arc<Channel>,
     context: OutboxContext,
-    wake: Arc<Notify>,
     paused_until_ms: Millis,
 }
 
@@ -114,8 +102,7 @@ impl Worker {
             store: &context.store,
             channel: &channel,
             transport: &context.transport,
-            backoff: context.backoff,
-            public_url: &context.public_url,
+            settings: &context.settings,
         };
         let mut under_way = FuturesUnordered::new();
         loop {
@@ -128,7 +115,7 @@ impl Worker {
             tokio::select! {
                 _ = &mut stopping => break,
                 Some(seen) = under_way.next() => self.note(&seen),
-                () = self.wake.notified() => {}
+                () = self.channel.queue.notified() => {}
                 () = tokio::time::sleep(idle) => {}
             }
         }
@@ -144,8 +131,7 @@ impl Worker {
             store: &self.context.store,
             channel: &self.channel,
             transport: &self.context.transport,
-            backoff: self.context.backoff,
-            public_url: &self.context.public_url,
+            settings: &self.context.settings,
         };
         match self
             .context

@@ -9,37 +9,31 @@ use trunkline_plugin_api::{
 };
 
 use super::address::{Forbidden, PublicOnly, is_public};
-use crate::model::mask_url;
+use crate::{config::Settings, model::mask_url};
 
 /// Bytes of a provider's answer that an adapter is given.
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// Time for a connection, within the time for the whole call.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers of a provider's answer that an adapter is given.
 const REPLY_HEADERS_MAX: usize = 64;
-
-/// Limits of a call.
-#[derive(Debug, Clone, Copy)]
-pub struct TransportOptions {
-    /// Time for one call from connecting to the last byte.
-    pub call_timeout: Duration,
-}
 
 /// The HTTP client of the daemon. Cheap to clone; keeps its connections.
 #[derive(Clone)]
 pub struct Transport {
     public: Client,
     any: Client,
-    options: TransportOptions,
+    settings: Settings,
 }
 
 impl Transport {
     /// Builds the clients: no redirects by themselves, rustls with ring.
-    pub fn new(options: TransportOptions) -> Result<Self, reqwest::Error> {
+    pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
         let build = || {
             Client::builder()
                 .user_agent(concat!("trunkline/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
-                .connect_timeout(options.call_timeout.min(Duration::from_secs(10)))
-                .timeout(options.call_timeout)
+                .connect_timeout(CONNECT_TIMEOUT)
                 .pool_idle_timeout(Duration::from_secs(30))
                 .referer(false)
                 .no_proxy()
@@ -47,7 +41,7 @@ impl Transport {
         Ok(Self {
             public: build().dns_resolver(Arc::new(PublicOnly)).build()?,
             any: build().build()?,
-            options,
+            settings,
         })
     }
 
@@ -104,6 +98,7 @@ impl Transport {
         };
         let mut builder = client
             .request(method, url)
+            .timeout(self.settings.load().outbound.call_timeout)
             .headers(headers(request, same_host)?);
         match &request.body {
             Body::Empty => {}
@@ -149,11 +144,6 @@ impl Transport {
             body,
             file: None,
         })
-    }
-
-    /// The time that one call may take.
-    pub fn call_timeout(&self) -> Duration {
-        self.options.call_timeout
     }
 }
 

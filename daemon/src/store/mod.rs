@@ -166,6 +166,11 @@ impl Store {
         &self.engine
     }
 
+    /// Commits handed over and not yet durable.
+    pub fn queue_depth(&self) -> u64 {
+        u64::try_from(self.engine.stats().queued).unwrap_or(u64::MAX)
+    }
+
     /// The folder of large bodies.
     pub fn files(&self) -> &BodyFiles {
         &self.files

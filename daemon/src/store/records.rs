@@ -134,6 +134,15 @@ pub enum ClosedPolicy {
     New,
 }
 
+impl From<crate::config::Closed> for ClosedPolicy {
+    fn from(policy: crate::config::Closed) -> Self {
+        match policy {
+            crate::config::Closed::Reopen => Self::Reopen,
+            crate::config::Closed::New => Self::New,
+        }
+    }
+}
+
 /// A contact's open thread, found or created.
 pub(crate) struct Conversation {
     pub(crate) contact: ContactId,

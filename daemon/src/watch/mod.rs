@@ -6,6 +6,6 @@ mod prober;
 mod sweeper;
 
 pub use board::HealthBoard;
-pub use poller::{Poller, PollerOptions};
-pub use prober::{Prober, ProberOptions};
-pub use sweeper::{Sweeper, SweeperOptions};
+pub use poller::Poller;
+pub use prober::Prober;
+pub use sweeper::Sweeper;

@@ -1,6 +1,6 @@
 //! Asks providers what became of messages whose callbacks did not come.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -10,6 +10,7 @@ use trunkline_plugin_api::{Capability, Sent};
 use super::HealthBoard;
 use crate::{
     channel::Channel,
+    config::Settings,
     model::{Message, Millis},
     outbound::{DriveError, Transport, drive, no_memory},
     store::Store,
@@ -18,22 +19,13 @@ use crate::{
 /// Messages asked about in one round.
 const ROUND_MAX: usize = 500;
 
-/// When, and how far back.
-#[derive(Debug, Clone, Copy)]
-pub struct PollerOptions {
-    /// Between two rounds.
-    pub interval: Duration,
-    /// How old a message may be to be asked about.
-    pub window: Duration,
-}
-
 /// Polls one channel.
 #[derive(Clone)]
 pub struct Poller {
     store: Store,
     transport: Transport,
     board: Arc<HealthBoard>,
-    options: PollerOptions,
+    settings: Settings,
 }
 
 impl Poller {
@@ -42,13 +34,13 @@ impl Poller {
         store: Store,
         transport: Transport,
         board: Arc<HealthBoard>,
-        options: PollerOptions,
+        settings: Settings,
     ) -> Self {
         Self {
             store,
             transport,
             board,
-            options,
+            settings,
         }
     }
 
@@ -67,7 +59,7 @@ impl Poller {
         loop {
             tokio::select! {
                 _ = &mut stop => return,
-                () = tokio::time::sleep(self.options.interval) => {}
+                () = tokio::time::sleep(self.settings.load().delivery.interval) => {}
             }
             if self.board.lets_send(&channel.id) && channel.down_reason().is_none() {
                 self.round(&channel).await;
@@ -77,7 +69,8 @@ impl Poller {
 
     /// Asks about every message of the window whose state is not final, oldest first.
     async fn round(&self, channel: &Channel) {
-        let window_ms = Millis::try_from(self.options.window.as_millis()).unwrap_or(Millis::MAX);
+        let window_ms = Millis::try_from(self.settings.load().delivery.window.as_millis())
+            .unwrap_or(Millis::MAX);
         let since = self.store.now().saturating_sub(window_ms);
         let awaiting = self
             .store

@@ -1,9 +1,6 @@
 //! Checks every channel by a live call: at start, on the interval, and on demand.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
 use trunkline_plugin_api::{AdapterError, ErrorClass, Probe};
@@ -11,19 +8,11 @@ use trunkline_plugin_api::{AdapterError, ErrorClass, Probe};
 use super::{HealthBoard, board::Checked};
 use crate::{
     channel::{Channel, Running},
+    config::Settings,
     model::Health,
     outbound::{Transport, drive, no_memory},
     store::Store,
 };
-
-/// When and how long.
-#[derive(Debug, Clone, Copy)]
-pub struct ProberOptions {
-    /// Between two checks.
-    pub interval: Duration,
-    /// For one check.
-    pub timeout: Duration,
-}
 
 /// Makes checks. Cheap to clone.
 #[derive(Clone)]
@@ -31,7 +20,7 @@ pub struct Prober {
     board: Arc<HealthBoard>,
     transport: Transport,
     store: Store,
-    options: ProberOptions,
+    settings: Settings,
 }
 
 impl Prober {
@@ -40,13 +29,13 @@ impl Prober {
         board: Arc<HealthBoard>,
         transport: Transport,
         store: Store,
-        options: ProberOptions,
+        settings: Settings,
     ) -> Self {
         Self {
             board,
             transport,
             store,
-            options,
+            settings,
         }
     }
 
@@ -59,7 +48,12 @@ impl Prober {
             if is_enabled(&self.board, &channel) {
                 self.check(&channel).await;
             }
-            let wait = self.options.interval.mul_f64(rand::random_range(0.9..1.1));
+            let wait = self
+                .settings
+                .load()
+                .health
+                .interval
+                .mul_f64(rand::random_range(0.9..1.1));
             tokio::select! {
                 _ = &mut stop => return,
                 changed = running.changed() => {
@@ -80,9 +74,10 @@ impl Prober {
             return self.board.get(&channel.id);
         }
         let began = Instant::now();
-        let result = tokio::time::timeout(self.options.timeout, self.probe(channel)).await;
+        let timeout = self.settings.load().health.timeout;
+        let result = tokio::time::timeout(timeout, self.probe(channel)).await;
         let result = result.unwrap_or_else(|_| {
-            let timeout_ms = self.options.timeout.as_millis();
+            let timeout_ms = timeout.as_millis();
             Err(AdapterError::new(
                 ErrorClass::Transient,
                 "probe_timeout",

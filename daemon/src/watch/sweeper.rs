@@ -5,17 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::{channel::Registry, model::Millis, store::Store};
+use crate::{channel::Registry, config::Settings, model::Millis, store::Store};
 
 /// Between two rounds.
 const INTERVAL: Duration = Duration::from_secs(30);
-
-/// How long things are kept.
-#[derive(Debug, Clone, Copy)]
-pub struct SweeperOptions {
-    /// Webhook events and, with them, the dedupe marks of their messages.
-    pub webhook_events: Duration,
-}
 
 /// Sweeps all channels.
 pub struct Sweeper {
@@ -24,7 +17,7 @@ pub struct Sweeper {
     /// Whose events.
     pub registry: Arc<Registry>,
     /// How long things are kept.
-    pub options: SweeperOptions,
+    pub settings: Settings,
 }
 
 impl Sweeper {
@@ -43,8 +36,8 @@ impl Sweeper {
     }
 
     async fn round(&self) {
-        let kept_ms =
-            Millis::try_from(self.options.webhook_events.as_millis()).unwrap_or(Millis::MAX);
+        let kept_ms = Millis::try_from(self.settings.load().retention.webhook_events.as_millis())
+            .unwrap_or(Millis::MAX);
         let before = self.store.now().saturating_sub(kept_ms);
         for channel in self.registry.routes().channels() {
             match self

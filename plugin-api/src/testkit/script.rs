@@ -31,6 +31,16 @@ impl<A: Adapter> Kit<A> {
         self.run("send", replies, |turn| Call::send(message, turn))
     }
 
+    /// Goes on with a message after a restart: with the saved cursor and without a reply.
+    pub fn send_from(
+        &self,
+        message: &OutboundMessage,
+        cursor: Value,
+        replies: impl IntoIterator<Item = Reply>,
+    ) -> Run<Receipt> {
+        self.run_from("send", cursor, replies, |turn| Call::send(message, turn))
+    }
+
     /// Checks the provider.
     pub fn probe(&self, replies: impl IntoIterator<Item = Reply>) -> Run<Probe> {
         self.run("probe", replies, |turn| Call::probe(turn))
@@ -98,9 +108,20 @@ impl<A: Adapter> Kit<A> {
         replies: impl IntoIterator<Item = Reply>,
         call: impl for<'t> Fn(&'t Turn) -> Call<'t>,
     ) -> Run<T> {
+        self.run_from(name, Value::Null, replies, call)
+    }
+
+    fn run_from<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        cursor: Value,
+        replies: impl IntoIterator<Item = Reply>,
+        call: impl for<'t> Fn(&'t Turn) -> Call<'t>,
+    ) -> Run<T> {
         let mut replies = replies.into_iter();
         let (mut requests, mut cursors) = (Vec::new(), Vec::new());
         let mut turn = Turn {
+            cursor,
             now_ms: self.now_ms,
             random: RANDOM.into(),
             ..Turn::default()

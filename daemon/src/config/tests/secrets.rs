@@ -166,3 +166,36 @@ fn files_that_anyone_can_read_are_warned_of() {
     let warnings = written.lines(&written.valid().warnings);
     assert!(warnings.iter().any(|line| line == "trunkline.toml:5: channel.a.config.k: secret file \"s\" is open to everyone: chmod o= it"), "{warnings:?}");
 }
+
+#[test]
+fn a_misspelt_reference_says_how_it_is_written() {
+    let written =
+        Written::new("[channel.a]\nadapter = \"x\"\nwebhook_token = { evn = \"TOKEN\" }\n");
+    assert_eq!(
+        written.errors(),
+        [
+            "trunkline.toml:3: channel.a.webhook_token: must be a string or a list, is a table: a \
+          secret kept elsewhere is { file = ... }, { env = ... } or { credential = ... }"
+        ]
+    );
+}
+
+#[test]
+fn a_secret_in_a_variable_is_not_in_plain_sight() {
+    let main = "[channel.a]\nadapter = \"x\"\nwebhook_token = \"\"\n"
+        .replace("\"\"", &format!("{TOKEN:?}"));
+    let sight = |written: &Written| {
+        let warnings = written.lines(&written.valid().warnings);
+        warnings
+            .iter()
+            .filter(|line| line.contains("plain sight"))
+            .count()
+    };
+    let written = Written::new(&main);
+    assert_eq!(sight(&written), 1);
+    let list = format!("[{TOKEN:?}, {TOKEN:?}]");
+    for value in [TOKEN, &list] {
+        let written = Written::new(&main).env("TRUNKLINE__CHANNEL__A__WEBHOOK_TOKEN", value);
+        assert_eq!(sight(&written), 0);
+    }
+}

@@ -1,10 +1,13 @@
 //! A library that loads and then answers badly: each call fails for itself, the daemon lives.
 
+use std::{io, sync::Arc};
+
+use parking_lot::Mutex;
 use serde_json::json;
 use trunkline_plugin_api::{MediaRef, OutboundMessage, ReceivedRef, Sent, Turn};
 
 use super::{Place, webhook};
-use crate::plugin::{CallError, Instance, OpenError};
+use crate::plugin::{CallError, Instance, OpenError, PluginSet};
 
 fn open(place: &Place) -> Instance {
     place.build_bad("bad.so", &[]);
@@ -65,6 +68,51 @@ fn every_bad_answer_is_an_error() {
     }
 }
 
+/// What `tracing` writes, kept.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_log_line_is_bounded_and_stays_one_line() {
+    let place = Place::new();
+    let bad = open(&place);
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        error(bad.delivery_status(&Sent::default(), &Turn::default()));
+    });
+    let written = String::from_utf8(log.0.lock().clone()).expect("UTF-8");
+    let line = written
+        .lines()
+        .find(|line| line.contains("trunkline::plugin:"))
+        .expect("a line of the plugin");
+    for part in [
+        "plugin=bad",
+        "channel=here",
+        "plugin_target=\"bad\"",
+        "x \u{fffd} ",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(line.len() < 3000, "{} bytes", line.len());
+}
+
 #[test]
 fn a_channel_without_handle_is_not_open() {
     let place = Place::new();
@@ -89,14 +137,13 @@ fn an_image_is_loaded_once_and_replaced_while_in_use() {
     let place = Place::new();
     let old = open(&place);
     let first = place.scan();
-    let again = crate::plugin::PluginSet::scan(&place.options, Some(&first));
-    let sha256 =
-        |set: &crate::plugin::PluginSet| set.get("bad").expect("loads").sha256().to_owned();
+    let again = PluginSet::scan(&place.options, Some(&first));
+    let sha256 = |set: &PluginSet| set.get("bad").expect("loads").sha256().to_owned();
     assert_eq!(sha256(&first), sha256(&again));
 
     // The path is overwritten in place: the private copy is what is mapped.
     place.build_bad("bad.so", &["-DSIZE=4096"]);
-    let new = crate::plugin::PluginSet::scan(&place.options, Some(&again));
+    let new = PluginSet::scan(&place.options, Some(&again));
     assert_ne!(sha256(&again), sha256(&new));
     let (fresh, _) = new
         .get("bad")

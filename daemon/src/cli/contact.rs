@@ -1,0 +1,92 @@
+//! `trunkline contact`: list, show, timeline.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{
+    admin::{Admin, Query, id},
+    detail,
+    failure::Failure,
+    list::ListArgs,
+    message, output,
+    table::Column,
+};
+
+const COLUMNS: [Column; 4] = [
+    Column::text("ID", "/id"),
+    Column::text("NAME", "/name"),
+    Column::made("IDENTITIES", identities),
+    Column::time("CREATED", "/created_at"),
+];
+
+/// The verb.
+#[derive(Debug, Subcommand)]
+pub(super) enum Contact {
+    /// Lists contacts.
+    List {
+        /// Only those with this number, address or id.
+        #[arg(long, value_name = "ADDRESS")]
+        identifier: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Shows one contact.
+    Show(Show),
+    /// Lists what was said with a contact over all channels, newest first.
+    Timeline {
+        /// The contact's id.
+        #[arg(value_parser = id)]
+        contact: String,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+}
+
+/// One contact.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The contact's id.
+    #[arg(value_parser = id)]
+    contact: String,
+    /// Prints the API's JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Contact {
+    /// Does it.
+    pub(super) async fn perform(self, admin: &Admin) -> Result<(), Failure> {
+        match self {
+            Self::List { identifier, list } => {
+                let query = Query::default().with("identifier", identifier);
+                list.show(admin, &["contacts"], query, &COLUMNS).await
+            }
+            Self::Show(Show { contact, json }) => {
+                let found = admin
+                    .get(&["contacts", &contact], &Query::default())
+                    .await?;
+                if json {
+                    output::print_json(&found)
+                } else {
+                    output::print(&detail::render(&found))
+                }
+            }
+            Self::Timeline { contact, list } => {
+                let path = ["contacts", &contact, "timeline"];
+                list.show(admin, &path, Query::default(), &message::COLUMNS)
+                    .await
+            }
+        }
+    }
+}
+
+fn identities(contact: &Value) -> String {
+    let identities = contact["identities"].as_array().into_iter().flatten();
+    let shown: Vec<_> = identities
+        .map(|identity| {
+            let text = |name: &str| identity[name].as_str().unwrap_or("?").to_owned();
+            format!("{}:{}", text("space"), text("identifier"))
+        })
+        .collect();
+    shown.join(" ")
+}

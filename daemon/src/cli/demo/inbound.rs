@@ -1,0 +1,288 @@
+//! The first part of the story: people write to us.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use trunkline_simulator::{Answer, InboundHook, InboundSms, Proof, SimulatorError, batch, message};
+
+use super::super::failure::Failure;
+use super::{
+    gateway::{inbound, settle},
+    report::{Count, Report, shown},
+    settings::{SALES, SHOP, SUPPORT, WHATSAPP},
+    world::World,
+};
+
+/// People of the story.
+pub(super) const ADA: &str = "+15005550111";
+/// Writes in bursts.
+pub(super) const BEN: &str = "+15005550112";
+/// Writes by WhatsApp.
+pub(super) const CHLOE: &str = "+15005550113";
+/// Messages of the rush, and how many are under way at a time.
+const RUSH: usize = 200;
+const RUSH_AT_ONCE: usize = 16;
+
+/// Tells it.
+pub(super) async fn tell(world: &mut World, report: &mut Report) -> Result<(), Failure> {
+    let first = single(world, report).await?;
+    burst(world, report).await?;
+    duplicate(world, report, &first).await?;
+    forged(world, report).await?;
+    many_in_one(world, report).await?;
+    whatsapp(world, report).await?;
+    rush(world, report).await
+}
+
+async fn single(world: &World, report: &mut Report) -> Result<InboundSms, Failure> {
+    report.chapter("A text message")?;
+    let sms = text(world, SUPPORT, ADA, "Hello, is my order on its way? 📦").await?;
+    let sent = Instant::now();
+    let answer = deliver(world, SUPPORT, &sms).await?;
+    took(report, &answer, 200);
+    report.add(Count::Stored, 1, 0);
+    let stored = settle(1, async || {
+        Ok(inbound(&world.gateway.messages_with(ADA).await?))
+    });
+    let stored = stored.await?;
+    report.say(&format!(
+        "Ada writes; answered {} in {}, in her timeline {} after it was sent",
+        answer.status,
+        shown(answer.elapsed),
+        shown(sent.elapsed()),
+    ))?;
+    report.check("answer", &200, &answer.status)?;
+    report.check("messages in Ada's timeline", &1, &stored)?;
+    Ok(sms)
+}
+
+async fn burst(world: &World, report: &mut Report) -> Result<(), Failure> {
+    report.chapter("A burst")?;
+    let lines = ["Hi", "I have a question", "about my invoice"];
+    for line in lines {
+        let answer = deliver(world, SUPPORT, &text(world, SUPPORT, BEN, line).await?).await?;
+        took(report, &answer, 200);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    report.add(Count::Stored, lines.len(), 0);
+    report.say("Ben writes three short messages in a row; they are handed on as one turn")?;
+    let messages = world.gateway.messages_with(BEN).await?;
+    report.check(
+        "messages in Ben's timeline",
+        &lines.len(),
+        &inbound(&messages),
+    )?;
+    let thread = messages
+        .first()
+        .and_then(|message| message["thread"].as_str());
+    let thread = thread.unwrap_or_default();
+    let whole = settle(1, async || {
+        let turns = world.gateway.turns(thread).await?;
+        Ok(usize::from(turns == [lines.len()]))
+    });
+    report.add(Count::Turns, 1, whole.await?);
+    let turns = world.gateway.turns(thread).await?;
+    report.check("turns", &1, &turns.len())
+}
+
+async fn duplicate(world: &World, report: &mut Report, sms: &InboundSms) -> Result<(), Failure> {
+    report.chapter("A duplicate")?;
+    repeat(world, report, sms).await?;
+    report
+        .say("the provider delivers Ada's message again; it is answered, and not stored again")?;
+    let stored = inbound(&world.gateway.messages_with(ADA).await?);
+    report.check("messages in Ada's timeline", &1, &stored)
+}
+
+/// Delivers a message once more, and counts the duplicate.
+pub(super) async fn repeat(
+    world: &World,
+    report: &mut Report,
+    sms: &InboundSms,
+) -> Result<(), Failure> {
+    let before = world.gateway.webhooks("duplicate").await?;
+    let answer = deliver(world, SUPPORT, sms).await?;
+    took(report, &answer, 200);
+    let counted = settle(before + 1, async || {
+        world.gateway.webhooks("duplicate").await
+    });
+    report.add(Count::Duplicates, 1, counted.await?.saturating_sub(before));
+    Ok(())
+}
+
+async fn forged(world: &World, report: &mut Report) -> Result<(), Failure> {
+    report.chapter("Forgeries")?;
+    let before = world.gateway.webhooks("rejected").await?;
+    let twilio = world.simulator.twilio();
+    let url = world.gateway.webhook_url(SUPPORT).await?;
+    let address = url.split('#').next().unwrap_or_default();
+    let genuine = twilio.prepare(
+        address,
+        &text(world, SUPPORT, ADA, "Send me 10 euros").await?,
+    );
+    let header = genuine
+        .headers
+        .iter()
+        .find(|(name, _)| name == "x-twilio-signature");
+    let signature = header.map(|(_, value)| value.as_str());
+    let changed = String::from_utf8_lossy(&genuine.body)
+        .replace("10", "99")
+        .into_bytes();
+
+    let answer = twilio
+        .inbound_raw(address, changed, signature)
+        .await
+        .map_err(lost)?;
+    took(report, &answer, 401);
+    report.check(
+        "answer to a changed message with a genuine signature",
+        &401,
+        &answer.status,
+    )?;
+    let answer = twilio
+        .inbound_raw(address, genuine.body, None)
+        .await
+        .map_err(lost)?;
+    took(report, &answer, 401);
+    report.check(
+        "answer to a message without a signature",
+        &401,
+        &answer.status,
+    )?;
+    let counted = settle(before + 2, async || {
+        world.gateway.webhooks("rejected").await
+    });
+    report.add(Count::Refused, 2, counted.await?.saturating_sub(before));
+    let stored = inbound(&world.gateway.messages_with(ADA).await?);
+    report.check("messages in Ada's timeline", &1, &stored)
+}
+
+async fn many_in_one(world: &World, report: &mut Report) -> Result<(), Failure> {
+    report.chapter("A batch")?;
+    let customers = ["dora", "emil", "fay", "dora", "emil"];
+    let run = rand::random::<u32>();
+    let messages = customers.iter().enumerate();
+    let messages = messages.map(|(at, who)| message(&format!("o{run}-{at}"), who, "Order changed"));
+    let hook = InboundHook::new(
+        Proof::Standard,
+        &world.shop_secret,
+        &batch(messages.collect()),
+    );
+    let url = world.gateway.webhook_url(SHOP).await?;
+    let answer = world
+        .simulator
+        .webhook()
+        .deliver(&url, &hook)
+        .await
+        .map_err(lost)?;
+    took(report, &answer, 200);
+    report.add(Count::Stored, customers.len(), 0);
+    report.say(&format!(
+        "the web shop posts five messages of three customers in one signed webhook; answered {} in {}",
+        answer.status,
+        shown(answer.elapsed)
+    ))?;
+    for (who, expected) in [("dora", 2), ("emil", 2), ("fay", 1)] {
+        let stored = inbound(&world.gateway.messages_with(who).await?);
+        report.check(&format!("messages in {who}'s timeline"), &expected, &stored)?;
+    }
+    Ok(())
+}
+
+async fn whatsapp(world: &World, report: &mut Report) -> Result<(), Failure> {
+    report.chapter("WhatsApp")?;
+    let sms = text(world, WHATSAPP, &format!("whatsapp:{CHLOE}"), "Salut !").await?;
+    let answer = deliver(world, WHATSAPP, &sms).await?;
+    took(report, &answer, 200);
+    report.add(Count::Stored, 1, 0);
+    report.say("Chloé writes by WhatsApp, through the same provider and another channel")?;
+    let messages = world.gateway.messages_with(CHLOE).await?;
+    let medium = messages
+        .first()
+        .and_then(|message| message["medium"].as_str());
+    report.check("medium", &"whatsapp", &medium.unwrap_or("none"))
+}
+
+async fn rush(world: &World, report: &mut Report) -> Result<(), Failure> {
+    report.chapter("A rush")?;
+    let mut all = Vec::new();
+    for number in 0..RUSH {
+        let channel = if number % 2 == 0 { SUPPORT } else { SALES };
+        let from = format!("+1500555{:04}", 2000 + number);
+        all.push((
+            channel,
+            text(world, channel, &from, "Are you open today?").await?,
+        ));
+    }
+    let urls = [
+        world.gateway.webhook_url(SUPPORT).await?,
+        world.gateway.webhook_url(SALES).await?,
+    ];
+    let started = Instant::now();
+    let answers: Vec<_> = stream::iter(&all)
+        .map(|(channel, sms)| {
+            let url = &urls[usize::from(*channel == SALES)];
+            world.simulator.twilio().inbound(url, sms)
+        })
+        .buffer_unordered(RUSH_AT_ONCE)
+        .collect()
+        .await;
+    let elapsed = started.elapsed();
+    let mut right = 0;
+    for answer in answers {
+        let answer = answer.map_err(lost)?;
+        took(report, &answer, 200);
+        right += usize::from(answer.status == 200);
+    }
+    report.add(Count::Stored, RUSH, 0);
+    report.say(&format!(
+        "{RUSH} people write to both numbers at once, {RUSH_AT_ONCE} at a time; done in {}",
+        shown(elapsed)
+    ))?;
+    report.check("answered 200", &RUSH, &right)
+}
+
+/// A message to a channel's number.
+pub(super) async fn text(
+    world: &World,
+    channel: &str,
+    from: &str,
+    body: &str,
+) -> Result<InboundSms, Failure> {
+    let numbers = world.simulator.twilio().numbers();
+    let to = match channel {
+        SUPPORT => numbers[0].clone(),
+        SALES => numbers[1].clone(),
+        WHATSAPP => format!("whatsapp:{}", numbers[2]),
+        _ => numbers[3].clone(),
+    };
+    Ok(InboundSms::text(from, &to, body))
+}
+
+/// Delivers a message to a channel's webhook as the provider would.
+pub(super) async fn deliver(
+    world: &World,
+    channel: &str,
+    sms: &InboundSms,
+) -> Result<Answer, Failure> {
+    let url = world.gateway.webhook_url(channel).await?;
+    world
+        .simulator
+        .twilio()
+        .inbound(&url, sms)
+        .await
+        .map_err(lost)
+}
+
+/// Counts an answered webhook, and how long it took where it was taken.
+pub(super) fn took(report: &mut Report, answer: &Answer, expected: u16) {
+    report.add(Count::Webhooks, 1, usize::from(answer.status == expected));
+    if answer.is_success() {
+        report.acknowledged(answer.elapsed);
+    }
+}
+
+/// A webhook that was not answered at all.
+pub(super) fn lost(error: SimulatorError) -> Failure {
+    Failure::Other(error.into())
+}

@@ -1,0 +1,168 @@
+//! The command line: one file per verb.
+//!
+//! ```text
+//! main ─> parse (clap) ─┬─> run, check, demo         this process does the work
+//!                       └─> every other verb ─> admin (HTTP on the daemon's socket)
+//!                                                 └─> table, detail or --json ─> stdout
+//! ```
+//!
+//! The store is locked by the daemon, so what reads or changes data asks the daemon. Results go
+//! to standard output, everything said about them to standard error. Exit codes: 0, 1 failure,
+//! 64 usage, 78 configuration.
+
+mod admin;
+mod channel;
+mod check;
+mod contact;
+mod demo;
+mod detail;
+mod event;
+mod failure;
+mod list;
+mod message;
+mod outbox;
+mod output;
+mod plugin;
+mod reload;
+mod run;
+mod send;
+mod socket;
+mod table;
+mod thread;
+mod token;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use self::{
+    admin::Admin,
+    failure::{Failure, USAGE},
+};
+
+/// A self-hosted messaging gateway: receives, keeps, threads, answers.
+#[derive(Debug, Parser)]
+#[command(name = "trunkline", version, propagate_version = true)]
+pub struct Cli {
+    /// The configuration file; `channels.d` is the folder of that name beside it.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "/etc/trunkline/trunkline.toml"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs the daemon in the foreground.
+    Run,
+    /// Checks the configuration; says what it would start.
+    Check,
+    /// Has the daemon read its configuration anew; waits for the outcome.
+    Reload(reload::Reload),
+    /// Shows the gateway at work: a daemon in a temporary folder, simulated providers, signed traffic.
+    Demo(demo::Demo),
+    /// Channels: list, show, test the connection, switch on and off.
+    #[command(subcommand)]
+    Channel(channel::Channel),
+    /// Contacts and all that was said with them.
+    #[command(subcommand)]
+    Contact(contact::Contact),
+    /// Conversations: read them, take them over, close them.
+    #[command(subcommand)]
+    Thread(thread::Thread),
+    /// Sends a message.
+    Send(send::Send),
+    /// Messages: content, status and history.
+    #[command(subcommand)]
+    Message(message::Message),
+    /// Webhooks that came in; replays one.
+    #[command(subcommand)]
+    Event(event::Event),
+    /// Messages that wait to be sent, or were given up.
+    #[command(subcommand)]
+    Outbox(outbox::Outbox),
+    /// Plugins that the daemon found.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    /// Tokens for the API.
+    #[command(subcommand)]
+    Token(token::Token),
+}
+
+/// Parses the process's arguments and does what they say.
+pub fn main() -> ExitCode {
+    // Fails only where one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Cli::try_parse() {
+        Ok(cli) => cli.perform(),
+        Err(error) => misused(&error),
+    }
+}
+
+impl Cli {
+    /// Does what was asked for; failures are on standard error when this returns.
+    pub fn perform(self) -> ExitCode {
+        let outcome = match self.verb {
+            Verb::Run => return run::run(&self.config),
+            Verb::Check => check::check(&self.config),
+            Verb::Demo(demo) => block_on(demo.perform()),
+            verb => block_on(verb.ask(&self.config)),
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.report(),
+        }
+    }
+}
+
+impl Verb {
+    /// The verbs that the daemon answers.
+    async fn ask(self, config: &Path) -> Result<(), Failure> {
+        let admin = Admin::new(socket::path(config)?)?;
+        match self {
+            Self::Reload(verb) => verb.perform(&admin).await,
+            Self::Channel(verb) => verb.perform(&admin).await,
+            Self::Contact(verb) => verb.perform(&admin).await,
+            Self::Thread(verb) => verb.perform(&admin).await,
+            Self::Send(verb) => verb.perform(&admin).await,
+            Self::Message(verb) => verb.perform(&admin).await,
+            Self::Event(verb) => verb.perform(&admin).await,
+            Self::Outbox(verb) => verb.perform(&admin).await,
+            Self::Plugin(verb) => verb.perform(&admin).await,
+            Self::Token(verb) => verb.perform(&admin).await,
+            Self::Run | Self::Check | Self::Demo(_) => Ok(()),
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| Failure::said(format!("can't start: {error}")))?;
+    runtime.block_on(work)
+}
+
+/// Prints what clap has to say.
+fn misused(error: &clap::Error) -> ExitCode {
+    // Nothing can be said where the terminal is gone.
+    let _ = error.print();
+    ExitCode::from(usage_code(error))
+}
+
+/// The exit code for what clap has to say: help and version are no failure.
+fn usage_code(error: &clap::Error) -> u8 {
+    if error.use_stderr() { USAGE } else { 0 }
+}
+
+#[cfg(test)]
+mod tests;

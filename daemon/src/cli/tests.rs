@@ -1,0 +1,101 @@
+//! The command line as it is typed.
+
+use super::*;
+use clap::error::ErrorKind;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("trunkline").chain(line.split_whitespace()))
+}
+
+#[test]
+fn every_verb_takes_the_configuration_after_it() {
+    let verbs = [
+        "run",
+        "check",
+        "reload",
+        "demo --once",
+        "channel list --json",
+        "channel show x",
+        "channel test x",
+        "channel enable x",
+        "channel disable x",
+        "contact list --identifier +15550100",
+        "contact show x",
+        "contact timeline x --limit 10",
+        "thread list --all",
+        "thread show x",
+        "thread messages x --cursor y",
+        "thread takeover x",
+        "thread release x",
+        "thread close x",
+        "send sms +15550100 Hi",
+        "send sms +15550100 - --idempotency-key k1",
+        "message show x",
+        "event list --channel x",
+        "event replay x --dry-run",
+        "outbox list --state dead",
+        "outbox retry x",
+        "outbox discard x",
+        "plugin list",
+        "plugin inspect twilio",
+        "token create --role owner --name ci --organization default",
+        "token list",
+        "token revoke x",
+    ];
+    for verb in verbs {
+        for flag in ["-c", "--config"] {
+            let line = format!("{verb} {flag} /tmp/t.toml");
+            let cli = parse(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(cli.config, Path::new("/tmp/t.toml"), "{line}");
+        }
+        let cli = parse(verb).unwrap_or_else(|error| panic!("{verb}: {error}"));
+        assert_eq!(
+            cli.config,
+            Path::new("/etc/trunkline/trunkline.toml"),
+            "{verb}"
+        );
+    }
+}
+
+#[test]
+fn what_can_not_be_understood_is_a_usage_error() {
+    let lines = [
+        "",
+        "walk",
+        "channel",
+        "channel show",
+        "channel show a/b",
+        "channel list --limit 0",
+        "channel list --limit 101",
+        "thread list --all --cursor x",
+        "send sms +15550100",
+        "send sms +15550100 Hi --send-at tomorrow",
+        "send sms +15550100 Hi --priority urgent",
+        "outbox list --state lost",
+        "token create --role king --name x",
+        "token create --role owner",
+        "run -c",
+    ];
+    for line in lines {
+        let error = parse(line).expect_err(line);
+        assert_eq!(usage_code(&error), 64, "{line}");
+    }
+}
+
+#[test]
+fn help_and_version_are_no_failure() {
+    for (line, kind) in [
+        ("--help", ErrorKind::DisplayHelp),
+        ("send --help", ErrorKind::DisplayHelp),
+        ("--version", ErrorKind::DisplayVersion),
+    ] {
+        let error = parse(line).expect_err(line);
+        assert_eq!(error.kind(), kind, "{line}");
+        assert_eq!(usage_code(&error), 0, "{line}");
+    }
+}
+
+#[test]
+fn the_definitions_agree_with_each_other() {
+    <Cli as clap::CommandFactory>::command().debug_assert();
+}
