@@ -26,6 +26,7 @@ mod facts;
 pub mod ffi;
 mod message;
 pub mod note;
+mod retry_after;
 mod secret;
 pub mod sign;
 mod step;
