@@ -19,7 +19,10 @@ mod readiness;
 use std::{
     fs, io,
     net::SocketAddr,
-    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    os::unix::{
+        fs::{FileTypeExt as _, PermissionsExt as _},
+        net::UnixListener,
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -106,10 +109,11 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
     let addresses = (public.addrs()[0], admin.addrs()[0]);
     let socket = config.admin.socket.clone();
     make_way(&socket).map_err(|error| (at("[admin] socket", &socket.display()), error))?;
-    let by_socket = admin_server!(gateway, readiness, config)
-        .bind_uds(&socket)
-        .and_then(|server| {
-            fs::set_permissions(&socket, fs::Permissions::from_mode(SOCKET_MODE)).map(|()| server)
+    // Bound here, because actix-web's `bind_uds` never calls `on_connect`; `listen_uds` does.
+    let by_socket = UnixListener::bind(&socket)
+        .and_then(|listener| {
+            fs::set_permissions(&socket, fs::Permissions::from_mode(SOCKET_MODE))?;
+            admin_server!(gateway, readiness, config).listen_uds(listener)
         })
         .map_err(|error| (at("[admin] socket", &socket.display()), error))?;
 
