@@ -98,10 +98,10 @@ fn snapshot_if_due(shared: &Shared) {
         None => position > 0 && log_age(shared) >= options.snapshot_interval,
     };
     let grown = shared.meters.since_snapshot.load(Relaxed) >= options.snapshot_log_bytes;
-    if due || grown {
-        if let Err(error) = take_snapshot(shared) {
-            tracing::error!("cannot take a snapshot: {error}");
-        }
+    if (due || grown)
+        && let Err(error) = take_snapshot(shared)
+    {
+        tracing::error!("cannot take a snapshot: {error}");
     }
 }
 

@@ -253,17 +253,17 @@ mod tests {
     use crate::store::engine::record::{self, WriteKind};
 
     fn record(changes: &[(u16, Vec<u8>)], writes: &[(WriteKind, Vec<u8>, Vec<u8>)]) -> Vec<u8> {
-        let mut changed = Vec::new();
+        let mut encoded = Vec::new();
         for (kind, data) in changes {
-            record::push_change(&mut changed, *kind, data);
+            record::push_change(&mut encoded, *kind, data);
         }
         let mut bytes = Vec::new();
-        record::begin(&mut bytes, &changed);
+        record::begin(&mut bytes, &encoded);
         for (kind, key, value) in writes {
             let deletes = *kind == WriteKind::Delete;
             record::push_write(&mut bytes, *kind, key, if deletes { &[] } else { value });
         }
-        record::finish(&mut bytes, changed.len());
+        record::finish(&mut bytes, encoded.len());
         bytes
     }
 

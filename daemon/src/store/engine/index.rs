@@ -185,7 +185,10 @@ impl Index {
         .into_iter()
         .map(|(key, stored)| match proven(&key, &stored) {
             Some(_) => Ok((key, stored)),
-            None => Err(corrupt(&key, "the value does not match its checksum")),
+            None => Err(StoreError::unreadable(
+                &key,
+                "the value does not match its checksum",
+            )),
         })
         .collect()
     }
@@ -265,7 +268,7 @@ pub(super) fn prefix_bounds(prefix: &[u8]) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
 fn open_value(key: &[u8], stored: &[u8]) -> Result<Vec<u8>, StoreError> {
     proven(key, stored)
         .map(<[u8]>::to_vec)
-        .ok_or_else(|| corrupt(key, "the value does not match its checksum"))
+        .ok_or_else(|| StoreError::unreadable(key, "the value does not match its checksum"))
 }
 
 fn parse_count(key: &[u8], stored: &[u8]) -> Option<(Kind, Count)> {
@@ -278,18 +281,11 @@ fn parse_count(key: &[u8], stored: &[u8]) -> Option<(Kind, Count)> {
     Some((super::record::kind_of(key), count))
 }
 
-pub(super) fn corrupt(key: &[u8], what: impl Into<String>) -> StoreError {
-    StoreError::Corrupt {
-        key: data_encoding::HEXLOWER.encode(key),
-        what: what.into(),
-    }
-}
-
 /// Runs a read of sled, which may panic over damaged files.
 fn guarded<T>(key: &[u8], read: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(found)) => Ok(found),
-        Ok(Err(e)) => Err(corrupt(key, e.to_string())),
-        Err(_) => Err(corrupt(key, "reading it panicked")),
+        Ok(Err(e)) => Err(StoreError::unreadable(key, &e.to_string())),
+        Err(_) => Err(StoreError::unreadable(key, "reading it panicked")),
     }
 }

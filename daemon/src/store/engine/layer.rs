@@ -84,6 +84,13 @@ struct Held {
     stored: Option<Span>,
 }
 
+/// What became of a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fate<'a> {
+    Stored(&'a [u8]),
+    Deleted,
+}
+
 /// A merged write: what the index has to do for one key of a group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Merged<'a> {
@@ -167,10 +174,13 @@ impl Layer {
         self.counts.iter().map(|(kind, delta)| (*kind, *delta))
     }
 
-    /// What the layer says about a key: nothing, or its stored value, or that it is deleted.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+    /// What the layer says about a key, if it does.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Fate<'_>> {
         let held = self.writes.get(key)?;
-        Some(held.stored.map(|span| span.of(&held.record)))
+        Some(match held.stored {
+            Some(span) => Fate::Stored(span.of(&held.record)),
+            None => Fate::Deleted,
+        })
     }
 
     /// The merged writes whose keys begin with `prefix`, in the order of keys.

@@ -92,15 +92,16 @@ impl Log {
         let sync = result?;
         self.last = layer.last();
         self.hash = hash;
+        self.mark();
         Ok(Appended { bytes, sync, hash })
     }
 
     /// Makes sure that a segment is open which has room for `bytes`.
     pub(super) fn make_room(&mut self, bytes: u64) -> Result<(), String> {
-        if let Some(open) = &self.open {
-            if open.offset + bytes <= open.capacity {
-                return Ok(());
-            }
+        if let Some(open) = &self.open
+            && open.offset + bytes <= open.capacity
+        {
+            return Ok(());
         }
         self.open = None;
         let segment = Segment {
@@ -110,7 +111,7 @@ impl Log {
             before: self.hash,
         };
         let path = segment.path(self.catalog.folder());
-        let capacity = self.segment_bytes.max(SEGMENT_HEADER_BYTES + bytes);
+        let capacity = self.segment_bytes.max(SEGMENT_HEADER_BYTES as u64 + bytes);
         let file = self
             .faults
             .before_create()
@@ -120,7 +121,7 @@ impl Log {
         self.open = Some(OpenSegment {
             file,
             path,
-            offset: SEGMENT_HEADER_BYTES,
+            offset: SEGMENT_HEADER_BYTES as u64,
             capacity,
         });
         Ok(())
@@ -153,13 +154,14 @@ impl Log {
         )
     }
 
-    /// Notes behind the last frame that it is durable. Not synced: it is worth having where it survives.
-    pub(super) fn mark(&mut self) {
-        if let Some(open) = &self.open {
-            if open.offset + HEADER_BYTES as u64 <= open.capacity {
-                // The next frame is written to the same place, and will say if the disk is bad.
-                let _ = open.file.write_all_at(&mark(self.last), open.offset);
-            }
+    /// Notes behind the last frame that it is durable, before anybody is told so. Not synced: it is worth having
+    /// where it survives, as it does when only the process dies.
+    fn mark(&self) {
+        if let Some(open) = &self.open
+            && open.offset + HEADER_BYTES as u64 <= open.capacity
+        {
+            // The next frame is written to the same place, and will say if the disk is bad.
+            let _ = open.file.write_all_at(&mark(self.last), open.offset);
         }
     }
 

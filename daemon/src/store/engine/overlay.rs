@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{
     error::StoreError,
-    layer::{Layer, Placed},
+    layer::{Fate, Layer, Placed},
 };
 
 /// Tells a committer how its commit ended.
@@ -66,8 +66,8 @@ impl Overlay {
         flying.chain(self.queued.iter().map(|open| &open.layer))
     }
 
-    /// What the layers say about a key: nothing, or its stored value, or that it is deleted.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+    /// What the layers say about a key, if they do.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Fate<'_>> {
         self.layers().rev().find_map(|layer| layer.get(key))
     }
 

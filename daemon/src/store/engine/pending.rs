@@ -39,9 +39,8 @@ impl<R> Pending<R> {
 
     /// Waits on this thread. Not to be called where futures run.
     pub fn wait(mut self) -> Result<(R, Position), StoreError> {
-        match self.done.take() {
-            Some(done) => done.blocking_recv().unwrap_or(Err(StoreError::Closed))?,
-            None => (),
+        if let Some(done) = self.done.take() {
+            done.blocking_recv().unwrap_or(Err(StoreError::Closed))?;
         }
         Ok(self.take())
     }

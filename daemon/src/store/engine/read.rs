@@ -131,7 +131,7 @@ impl LogReader {
             what: StopReason::Io(e),
         })?;
         let open = self.open.as_mut().expect("entered");
-        let mut at = SEGMENT_HEADER_BYTES as usize;
+        let mut at = SEGMENT_HEADER_BYTES;
         while at < bytes.len() {
             let Ok(frame) = Frame::parse(&bytes[at..]) else {
                 at += ALIGNMENT;
@@ -207,7 +207,7 @@ impl LogReader {
         self.open = Some(OpenSegment {
             segment,
             file,
-            offset: SEGMENT_HEADER_BYTES,
+            offset: SEGMENT_HEADER_BYTES as u64,
             position: segment.first,
             before: segment.before,
         });

@@ -1,7 +1,7 @@
 //! Builds an index anew, from the newest good snapshot and the log behind it, or from the log alone.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -36,6 +36,20 @@ pub(super) struct Building {
     pub(super) commits: u64,
 }
 
+impl Building {
+    /// Applies the log up to `until`, all of which is known to be durable.
+    pub(super) fn advance(&mut self, until: u64) -> Result<(), OpenError> {
+        let replay = Replay {
+            index: &self.index,
+            counting: Counting::AsFound,
+            progress: &|position| tracing::info!(position, until, "building the index"),
+        };
+        let applied = replay.run(&mut self.reader, &mut self.reached, until);
+        self.commits += applied.map_err(|what| refused(self.index.path(), what))?;
+        Ok(())
+    }
+}
+
 impl Source<'_> {
     /// Builds an index at the end of the log, while nobody writes to it.
     pub(super) fn build_whole(&self, durable: u64) -> Result<(Building, LogEnd), OpenError> {
@@ -48,7 +62,7 @@ impl Source<'_> {
         }
         let surveyed = survey(self.catalog, &mut reader, building.reached.hash, durable);
         let end = surveyed.map_err(|damage| damage.into_error())?;
-        self.advance(&mut building, end.last)?;
+        building.advance(end.last)?;
         Ok((building, end))
     }
 
@@ -74,18 +88,6 @@ impl Source<'_> {
             return Err(self.nothing(missing));
         }
         Ok(self.building(self.fresh()?, Reached::default()))
-    }
-
-    /// Applies the log up to `until`, all of which is known to be durable.
-    pub(super) fn advance(&self, building: &mut Building, until: u64) -> Result<(), OpenError> {
-        let replay = Replay {
-            index: &building.index,
-            counting: Counting::AsFound,
-            progress: &|position| tracing::info!(position, until, "building the index"),
-        };
-        let applied = replay.run(&mut building.reader, &mut building.reached, until);
-        building.commits += applied.map_err(|what| refused(building.index.path(), what))?;
-        Ok(())
     }
 
     fn building(&self, index: Index, reached: Reached) -> Building {
@@ -137,9 +139,9 @@ pub(super) fn replace(shared: &Shared, why: &str, until: Option<u64>) -> Result<
     };
     let mut building = source.begin().map_err(|e| e.to_string())?;
     let near = *shared.position.borrow();
-    let caught_up = source.advance(&mut building, near);
+    let caught_up = building.advance(near);
     caught_up.map_err(|e| e.to_string())?;
-    let old = swap(shared, &source, building, until)?;
+    let old = swap(shared, building, until)?;
     shared.meters.rebuilds.fetch_add(1, Relaxed);
     checkpoint::make(shared, false)?;
     let kept = shared.index.load().path().to_owned();
@@ -148,17 +150,10 @@ pub(super) fn replace(shared: &Shared, why: &str, until: Option<u64>) -> Result<
     Ok(())
 }
 
-fn swap(
-    shared: &Shared,
-    source: &Source<'_>,
-    mut building: Building,
-    until: Option<u64>,
-) -> Result<Arc<Index>, String> {
+fn swap(shared: &Shared, mut building: Building, until: Option<u64>) -> Result<Arc<Index>, String> {
     let mut applied = shared.apply.lock();
     let until = until.unwrap_or(applied.position);
-    source
-        .advance(&mut building, until)
-        .map_err(|e| e.to_string())?;
+    building.advance(until).map_err(|e| e.to_string())?;
     applied.position = building.reached.position;
     applied.hash = building.reached.hash;
     applied.sweep = None;
@@ -167,7 +162,7 @@ fn swap(
 }
 
 /// Closes the old index once nobody reads it any more, and removes its folder; at the latest the next start does.
-fn retire(mut old: Arc<Index>, store: &Path, kept: &PathBuf) {
+fn retire(mut old: Arc<Index>, store: &Path, kept: &Path) {
     for _ in 0..100 {
         match Arc::try_unwrap(old) {
             Ok(index) => {

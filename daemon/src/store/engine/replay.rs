@@ -214,10 +214,11 @@ fn later_frame(file: &Path, bad: u64, next: u64) -> io::Result<Option<u64>> {
         if let Some(durable) = mark_at(&bytes[at..]).filter(|durable| *durable >= next) {
             return Ok(Some(durable));
         }
-        if let Ok(frame) = Frame::parse(&bytes[at..]) {
-            if frame.header.first > next && frame.header.durable >= next {
-                return Ok(Some(frame.header.durable));
-            }
+        if let Ok(frame) = Frame::parse(&bytes[at..])
+            && frame.header.first > next
+            && frame.header.durable >= next
+        {
+            return Ok(Some(frame.header.durable));
         }
         at += ALIGNMENT;
     }

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Where the first frame begins.
-pub(super) const SEGMENT_HEADER_BYTES: u64 = 72;
+pub(super) const SEGMENT_HEADER_BYTES: usize = 72;
 /// The newest format this version reads, and the one it writes.
 const FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"TLSEGMNT";
@@ -62,8 +62,8 @@ impl Segment {
         Ok(file)
     }
 
-    fn header(&self) -> [u8; SEGMENT_HEADER_BYTES as usize] {
-        let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
+    fn header(&self) -> [u8; SEGMENT_HEADER_BYTES] {
+        let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[12..16].copy_from_slice(&FORMAT.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.number.to_le_bytes());
@@ -75,7 +75,7 @@ impl Segment {
         bytes
     }
 
-    fn parse(bytes: &[u8; SEGMENT_HEADER_BYTES as usize]) -> Option<(u32, Self)> {
+    fn parse(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> Option<(u32, Self)> {
         let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
         let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         let sound = &bytes[..8] == MAGIC && crc32c::crc32c(&bytes[12..]) == u32_at(8);
@@ -182,7 +182,7 @@ fn number_of(path: &Path) -> Option<u64> {
 
 fn read_header(path: &Path) -> Result<Option<Segment>, OpenError> {
     let file = File::open(path).map_err(OpenError::io("open", path))?;
-    let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
     match file.read_exact_at(&mut bytes, 0) {
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other.map_err(OpenError::io("read", path))?,
@@ -201,7 +201,7 @@ fn read_header(path: &Path) -> Result<Option<Segment>, OpenError> {
 fn mend_header(number: u64, path: &Path, others: &[Segment]) -> Result<Option<Segment>, OpenError> {
     let file = File::open(path).map_err(OpenError::io("open", path))?;
     let mut buffer = Vec::new();
-    let first = read_frame(&file, SEGMENT_HEADER_BYTES, &mut buffer);
+    let first = read_frame(&file, SEGMENT_HEADER_BYTES as u64, &mut buffer);
     match first.map_err(OpenError::io("read", path))? {
         Ok(_) => {
             let header = Frame::proven(&buffer).header;

@@ -183,7 +183,7 @@ pub(super) fn load(path: &Path, index: &Index, progress: &dyn Fn(u64)) -> Result
         let (kind, payload) = blocks.next()?;
         match kind {
             BEGIN => {
-                reached = take_reached(&mut &payload[..]).ok_or("its beginning is malformed")?
+                reached = take_reached(&mut &payload[..]).ok_or("its beginning is malformed")?;
             }
             RECORDS => {
                 records += load_records(&payload, index, &mut reached.counts)?;

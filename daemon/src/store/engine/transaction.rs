@@ -11,7 +11,7 @@ use std::{
 use super::{
     error::StoreError,
     index::{Index, Pair, prefix_bounds},
-    layer::Placed,
+    layer::{Fate, Placed},
     overlay::Overlay,
     record::{self, CRC_BYTES, KEY_BYTES_MIN, WriteKind},
 };
@@ -77,7 +77,8 @@ impl<'a> Transaction<'a> {
     /// The value of a key.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.pending(key) {
-            Some(value) => Ok(value.map(<[u8]>::to_vec)),
+            Some(Fate::Stored(value)) => Ok(Some(value.to_vec())),
+            Some(Fate::Deleted) => Ok(None),
             None => self.heed(self.index.get(key)),
         }
     }
@@ -85,7 +86,7 @@ impl<'a> Transaction<'a> {
     /// Whether a key is there.
     pub fn contains(&self, key: &[u8]) -> Result<bool, StoreError> {
         match self.pending(key) {
-            Some(value) => Ok(value.is_some()),
+            Some(fate) => Ok(matches!(fate, Fate::Stored(_))),
             None => self.heed(self.index.contains(key)),
         }
     }
@@ -152,14 +153,20 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// What this transaction and those before it say about a key.
-    fn pending(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+    /// What this transaction and those before it say about a key, if they do.
+    fn pending(&self, key: &[u8]) -> Option<Fate<'_>> {
         if let Ok(at) = self.find(key) {
-            return Some(self.planned_value(&self.writes[at]));
+            return Some(match self.planned_value(&self.writes[at]) {
+                Some(value) => Fate::Stored(value),
+                None => Fate::Deleted,
+            });
         }
-        let stored = self.overlay.get(key)?;
+        let fate = self.overlay.get(key)?;
         self.waits.set(true);
-        Some(stored.map(without_checksum))
+        Some(match fate {
+            Fate::Stored(stored) => Fate::Stored(without_checksum(stored)),
+            Fate::Deleted => Fate::Deleted,
+        })
     }
 
     fn find(&self, key: &[u8]) -> Result<usize, usize> {
@@ -194,7 +201,7 @@ impl<'a> Transaction<'a> {
         self.heed(if back {
             merge(base, patch.into_iter().rev(), limit, |a, b| b.cmp(a))
         } else {
-            merge(base, patch.into_iter(), limit, |a, b| a.cmp(b))
+            merge(base, patch.into_iter(), limit, Ord::cmp)
         })
     }
 
@@ -306,7 +313,7 @@ fn merge<'p>(
     while merged.len() < limit {
         let which = match (base.peek(), patch.peek()) {
             (None, None) => break,
-            (Some(Err(_)) | Some(_), None) | (Some(Err(_)), _) => Ordering::Less,
+            (Some(_), None) | (Some(Err(_)), _) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (Some(Ok((below, _))), Some((above, _))) => order(below, above),
         };

@@ -37,7 +37,7 @@ pub(super) struct Group {
 /// Runs until the engine closes and nothing is queued any more.
 pub(super) fn run_log(shared: &Shared, mut log: Log, index: &SyncSender<Group>) {
     let mut hash = log.hash();
-    while let Some((layer, acks)) = next_group(shared, &mut log) {
+    while let Some((layer, acks)) = next_group(shared) {
         if layer.commits() > 0 {
             match log.append(&layer) {
                 Ok(appended) => {
@@ -58,13 +58,8 @@ pub(super) fn run_log(shared: &Shared, mut log: Log, index: &SyncSender<Group>) 
     log.trim();
 }
 
-fn next_group(shared: &Shared, log: &mut Log) -> Option<(Arc<Layer>, Vec<Ack>)> {
+fn next_group(shared: &Shared) -> Option<(Arc<Layer>, Vec<Ack>)> {
     let mut plan = shared.plan.lock();
-    if !plan.overlay.has_queued() {
-        drop(plan);
-        log.mark();
-        plan = shared.plan.lock();
-    }
     while !plan.overlay.has_queued() {
         if plan.closing {
             return None;
@@ -102,15 +97,13 @@ pub(super) fn run_index(
     mend: impl Fn(&str, u64) -> Result<(), String>,
 ) {
     for group in groups {
-        if group.layer.commits() > 0 {
-            if let Err(words) = apply(shared, &group) {
-                if let Err(worse) = mend(&words, group.layer.last()) {
-                    let words =
-                        format!("the index can't be written ({words}) nor rebuilt: {worse}");
-                    shared.break_down(group.acks, &words);
-                    return;
-                }
-            }
+        if group.layer.commits() > 0
+            && let Err(words) = apply(shared, &group)
+            && let Err(worse) = mend(&words, group.layer.last())
+        {
+            let words = format!("the index can't be written ({words}) nor rebuilt: {worse}");
+            shared.break_down(group.acks, &words);
+            return;
         }
         let arrived = shared.plan.lock().overlay.arrived();
         if group.layer.commits() > 0 {

@@ -67,8 +67,7 @@ fn a_torn_tail_is_cut() {
     let mark = MARK_MAGIC.to_le_bytes();
     let end = bytes.windows(4).rposition(|w| w == mark).unwrap();
     // The beginning of a frame that never got further.
-    let torn: Vec<u8> =
-        bytes[super::super::segment::SEGMENT_HEADER_BYTES as usize..][..100].to_vec();
+    let torn: Vec<u8> = bytes[super::super::segment::SEGMENT_HEADER_BYTES..][..100].to_vec();
     bytes[end..end + torn.len()].copy_from_slice(&torn);
     std::fs::write(&segment, bytes).unwrap();
     let (engine, report) = open(copied.path());

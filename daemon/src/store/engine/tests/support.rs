@@ -49,7 +49,7 @@ pub(super) fn plan(tx: &mut Transaction<'_>, number: u64) -> Result<bool, StoreE
     let list = number % LISTS;
     let prefix = key(ENTRY, &list.to_be_bytes());
     let place = match tx.last_in(&prefix)? {
-        Some((last, _)) => u64::from_be_bytes(last[last.len() - 8..].try_into().unwrap()) + 1,
+        Some((end, _)) => u64::from_be_bytes(end[end.len() - 8..].try_into().unwrap()) + 1,
         None => 0,
     };
     let entry = entry(list, place);
