@@ -46,7 +46,7 @@ impl From<StartError> for RunError {
 /// Runs the daemon until a signal ends it. `init_logs` is called once the configuration says how
 /// to log, and before anything is logged.
 pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), RunError> {
-    let prepared = prepare::prepare(file, None)?;
+    let prepared = prepare::prepare(file, None, None)?;
     init_logs(&prepared.config);
     for warning in &prepared.warnings {
         warn!("{warning}");
