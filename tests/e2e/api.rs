@@ -216,9 +216,9 @@ async fn health_endpoints_and_metrics_answer() {
     assert_eq!(get(stage.daemon.public(), "/healthz").await.status, 200);
     assert_eq!(get(stage.daemon.admin(), "/healthz").await.status, 200);
     assert_eq!(get(stage.daemon.admin(), "/readyz").await.status, 200);
-    let metrics = get(stage.daemon.admin(), "/metrics").await;
+    let metrics = stage.daemon.api().get_any("/metrics").await;
     assert_eq!(metrics.status, 200);
-    let text = metrics.text();
+    let text = metrics.reply.text();
     assert!(text.contains("# TYPE trunkline_"), "{text}");
     assert!(text.contains(SMS), "no metric names the channel:\n{text}");
     assert!(!text.contains("5005550101"), "a number is in the metrics");

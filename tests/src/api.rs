@@ -1,6 +1,7 @@
 //! The admin API as a program would use it.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -157,11 +158,18 @@ impl Api {
 
     /// Waits until a message has a status.
     pub async fn wait_status(&self, id: &str, status: &str) -> Value {
-        eventually(&format!("message {id} is {status}"), SOON, || async {
+        let started = Instant::now();
+        loop {
             let message = self.message(id).await;
-            (message["status"] == status).then_some(message)
-        })
-        .await
+            if message["status"] == status {
+                return message;
+            }
+            assert!(
+                started.elapsed() < SOON,
+                "still not {status} after {SOON:?}: {message}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The outbox item of a message, where there is one.
