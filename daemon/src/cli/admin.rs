@@ -96,6 +96,8 @@ impl Admin {
         let client = reqwest::Client::builder()
             .unix_socket(socket.as_path())
             .timeout(TIMEOUT)
+            // A connection kept for later may be closed by the daemon just as it is used again.
+            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(anyhow::Error::from)?;
@@ -223,10 +225,9 @@ fn explain(error: &reqwest::Error, socket: &Path) -> String {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut words = error.to_string();
     while let Some(inner) = cause {
-        if let Some(kind) = inner.downcast_ref::<io::Error>().map(io::Error::kind) {
-            if let Some(words) = advice(kind, socket) {
-                return words;
-            }
+        let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let Some(words) = kind.and_then(|kind| advice(kind, socket)) {
+            return words;
         }
         words = inner.to_string();
         cause = inner.source();

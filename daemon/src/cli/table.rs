@@ -19,13 +19,13 @@ const NOTHING: &str = "-";
 pub(super) struct Column {
     title: &'static str,
     show: Show,
+    right: bool,
 }
 
 /// Where a cell comes from; pointers are JSON pointers into the item.
 #[derive(Debug, Clone, Copy)]
 enum Show {
-    Text(&'static str),
-    Number(&'static str),
+    Word(&'static str),
     Time(&'static str),
     Made(fn(&Value) -> String),
 }
@@ -33,31 +33,41 @@ enum Show {
 impl Column {
     /// A text, cut where it is long.
     pub(super) const fn text(title: &'static str, pointer: &'static str) -> Self {
-        let show = Show::Text(pointer);
-        Self { title, show }
+        Self::new(title, Show::Word(pointer))
     }
 
     /// A number, aligned to the right.
     pub(super) const fn number(title: &'static str, pointer: &'static str) -> Self {
-        let show = Show::Number(pointer);
-        Self { title, show }
+        Self::new(title, Show::Word(pointer)).right()
     }
 
     /// A time, shown as local time.
     pub(super) const fn time(title: &'static str, pointer: &'static str) -> Self {
-        let show = Show::Time(pointer);
-        Self { title, show }
+        Self::new(title, Show::Time(pointer))
     }
 
     /// What a function makes of the item.
     pub(super) const fn made(title: &'static str, make: fn(&Value) -> String) -> Self {
-        let show = Show::Made(make);
-        Self { title, show }
+        Self::new(title, Show::Made(make))
+    }
+
+    /// The same, aligned to the right.
+    pub(super) const fn right(mut self) -> Self {
+        self.right = true;
+        self
+    }
+
+    const fn new(title: &'static str, show: Show) -> Self {
+        Self {
+            title,
+            show,
+            right: false,
+        }
     }
 
     fn cell(&self, item: &Value, zone: &TimeZone) -> String {
         match self.show {
-            Show::Text(pointer) | Show::Number(pointer) => word(item.pointer(pointer)),
+            Show::Word(pointer) => word(item.pointer(pointer)),
             Show::Time(pointer) => item
                 .pointer(pointer)
                 .and_then(Value::as_str)
@@ -78,22 +88,19 @@ fn render_in(items: &[Value], columns: &[Column], zone: &TimeZone) -> String {
         let cells = columns.iter().map(|column| column.cell(item, zone));
         cells.map(|cell| cut(&clean(&cell))).collect()
     });
-    let numbers: Vec<bool> = columns
-        .iter()
-        .map(|column| matches!(column.show, Show::Number(_)))
-        .collect();
-    align(titles.collect(), rows.collect(), &numbers)
+    let right: Vec<bool> = columns.iter().map(|column| column.right).collect();
+    align(titles.collect(), rows.collect(), &right)
 }
 
-/// Aligned rows under their titles; where `numbers` says so a column goes to the right.
-pub(super) fn align(titles: Vec<String>, rows: Vec<Vec<String>>, numbers: &[bool]) -> String {
+/// Aligned rows under their titles; where `right` says so a column goes to the right.
+pub(super) fn align(titles: Vec<String>, rows: Vec<Vec<String>>, right: &[bool]) -> String {
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(titles)
         .add_rows(rows);
-    for (column, right) in table.column_iter_mut().zip(numbers) {
+    for (column, right) in table.column_iter_mut().zip(right) {
         column.set_padding((0, 2));
         if *right {
             column.set_cell_alignment(CellAlignment::Right);

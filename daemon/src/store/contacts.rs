@@ -36,11 +36,7 @@ pub(crate) fn find_or_create(
 }
 
 fn conversation(contact: ContactId, thread: Thread) -> Conversation {
-    Conversation {
-        contact,
-        thread,
-        is_new_thread: false,
-    }
+    Conversation { contact, thread }
 }
 
 /// First word of a stranger: contact, identity and thread in one step.
@@ -78,7 +74,6 @@ fn create(
     Ok(Conversation {
         contact: contact.id,
         thread,
-        is_new_thread: true,
     })
 }
 
@@ -112,7 +107,6 @@ fn renew(
     Ok(Conversation {
         contact: id,
         thread,
-        is_new_thread: true,
     })
 }
 

@@ -147,7 +147,6 @@ impl From<crate::config::Closed> for ClosedPolicy {
 pub(crate) struct Conversation {
     pub(crate) contact: ContactId,
     pub(crate) thread: Thread,
-    pub(crate) is_new_thread: bool,
 }
 
 /// Who is asked for, and what to create where nobody is found.

@@ -19,11 +19,7 @@ use crate::{
 const PAGE_SIZE: &str = "1000";
 
 /// Lists one page of messages since `since`; the pages before it are passed over.
-pub(crate) fn list_inbound(
-    settings: &Settings,
-    since: Timestamp,
-    turn: &Turn,
-) -> Step<Vec<Event>> {
+pub(crate) fn list_inbound(settings: &Settings, since: Timestamp, turn: &Turn) -> Step<Vec<Event>> {
     let Some(api) = &settings.api else {
         return Step::fail(rest::no_credentials());
     };

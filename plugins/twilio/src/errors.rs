@@ -103,7 +103,8 @@ pub(crate) const TABLE: &[Row] = &[
 /// The error for one of Twilio's codes. A code that the table does not know is of class `bug`.
 pub(crate) fn by_code(code: u32) -> AdapterError {
     known(code).unwrap_or_else(|| {
-        let words = format!("Twilio gives code {code}: see https://www.twilio.com/docs/errors/{code}");
+        let words =
+            format!("Twilio gives code {code}: see https://www.twilio.com/docs/errors/{code}");
         AdapterError::new(Bug, "unknown_code", words).with_provider_code(code.to_string())
     })
 }
@@ -163,10 +164,7 @@ fn by_status(status: u16, own_words: bool) -> AdapterError {
         429 => (Throttled, "too many requests at once"),
         503 => (Transient, "not available"),
         500.. if own_words => (Transient, "an internal error"),
-        500.. => (
-            Ambiguous,
-            "a fault on the way, the outcome is not known",
-        ),
+        500.. => (Ambiguous, "a fault on the way, the outcome is not known"),
         _ => (Bug, "an unexpected answer"),
     };
     AdapterError::new(

@@ -70,7 +70,12 @@ fn form(
             .map(|service| ("MessagingServiceSid", service)),
     );
     form.extend(fields(&message.content, whatsapp)?);
-    form.extend(message.callback_url.clone().map(|url| ("StatusCallback", url)));
+    form.extend(
+        message
+            .callback_url
+            .clone()
+            .map(|url| ("StatusCallback", url)),
+    );
     Ok(form)
 }
 

@@ -108,9 +108,9 @@ enum Key<'a> {
 impl Key<'_> {
     fn matches(&self, signed: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Sha1(secrets) => secrets.iter().any(|secret| {
-                sign::equal(&sign::hmac_sha1(secret.as_bytes(), signed), signature)
-            }),
+            Self::Sha1(secrets) => secrets
+                .iter()
+                .any(|secret| sign::equal(&sign::hmac_sha1(secret.as_bytes(), signed), signature)),
             Self::Sha256(secrets) => secrets.iter().any(|secret| {
                 sign::equal(&sign::hmac_sha256(secret.as_bytes(), signed), signature)
             }),
@@ -130,11 +130,11 @@ fn pick<'a>(keys: &'a Keys, settings: Option<&str>) -> Result<Key<'a>, Forged> {
     };
     match (value("key"), value("algorithm")) {
         (None, None | Some("HMAC_SHA1")) => Ok(Key::Sha1(&keys.auth_tokens)),
-        (Some(id), Some("HMAC_SHA256")) => keys
-            .shared
-            .get(id)
-            .map(Key::Sha256)
-            .ok_or_else(|| Forged::mismatch("signed with a shared key that is not in shared_keys")),
+        (Some(id), Some("HMAC_SHA256")) => {
+            keys.shared.get(id).map(Key::Sha256).ok_or_else(|| {
+                Forged::mismatch("signed with a shared key that is not in shared_keys")
+            })
+        }
         _ => Err(Forged::mismatch(
             "X-Twilio-Webhooks-Signature-Settings names no known key and algorithm",
         )),

@@ -51,11 +51,11 @@ impl Demo {
             outcome = self.play(&mut world) => outcome,
             () = stop.asked() => output::print("\nStopping."),
         };
-        if outcome.is_err() {
+        if !matches!(outcome, Ok(()) | Err(Failure::OutputClosed)) {
             world.show_log(LOG_LINES_SHOWN);
         }
-        world.end().await?;
-        outcome
+        let ended = world.end().await;
+        outcome.and(ended)
     }
 
     async fn play(&self, world: &mut World) -> Result<(), Failure> {
@@ -66,11 +66,11 @@ impl Demo {
         trouble::tell(world, &mut report).await?;
         let stored = world.gateway.inbound_total().await?;
         report.finish(stored)?;
+        report.verdict()?;
         if self.once {
-            return report.verdict();
+            return Ok(());
         }
-        encore::play(world).await?;
-        report.verdict()
+        encore::play(world).await
     }
 }
 

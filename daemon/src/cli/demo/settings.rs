@@ -139,7 +139,7 @@ fn channel(id: &str, adapter: &str, name: &str, section: &Value) -> String {
         quoted(name),
     );
     for (key, value) in section.as_object().into_iter().flatten() {
-        text.push_str(&format!("{key} = {value}\n"));
+        text.extend([key.as_str(), " = ", &value.to_string(), "\n"]);
     }
     text
 }

@@ -8,9 +8,10 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    sync::atomic::Ordering::Relaxed,
 };
 
-use super::frame::Hash;
+use super::{folder::number_of, frame::Hash, shared::Shared};
 
 const MAGIC: &[u8; 8] = b"TLCHECK1";
 const BYTES: usize = 80;
@@ -83,6 +84,44 @@ impl Checkpoint {
             hash: bytes[40..72].try_into().ok()?,
         })
     }
+}
+
+/// Makes what is applied durable, then says so.
+pub(super) fn make(shared: &Shared, clean: bool) -> Result<(), String> {
+    let mut last = shared.checkpoint.lock();
+    let (position, hash, index) = {
+        let applied = shared.apply.lock();
+        (applied.position, applied.hash, shared.index.load_full())
+    };
+    index.sync()?;
+    let number = number_of(index.path()).unwrap_or(last.index);
+    if number != last.index {
+        sync_files(index.path())
+            .and_then(|()| File::open(&shared.path)?.sync_all())
+            .map_err(|e| format!("cannot sync {}: {e}", index.path().display()))?;
+    }
+    let made = Checkpoint {
+        sequence: last.sequence + 1,
+        index: number,
+        position,
+        hash,
+        clean,
+    };
+    made.save(&shared.path).map_err(|e| e.to_string())?;
+    *last = made;
+    shared.meters.checkpoint.store(position, Relaxed);
+    Ok(())
+}
+
+/// Makes a folder and the files in it durable.
+fn sync_files(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(folder)?.sync_all()
 }
 
 fn file_of(store: &Path, turn: u64) -> PathBuf {

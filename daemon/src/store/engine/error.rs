@@ -36,7 +36,7 @@ pub enum StoreError {
         kept: u64,
     },
     /// A part of the log that a follower needs cannot be read.
-    #[error("{file} is damaged at byte {offset}: {what}")]
+    #[error("{file} is damaged at byte {offset} ({what}): a follower can go on after {resume}")]
     Damaged {
         /// The segment.
         file: PathBuf,
@@ -44,6 +44,8 @@ pub enum StoreError {
         offset: u64,
         /// What is wrong with it.
         what: String,
+        /// The position from which a follower can go on.
+        resume: u64,
     },
     /// The engine was closed.
     #[error("the store is closed")]

@@ -113,6 +113,16 @@ impl Follower {
         Ok(())
     }
 
+    /// The position before the next segment; the newest where there is none.
+    fn resume(&self) -> u64 {
+        let segments = self.catalog.all();
+        let next = segments
+            .iter()
+            .map(|s| s.first)
+            .find(|first| *first > self.from + 1);
+        next.map_or_else(|| *self.position.borrow(), |first| first - 1)
+    }
+
     fn explain(&self, stop: Stop) -> StoreError {
         match self.catalog.oldest() {
             Some(oldest) if oldest.first > self.from + 1 => StoreError::Gone {
@@ -121,6 +131,7 @@ impl Follower {
             },
             _ => StoreError::Damaged {
                 what: stop.words(),
+                resume: self.resume(),
                 file: stop.file,
                 offset: stop.offset,
             },

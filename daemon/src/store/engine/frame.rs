@@ -6,6 +6,9 @@
 //! 32 SHA-256 of the frame before | 64 body: the commits, one record after the other
 //! ```
 //!
+//! Behind the last frame may stand a mark: a header of another magic and no body, which the next frame
+//! overwrites. It proves that the last frame was durable, so that damage to it is not taken for an unfinished write.
+//!
 //! Little endian, padded with zeros to eight bytes. Frames never hold domain types: a record is
 //! typed changes for followers, then the puts and deletes they mean (see [`super::record`]).
 
@@ -25,6 +28,7 @@ pub(super) const FRAME_BYTES_MAX: usize = 40 * 1024 * 1024;
 pub(super) const ALIGNMENT: usize = 8;
 
 const MAGIC: u32 = 0x5446_4C31;
+pub(super) const MARK_MAGIC: u32 = 0x544D_4B31;
 
 /// Why bytes are not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -32,6 +36,9 @@ pub(super) enum FrameError {
     /// Zeros: nothing was written here yet.
     #[error("no frame was written here")]
     Blank,
+    /// The log ends here, and what came before was durable.
+    #[error("the log ends here")]
+    Mark,
     /// The bytes end before the frame does.
     #[error("the file ends within a frame")]
     Short,
@@ -75,7 +82,8 @@ impl Header {
             return Err(FrameError::Blank);
         }
         if magic != MAGIC {
-            return Err(FrameError::Magic);
+            let mark = mark_at(bytes).map(|_| FrameError::Mark);
+            return Err(mark.unwrap_or(FrameError::Magic));
         }
         let header = Self {
             crc: u32_at(bytes, 4),
@@ -139,6 +147,11 @@ impl<'a> Frame<'a> {
         Records::new(&self.bytes[HEADER_BYTES..])
     }
 
+    /// The frame as it stands in the log, without padding.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The position of the last commit.
     pub(super) fn last(&self) -> u64 {
         self.header.first + u64::from(self.header.commits) - 1
@@ -195,6 +208,23 @@ impl FrameBuffer {
     }
 }
 
+/// A mark that all up to `durable` is.
+pub(super) fn mark(durable: u64) -> [u8; HEADER_BYTES] {
+    let mut bytes = [0; HEADER_BYTES];
+    bytes[..4].copy_from_slice(&MARK_MAGIC.to_le_bytes());
+    bytes[24..32].copy_from_slice(&durable.to_le_bytes());
+    let crc = crc32c::crc32c(&bytes[8..]);
+    bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// The newest durable commit, where a mark stands.
+pub(super) fn mark_at(bytes: &[u8]) -> Option<u64> {
+    let bytes = bytes.get(..HEADER_BYTES)?;
+    let sound = u32_at(bytes, 0) == MARK_MAGIC && crc32c::crc32c(&bytes[8..]) == u32_at(bytes, 4);
+    sound.then(|| u64_at(bytes, 24))
+}
+
 /// The length with padding.
 pub(super) fn padded(len: usize) -> usize {
     len.next_multiple_of(ALIGNMENT)
@@ -213,4 +243,128 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::engine::record::{self, WriteKind};
+
+    fn record(changes: &[(u16, Vec<u8>)], writes: &[(WriteKind, Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+        let mut changed = Vec::new();
+        for (kind, data) in changes {
+            record::push_change(&mut changed, *kind, data);
+        }
+        let mut bytes = Vec::new();
+        record::begin(&mut bytes, &changed);
+        for (kind, key, value) in writes {
+            let deletes = *kind == WriteKind::Delete;
+            record::push_write(&mut bytes, *kind, key, if deletes { &[] } else { value });
+        }
+        record::finish(&mut bytes, changed.len());
+        bytes
+    }
+
+    fn kind() -> impl Strategy<Value = WriteKind> {
+        prop_oneof![
+            Just(WriteKind::Insert),
+            Just(WriteKind::Replace),
+            Just(WriteKind::Delete)
+        ]
+    }
+
+    type Commit = (Vec<(u16, Vec<u8>)>, Vec<(WriteKind, Vec<u8>, Vec<u8>)>);
+
+    fn commit() -> impl Strategy<Value = Commit> {
+        let bytes = |range| proptest::collection::vec(any::<u8>(), range);
+        let changes = proptest::collection::vec((any::<u16>(), bytes(0..40)), 0..4);
+        let writes = proptest::collection::vec((kind(), bytes(5..40), bytes(0..200)), 0..6);
+        (changes, writes)
+    }
+
+    fn frame(first: u64, commits: &[Commit]) -> Vec<u8> {
+        let mut buffer = FrameBuffer::default();
+        buffer.begin(first, first - 1, &[9; 32]);
+        for (changes, writes) in commits {
+            buffer.push(&record(changes, writes));
+        }
+        buffer.finish().1.to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            first in 1..u64::MAX / 2,
+            commits in proptest::collection::vec(commit(), 1..5),
+        ) {
+            let bytes = frame(first, &commits);
+            prop_assert_eq!(bytes.len() % ALIGNMENT, 0);
+            let frame = Frame::parse(&bytes).unwrap();
+            prop_assert_eq!(frame.header.first, first);
+            prop_assert_eq!(frame.last(), first + commits.len() as u64 - 1);
+            for ((position, record), (expected, (changes, writes))) in
+                frame.commits().zip((first..).zip(&commits))
+            {
+                prop_assert_eq!(position, expected);
+                let found: Vec<_> = record.changes().map(|(k, d)| (k, d.to_vec())).collect();
+                prop_assert_eq!(&found, changes);
+                prop_assert_eq!(record.writes().count(), writes.len());
+                for (found, (kind, key, value)) in record.writes().zip(writes) {
+                    prop_assert_eq!((found.kind, found.key), (*kind, key.as_slice()));
+                    if *kind != WriteKind::Delete {
+                        prop_assert_eq!(record::proven(key, found.stored), Some(value.as_slice()));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_changed_byte_is_never_accepted(
+            commits in proptest::collection::vec(commit(), 1..4),
+            at in any::<prop::sample::Index>(),
+            flip in 1..=u8::MAX,
+        ) {
+            let mut bytes = frame(7, &commits);
+            let used = Header::parse(&bytes).unwrap().frame_bytes();
+            bytes[at.index(used)] ^= flip;
+            prop_assert!(Frame::parse(&bytes).is_err());
+        }
+
+        #[test]
+        fn a_cut_is_never_accepted(
+            commits in proptest::collection::vec(commit(), 1..4),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let bytes = frame(7, &commits);
+            let used = Header::parse(&bytes).unwrap().frame_bytes();
+            prop_assert!(Frame::parse(&bytes[..at.index(used)]).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_taken_without_panic(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..400),
+            sound in any::<bool>(),
+        ) {
+            // With a checksum that matches, the records themselves are reached.
+            if sound && bytes.len() > HEADER_BYTES {
+                bytes[..4].copy_from_slice(&MAGIC.to_le_bytes());
+                let body = u32::try_from(bytes.len() - HEADER_BYTES).unwrap();
+                bytes[8..12].copy_from_slice(&body.to_le_bytes());
+                bytes[12..16].copy_from_slice(&1_u32.to_le_bytes());
+                bytes[16..24].copy_from_slice(&5_u64.to_le_bytes());
+                bytes[24..32].copy_from_slice(&4_u64.to_le_bytes());
+                let crc = crc32c::crc32c(&bytes[8..]);
+                bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+            }
+            if let Ok(frame) = Frame::parse(&bytes) {
+                for (_, record) in frame.commits() {
+                    record.changes().for_each(drop);
+                    record.writes().for_each(drop);
+                }
+            }
+            mark_at(&bytes);
+        }
+    }
 }

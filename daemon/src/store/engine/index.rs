@@ -14,6 +14,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sled::IVec;
+
 use super::{
     error::StoreError,
     frame::Hash,
@@ -167,6 +169,25 @@ impl Index {
     /// Whether a key is there.
     pub(super) fn contains(&self, key: &[u8]) -> Result<bool, StoreError> {
         guarded(key, || self.db.contains_key(key))
+    }
+
+    /// Up to `limit` records behind `after`, with their stored values, each proven.
+    pub(super) fn slice(
+        &self,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(IVec, IVec)>, StoreError> {
+        let from = Bound::Excluded(after);
+        guarded(after, || {
+            let range = self.db.range::<&[u8], _>((from, Bound::Unbounded));
+            range.take(limit).collect::<sled::Result<Vec<_>>>()
+        })?
+        .into_iter()
+        .map(|(key, stored)| match proven(&key, &stored) {
+            Some(_) => Ok((key, stored)),
+            None => Err(corrupt(&key, "the value does not match its checksum")),
+        })
+        .collect()
     }
 
     /// Records in the order of keys, or backwards.

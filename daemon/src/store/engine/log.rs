@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     fault::Faults,
-    frame::{FrameBuffer, Hash},
+    frame::{FrameBuffer, HEADER_BYTES, Hash, mark},
     layer::Layer,
     segment::{Catalog, SEGMENT_HEADER_BYTES, Segment},
 };
@@ -104,7 +104,7 @@ impl Log {
         }
         self.open = None;
         let segment = Segment {
-            number: self.catalog.newest().map_or(1, |s| s.number + 1),
+            number: self.catalog.next_number(),
             first: self.last + 1,
             generation: self.generation,
             before: self.hash,
@@ -151,6 +151,16 @@ impl Log {
             open.path.display(),
             open.offset
         )
+    }
+
+    /// Notes behind the last frame that it is durable. Not synced: it is worth having where it survives.
+    pub(super) fn mark(&mut self) {
+        if let Some(open) = &self.open {
+            if open.offset + HEADER_BYTES as u64 <= open.capacity {
+                // The next frame is written to the same place, and will say if the disk is bad.
+                let _ = open.file.write_all_at(&mark(self.last), open.offset);
+            }
+        }
     }
 
     /// Cuts the room that was not used off the open segment.

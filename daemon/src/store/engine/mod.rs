@@ -15,9 +15,11 @@
 //!
 //! A folder holds `lock`, `log/NNN.log`, `snapshots/POSITION.snap`, `index-N/` and `checkpoint-0|1`.
 
+mod care;
 mod checkpoint;
 mod error;
 mod fault;
+mod folder;
 mod follow;
 mod frame;
 mod guard;
@@ -28,13 +30,17 @@ mod options;
 mod overlay;
 mod pending;
 mod read;
+mod rebuild;
 mod record;
 mod recover;
 mod replay;
 mod running;
 mod segment;
 mod shared;
+mod snapshot;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod writer;
 
@@ -47,6 +53,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use self::{care::Order, running::Running, shared::Shared};
 pub use self::{
     error::{OpenError, StoreError},
     follow::{Change, ChangeBatch, Follower},
@@ -54,7 +61,6 @@ pub use self::{
     pending::Pending,
     transaction::{COMMIT_BYTES_MAX, KEY_BYTES_MAX, Transaction, VALUE_BYTES_MAX},
 };
-use self::{recover::Running, shared::Shared};
 
 /// The place of a commit in the one order of all commits. The first is 1; 0 is before all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -96,7 +102,11 @@ impl Engine {
         planning.admit(&shared.options)?;
         let index = shared.index.load();
         let mut transaction = Transaction::new(&planning.overlay, &index);
-        let result = plan(&mut transaction)?;
+        let result = plan(&mut transaction);
+        if let Some(what) = transaction.damage() {
+            shared.order(Order::Mend(what));
+        }
+        let result = result?;
         let finished = transaction.finish()?;
         let (ack, done) = oneshot::channel();
         let limit = shared.options.group_limit();
@@ -120,7 +130,9 @@ impl Engine {
     /// The value of a key, as of what is durable and applied. While a group is being applied some of its
     /// keys may be seen before others: what must fit together is read in a transaction.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.shared.index.load().get(key)
+        let shared = &self.0.shared;
+        let read = shared.index.load().get(key);
+        shared.heed(read)
     }
 
     /// Records in the order of keys, or backwards, as of what is durable and applied. It is not a point in
@@ -132,7 +144,7 @@ impl Engine {
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + Send + use<R> {
         let from = range.start_bound().cloned();
         let to = range.end_bound().cloned();
-        self.0.shared.index.load().scan(from, to, reverse)
+        self.heeded(from, to, reverse)
     }
 
     /// Records whose keys begin with `prefix`: see [`Engine::scan`].
@@ -141,8 +153,19 @@ impl Engine {
         prefix: &[u8],
         reverse: bool,
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + Send + use<> {
-        let bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>) = index::prefix_bounds(prefix);
-        self.0.shared.index.load().scan(bounds.0, bounds.1, reverse)
+        let (from, to) = index::prefix_bounds(prefix);
+        self.heeded(from, to, reverse)
+    }
+
+    fn heeded(
+        &self,
+        from: Bound<Vec<u8>>,
+        to: Bound<Vec<u8>>,
+        reverse: bool,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + Send + use<> {
+        let shared = Arc::clone(&self.0.shared);
+        let scan = shared.index.load().scan(from, to, reverse);
+        scan.map(move |item| shared.heed(item))
     }
 
     /// Follows the commits behind `from`; `Position(0)` is the start of what is kept.
@@ -173,6 +196,13 @@ impl Engine {
     /// What the engine has done and how it is.
     pub fn stats(&self) -> Stats {
         self.0.shared.stats()
+    }
+
+    /// Takes a snapshot now: a backup in one file. Commits go on meanwhile.
+    pub async fn snapshot(&self) -> Result<SnapshotInfo, StoreError> {
+        let (reply, done) = oneshot::channel();
+        self.0.shared.order(Order::Snapshot(reply));
+        done.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Takes no more commits, finishes those handed over, makes all durable and ends the threads. Blocks. Other

@@ -3,7 +3,8 @@
 use std::{fs::File, io, path::PathBuf, sync::Arc};
 
 use super::{
-    frame::{Frame, FrameError, Hash},
+    error::OpenError,
+    frame::{ALIGNMENT, Frame, FrameError, Hash, padded},
     segment::{Catalog, SEGMENT_HEADER_BYTES, Segment, read_frame},
 };
 
@@ -12,6 +13,8 @@ use super::{
 pub(super) struct Stop {
     pub(super) file: PathBuf,
     pub(super) offset: u64,
+    /// The commit that should begin there.
+    pub(super) position: u64,
     pub(super) what: StopReason,
 }
 
@@ -27,6 +30,14 @@ pub(super) enum StopReason {
 }
 
 impl Stop {
+    pub(super) fn into_error(self) -> OpenError {
+        let source = match self.what {
+            StopReason::Io(source) => source,
+            _ => io::Error::other(self.words()),
+        };
+        OpenError::io("read", self.file)(source)
+    }
+
     /// What is wrong, in words.
     pub(super) fn words(&self) -> String {
         match &self.what {
@@ -68,21 +79,21 @@ impl LogReader {
         }
     }
 
+    /// Stands at the sound frame that holds `next`, if there is one: see [`LogReader::jump`].
+    pub(super) fn jumped(catalog: &Arc<Catalog>, next: u64) -> Self {
+        let mut reader = Self::new(Arc::clone(catalog), next);
+        // Where there is none, there is nothing to be read.
+        let _ = reader.jump();
+        reader
+    }
+
     /// The next commit wanted.
     pub(super) fn next_position(&self) -> u64 {
         self.next
     }
 
-    /// The segment, offset and last hash where reading stands, if it began.
-    pub(super) fn place(&self) -> Option<(Segment, u64, Hash)> {
-        self.open.as_ref().map(|o| (o.segment, o.offset, o.before))
-    }
-
     /// Moves to where the next commit is, or would be; the hash of the frame before it.
     pub(super) fn seek(&mut self) -> Result<Hash, Stop> {
-        if self.next == 1 && self.catalog.oldest().is_none() {
-            return Ok([0; 32]);
-        }
         loop {
             self.enter()?;
             let open = self.open.as_ref().expect("entered");
@@ -105,12 +116,46 @@ impl LogReader {
         }
     }
 
+    /// Enters the segment that holds the next commit at the sound frame that holds it, whatever lies before. False
+    /// where there is none.
+    pub(super) fn jump(&mut self) -> Result<bool, Stop> {
+        if self.catalog.holding(self.next).is_none() {
+            return Ok(false);
+        }
+        let segment = self.enter()?;
+        let path = segment.path(self.catalog.folder());
+        let bytes = std::fs::read(&path).map_err(|e| Stop {
+            file: path,
+            offset: 0,
+            position: segment.first,
+            what: StopReason::Io(e),
+        })?;
+        let open = self.open.as_mut().expect("entered");
+        let mut at = SEGMENT_HEADER_BYTES as usize;
+        while at < bytes.len() {
+            let Ok(frame) = Frame::parse(&bytes[at..]) else {
+                at += ALIGNMENT;
+                continue;
+            };
+            if frame.header.first <= self.next && self.next <= frame.last() {
+                open.offset = at as u64;
+                open.position = frame.header.first;
+                open.before = frame.header.before;
+                return Ok(true);
+            }
+            // Within a sound frame, what looks like one is a value somebody sent.
+            at += padded(frame.bytes().len());
+        }
+        Ok(false)
+    }
+
     /// Reads one frame of the open segment; its last commit.
     fn step(&mut self) -> Result<u64, Stop> {
         let open = self.open.as_mut().expect("entered");
         let stop = |what| Stop {
             file: open.segment.path(self.catalog.folder()),
             offset: open.offset,
+            position: open.position,
             what,
         };
         let bytes = match read_frame(&open.file, open.offset, &mut self.buffer) {
@@ -133,6 +178,7 @@ impl LogReader {
         let missing = |what| Stop {
             file: self.catalog.folder().to_owned(),
             offset: 0,
+            position: self.next,
             what,
         };
         let segment = self
@@ -143,11 +189,21 @@ impl LogReader {
             return Ok(segment);
         }
         let path = segment.path(self.catalog.folder());
-        let file = File::open(&path).map_err(|e| Stop {
-            file: path,
+        let stop = |what| Stop {
+            file: path.clone(),
             offset: 0,
-            what: StopReason::Io(e),
-        })?;
+            position: segment.first,
+            what,
+        };
+        let file = File::open(&path).map_err(|e| stop(StopReason::Io(e)))?;
+        let continues = self.open.as_ref().is_none_or(|o| {
+            o.segment.generation != segment.generation
+                || o.position != segment.first
+                || o.before == segment.before
+        });
+        if !continues {
+            return Err(stop(StopReason::Frame(FrameError::Chain)));
+        }
         self.open = Some(OpenSegment {
             segment,
             file,

@@ -5,34 +5,33 @@
 //! the durable log), what sound frames and segment headers say.
 
 use std::{
-    collections::HashMap,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use super::{
     error::OpenError,
-    frame::{ALIGNMENT, Frame, HEADER_BYTES, Hash, Header},
-    index::{Count, Index, Kind, Reached},
+    frame::{ALIGNMENT, Frame, FrameError, HEADER_BYTES, Hash, Header, mark_at},
+    index::{Index, Reached},
     layer::Merged,
     read::{LogReader, Stop, StopReason},
-    record::{WriteKind, kind_of},
+    record::{Write, WriteKind, kind_of},
     segment::Catalog,
 };
 
 /// Commits applied between two notes of how far it is.
 const NOTE_COMMITS: u64 = 16_384;
 
-/// Where the log ended.
+/// Where the log ends.
 #[derive(Debug)]
-pub(super) struct Replayed {
-    /// How far the index is now.
-    pub(super) reached: Reached,
-    pub(super) commits: u64,
-    /// Where the readable log ends, if not at the end of its last segment.
-    pub(super) end: Option<Stop>,
+pub(super) struct LogEnd {
+    /// The newest commit in it.
+    pub(super) last: u64,
+    /// The hash of its frame.
+    pub(super) hash: Hash,
+    /// Where the readable log ends, if it ends within a segment.
+    pub(super) stop: Option<Stop>,
 }
 
 /// Damage: acknowledged commits that can't be read.
@@ -48,29 +47,72 @@ pub(super) struct Damage {
 impl Damage {
     pub(super) fn into_error(self) -> OpenError {
         match self.stop.what {
-            StopReason::Io(source) => OpenError::Io {
-                action: "read",
-                path: self.stop.file,
-                source,
-            },
-            _ => OpenError::LogDamaged {
-                what: self.stop.words(),
-                file: self.stop.file,
-                offset: self.stop.offset,
-                lost_from: self.lost_from,
-                lost_to: self.lost_to,
-            },
+            StopReason::Io(_) => self.stop.into_error(),
+            _ => self.to_error(),
+        }
+    }
+
+    pub(super) fn to_error(&self) -> OpenError {
+        OpenError::LogDamaged {
+            file: self.stop.file.clone(),
+            offset: self.stop.offset,
+            what: self.stop.words(),
+            lost_from: self.lost_from,
+            lost_to: self.lost_to,
         }
     }
 }
 
-/// Why a replay did not come to the end.
-#[derive(Debug)]
-pub(super) enum ReplayError {
-    /// The index is not one of this log, or refused to be written.
-    Index(String),
-    /// The log can't be read.
-    Log(Box<Damage>),
+/// Reads the log to its end without applying it, from where `reader` stands behind a frame with `hash`. `durable` is
+/// the newest commit known to have been durable before the log is read.
+pub(super) fn survey(
+    catalog: &Catalog,
+    reader: &mut LogReader,
+    hash: Hash,
+    durable: u64,
+) -> Result<LogEnd, Box<Damage>> {
+    let mut end = LogEnd {
+        last: reader.next_position() - 1,
+        hash,
+        stop: None,
+    };
+    let stop = loop {
+        match reader.read() {
+            Ok(frame) => (end.last, end.hash) = (frame.last(), frame.hash()),
+            Err(stop) => break stop,
+        }
+    };
+    end.stop = judge(catalog, stop, durable.max(end.last))?;
+    Ok(end)
+}
+
+/// Decides what the end of the readable log is: an unfinished write, which is given back, or damage.
+fn judge(catalog: &Catalog, stop: Stop, durable: u64) -> Result<Option<Stop>, Box<Damage>> {
+    let next = stop.position;
+    let later = catalog.all().iter().map(|s| s.first - 1).max();
+    let mut durable = durable.max(later.unwrap_or(0));
+    let damaged = |stop, lost_to| {
+        Box::new(Damage {
+            stop,
+            lost_from: next,
+            lost_to,
+        })
+    };
+    if let StopReason::Frame(_) = stop.what {
+        match later_frame(&stop.file, stop.offset, next) {
+            Ok(later) => durable = durable.max(later.unwrap_or(0)),
+            Err(error) => {
+                let what = StopReason::Io(error);
+                return Err(damaged(Stop { what, ..stop }, durable));
+            }
+        }
+    }
+    match stop.what {
+        StopReason::Io(_) => Err(damaged(stop, durable)),
+        _ if durable >= next => Err(damaged(stop, durable)),
+        StopReason::Missing => Ok(None),
+        StopReason::Frame(_) => Ok(Some(stop)),
+    }
 }
 
 /// How counts are brought up to date.
@@ -82,78 +124,53 @@ pub(super) enum Counting {
     AsFound,
 }
 
-/// One replay.
+/// Applies the log to an index.
 pub(super) struct Replay<'a> {
     pub(super) index: &'a Index,
-    pub(super) catalog: &'a Arc<Catalog>,
     pub(super) counting: Counting,
-    /// The newest commit known to have been durable before the log is read.
-    pub(super) durable: u64,
     /// Told now and then how far it is.
     pub(super) progress: &'a dyn Fn(u64),
 }
 
 impl Replay<'_> {
-    /// Applies everything behind `from`, whose frame has `hash`. `counts` may be ahead of `from`.
+    /// Applies all from where `reader` stands up to `until`, which is known to be readable.
     pub(super) fn run(
         &self,
-        from: u64,
-        hash: Hash,
-        counts: HashMap<Kind, Count>,
-    ) -> Result<Replayed, ReplayError> {
-        let mut reached = Reached {
-            position: from,
-            hash,
-            counts,
-        };
-        let mut reader = LogReader::new(Arc::clone(self.catalog), from + 1);
-        match reader.seek() {
-            Ok(before) if before == hash => {}
-            Ok(_) => return Err(ReplayError::Index("it belongs to another log".to_owned())),
-            Err(stop) => return self.ended(stop, reached, 0),
-        }
-        self.note(&reached)?;
+        reader: &mut LogReader,
+        reached: &mut Reached,
+        until: u64,
+    ) -> Result<u64, String> {
+        self.note(reached)?;
         let (mut commits, mut noted) = (0, 0);
-        let stop = loop {
-            let frame = match reader.read() {
-                Ok(frame) => frame,
-                Err(stop) => break stop,
-            };
-            self.apply(&frame, &mut reached)
-                .map_err(ReplayError::Index)?;
+        while reached.position < until {
+            let frame = reader.read().map_err(|stop| stop.words())?;
+            self.apply(&frame, reached)?;
             commits += u64::from(frame.header.commits);
             if commits - noted >= NOTE_COMMITS {
                 noted = commits;
-                self.note(&reached)?;
+                self.note(reached)?;
                 (self.progress)(reached.position);
             }
-        };
-        self.note(&reached)?;
-        self.ended(stop, reached, commits)
+        }
+        self.note(reached)?;
+        Ok(commits)
     }
 
-    fn note(&self, reached: &Reached) -> Result<(), ReplayError> {
+    fn note(&self, reached: &Reached) -> Result<(), String> {
         let counts = reached.counts.iter().map(|(kind, count)| (*kind, *count));
-        let noted = self.index.reach(reached.position, &reached.hash, counts);
-        noted.map_err(ReplayError::Index)
+        self.index.reach(reached.position, &reached.hash, counts)
     }
 
-    fn apply(&self, frame: &Frame<'_>, reached: &mut Reached) -> Result<(), String> {
+    /// Applies one frame.
+    pub(super) fn apply(&self, frame: &Frame<'_>, reached: &mut Reached) -> Result<(), String> {
         let last = frame.last();
-        for (position, record) in frame.commits() {
-            if position <= reached.position {
-                continue;
-            }
+        for (_, record) in frame.commits() {
             for write in record.writes() {
-                let merged = Merged {
-                    key: write.key,
-                    stored: (write.kind != WriteKind::Delete).then_some(write.stored),
-                    known: write.kind != WriteKind::Insert,
-                };
                 let count = reached.counts.entry(kind_of(write.key)).or_default();
-                self.index.write(std::iter::once(merged), |seen| {
+                let counted = count.position >= last && self.counting == Counting::AsPlanned;
+                self.index.write(std::iter::once(write.into()), |seen| {
                     let delta = match self.counting {
-                        Counting::AsPlanned if count.position >= last => 0,
+                        Counting::AsPlanned if counted => 0,
                         Counting::AsPlanned => write.kind.delta(),
                         Counting::AsFound => i64::from(seen.is_there) - i64::from(seen.was_there),
                     };
@@ -161,7 +178,7 @@ impl Replay<'_> {
                 })?;
             }
         }
-        // Only now, since all commits of a frame count together.
+        // Only now, since all commits of a frame are counted together.
         for (_, record) in frame.commits() {
             for write in record.writes() {
                 let count = reached.counts.entry(kind_of(write.key)).or_default();
@@ -172,43 +189,15 @@ impl Replay<'_> {
         reached.hash = frame.hash();
         Ok(())
     }
+}
 
-    /// Decides what the end of the readable log is.
-    fn ended(&self, stop: Stop, reached: Reached, commits: u64) -> Result<Replayed, ReplayError> {
-        let next = reached.position + 1;
-        let later = self.catalog.all().iter().map(|s| s.first - 1).max();
-        let mut durable = self.durable.max(later.unwrap_or(0));
-        if durable < next && !matches!(stop.what, StopReason::Io(_) | StopReason::Missing) {
-            match later_frame(&stop.file, stop.offset, next) {
-                Ok(Some(later)) => durable = durable.max(later),
-                Ok(None) => {}
-                Err(error) => {
-                    let stop = Stop {
-                        what: StopReason::Io(error),
-                        ..stop
-                    };
-                    return Err(self.damage(stop, next, durable));
-                }
-            }
+impl<'a> From<Write<'a>> for Merged<'a> {
+    fn from(write: Write<'a>) -> Self {
+        Self {
+            key: write.key,
+            stored: (write.kind != WriteKind::Delete).then_some(write.stored),
+            known: write.kind != WriteKind::Insert,
         }
-        if durable >= next || matches!(stop.what, StopReason::Io(_)) {
-            return Err(self.damage(stop, next, durable));
-        }
-        let end = (!matches!(stop.what, StopReason::Missing)).then_some(stop);
-        Ok(Replayed {
-            reached,
-            commits,
-            end,
-        })
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as a step of the replay")]
-    fn damage(&self, stop: Stop, lost_from: u64, lost_to: u64) -> ReplayError {
-        ReplayError::Log(Box::new(Damage {
-            stop,
-            lost_from,
-            lost_to,
-        }))
     }
 }
 
@@ -222,6 +211,9 @@ fn later_frame(file: &Path, bad: u64, next: u64) -> io::Result<Option<u64>> {
     let skip = Header::parse(&bytes).map_or(ALIGNMENT, |h| h.frame_bytes());
     let mut at = skip.next_multiple_of(ALIGNMENT);
     while at + HEADER_BYTES <= bytes.len() {
+        if let Some(durable) = mark_at(&bytes[at..]).filter(|durable| *durable >= next) {
+            return Ok(Some(durable));
+        }
         if let Ok(frame) = Frame::parse(&bytes[at..]) {
             if frame.header.first > next && frame.header.durable >= next {
                 return Ok(Some(frame.header.durable));
@@ -249,5 +241,6 @@ pub(super) fn cut(stop: &Stop) -> Result<u64, OpenError> {
     file.set_len(stop.offset)
         .and_then(|()| file.sync_all())
         .map_err(OpenError::io("cut", path))?;
-    Ok(written as u64)
+    let ended = matches!(stop.what, StopReason::Frame(FrameError::Mark));
+    Ok(if ended { 0 } else { written as u64 })
 }

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    path::Path,
     sync::{
         Arc,
         atomic::Ordering::Relaxed,
@@ -13,8 +12,10 @@ use std::{
 };
 
 use super::{
-    checkpoint::Checkpoint,
+    care::{self, Order},
+    checkpoint,
     log::Log,
+    rebuild,
     shared::Shared,
     writer::{run_index, run_log},
 };
@@ -30,6 +31,7 @@ pub(super) struct Running {
     log: JoinHandle<()>,
     index: JoinHandle<()>,
     checkpoint: JoinHandle<()>,
+    care: JoinHandle<()>,
     stop: Sender<()>,
     /// Held until all is closed.
     lock: std::fs::File,
@@ -40,7 +42,7 @@ impl Running {
     pub(super) fn start(
         shared: &Arc<Shared>,
         log: Log,
-        checkpoint: Checkpoint,
+        orders: Receiver<Order>,
         lock: std::fs::File,
     ) -> io::Result<Self> {
         let (sender, groups) = mpsc::sync_channel(GROUPS_WAITING);
@@ -51,18 +53,22 @@ impl Running {
         let of = Arc::clone(shared);
         let log = spawn("store-log", Box::new(move || run_log(&of, log, &sender)))?;
         let of = Arc::clone(shared);
-        let mend = |words: &str| Err(words.to_owned());
+        let again = Arc::clone(shared);
+        let mend = move |why: &str, until| rebuild::replace(&again, why, Some(until));
         let index = spawn(
             "store-index",
             Box::new(move || run_index(&of, &groups, mend)),
         )?;
         let of = Arc::clone(shared);
-        let run = move || run_checkpoints(&of, checkpoint, &stopped);
+        let run = move || run_checkpoints(&of, &stopped);
         let checkpoint = spawn("store-check", Box::new(run))?;
+        let of = Arc::clone(shared);
+        let care = spawn("store-care", Box::new(move || care::run(&of, &orders)))?;
         Ok(Self {
             log,
             index,
             checkpoint,
+            care,
             stop,
             lock,
         })
@@ -72,8 +78,11 @@ impl Running {
     pub(super) fn close(self, shared: &Shared) {
         shared.plan.lock().closing = true;
         shared.work.notify_all();
+        shared.stopping.store(true, Relaxed);
+        shared.order(Order::Stop);
         let mut orderly = self.log.join().is_ok();
         orderly &= self.index.join().is_ok();
+        orderly &= self.care.join().is_ok();
         // A checkpoint thread that is gone has said why.
         let _ = self.stop.send(());
         orderly &= self.checkpoint.join().is_ok();
@@ -85,50 +94,23 @@ impl Running {
 }
 
 /// Makes the index durable by size and time, and once more at the end.
-fn run_checkpoints(shared: &Shared, mut last: Checkpoint, stop: &Receiver<()>) {
+fn run_checkpoints(shared: &Shared, stop: &Receiver<()>) {
     let mut at = Instant::now();
     let mut bytes = 0;
     loop {
         let closing = stop.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout);
-        let position = *shared.position.borrow();
-        let grown = shared.meters.log_bytes.load(Relaxed) - bytes;
-        let due = grown >= shared.options.checkpoint_bytes
+        let written = shared.meters.log_bytes.load(Relaxed);
+        let moved = *shared.position.borrow() != shared.meters.checkpoint.load(Relaxed);
+        let due = written - bytes >= shared.options.checkpoint_bytes
             || at.elapsed() >= shared.options.checkpoint_interval;
-        if closing || (due && position != last.position) {
-            bytes = shared.meters.log_bytes.load(Relaxed);
-            at = Instant::now();
-            match checkpoint(shared, &last, closing) {
-                Ok(made) => last = made,
-                Err(error) => tracing::error!("cannot make a checkpoint: {error}"),
+        if closing || (due && moved) {
+            (at, bytes) = (Instant::now(), written);
+            if let Err(error) = checkpoint::make(shared, closing) {
+                tracing::error!("cannot make a checkpoint: {error}");
             }
         }
         if closing {
             return;
         }
     }
-}
-
-/// Makes what is applied durable, then says so.
-fn checkpoint(shared: &Shared, last: &Checkpoint, clean: bool) -> Result<Checkpoint, String> {
-    let (position, hash, index) = {
-        let applied = shared.apply.lock();
-        (applied.position, applied.hash, shared.index.load_full())
-    };
-    index.sync()?;
-    let made = Checkpoint {
-        sequence: last.sequence + 1,
-        index: number_of(index.path()).unwrap_or(last.index),
-        position,
-        hash,
-        clean,
-    };
-    made.save(&shared.path).map_err(|e| e.to_string())?;
-    shared.meters.checkpoint.store(position, Relaxed);
-    Ok(made)
-}
-
-/// The number in `index-N`.
-pub(super) fn number_of(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?;
-    name.strip_prefix("index-")?.parse().ok()
 }

@@ -9,6 +9,7 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use parking_lot::RwLock;
@@ -93,20 +94,16 @@ impl Segment {
 pub(super) struct Catalog {
     folder: PathBuf,
     segments: RwLock<Vec<Segment>>,
-}
-
-/// A segment file whose header can't be read.
-#[derive(Debug)]
-pub(super) struct BadSegment {
-    pub(super) path: PathBuf,
-    pub(super) number: u64,
+    /// The highest number given so far.
+    numbers: AtomicU64,
 }
 
 impl Catalog {
     /// Reads the headers of all segments in `folder`; removes those that were never finished.
-    pub(super) fn load(folder: &Path) -> Result<(Self, Vec<BadSegment>), OpenError> {
+    pub(super) fn load(folder: &Path) -> Result<Self, OpenError> {
         let mut segments = Vec::new();
         let mut bad = Vec::new();
+        let mut numbers = 0;
         let entries = std::fs::read_dir(folder).map_err(OpenError::io("list", folder))?;
         for entry in entries {
             let path = entry.map_err(OpenError::io("list", folder))?.path();
@@ -117,15 +114,26 @@ impl Catalog {
             let Some(number) = number_of(&path) else {
                 continue;
             };
+            numbers = numbers.max(number);
             match read_header(&path)? {
                 Some(segment) if segment.number == number => segments.push(segment),
-                _ => bad.push(BadSegment { path, number }),
+                _ => bad.push((number, path)),
             }
         }
+        for (number, path) in bad {
+            segments.extend(mend_header(number, &path, &segments)?);
+        }
         segments.sort_by_key(|s| s.number);
-        let folder = folder.to_owned();
-        let segments = RwLock::new(segments);
-        Ok((Self { folder, segments }, bad))
+        Ok(Self {
+            folder: folder.to_owned(),
+            segments: RwLock::new(segments),
+            numbers: AtomicU64::new(numbers),
+        })
+    }
+
+    /// A number that no segment has had.
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Relaxed) + 1
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -186,6 +194,33 @@ fn read_header(path: &Path) -> Result<Option<Segment>, OpenError> {
             known: FORMAT,
         }),
         parsed => Ok(parsed.map(|(_, segment)| segment)),
+    }
+}
+
+/// What the header of a segment must have said, by its first frame; none where it has no frame.
+fn mend_header(number: u64, path: &Path, others: &[Segment]) -> Result<Option<Segment>, OpenError> {
+    let file = File::open(path).map_err(OpenError::io("open", path))?;
+    let mut buffer = Vec::new();
+    let first = read_frame(&file, SEGMENT_HEADER_BYTES, &mut buffer);
+    match first.map_err(OpenError::io("read", path))? {
+        Ok(_) => {
+            let header = Frame::proven(&buffer).header;
+            let before = others.iter().filter(|s| s.number < number);
+            Ok(Some(Segment {
+                number,
+                first: header.first,
+                generation: before.map(|s| s.generation).max().unwrap_or(1),
+                before: header.before,
+            }))
+        }
+        Err(FrameError::Blank | FrameError::Short) => Ok(None),
+        Err(e) => Err(OpenError::LogDamaged {
+            file: path.to_owned(),
+            offset: 0,
+            what: format!("neither its header nor its first frame can be read: {e}"),
+            lost_from: others.iter().map(|s| s.first).max().unwrap_or(1),
+            lost_to: others.iter().map(|s| s.first).max().unwrap_or(1),
+        }),
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc::Sender,
     },
 };
 
@@ -17,6 +18,8 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::{
+    care::Order,
+    checkpoint::Checkpoint,
     error::StoreError,
     frame::Hash,
     index::{Count, Index, Kind},
@@ -42,6 +45,14 @@ pub(super) struct Shared {
     pub(super) catalog: Arc<Catalog>,
     pub(super) retained: Mutex<HashMap<String, u64>>,
     pub(super) meters: Meters,
+    /// The last checkpoint. Held while the next is made.
+    pub(super) checkpoint: Mutex<Checkpoint>,
+    /// Held while the index is built anew.
+    pub(super) rebuilding: Mutex<()>,
+    /// Work for the care thread.
+    pub(super) orders: Mutex<Sender<Order>>,
+    /// Long work in the background gives up.
+    pub(super) stopping: AtomicBool,
 }
 
 /// What planners and the log thread share.
@@ -76,6 +87,8 @@ pub(super) struct Meters {
     pub(super) sync_us_max: AtomicU64,
     pub(super) apply_us_last: AtomicU64,
     pub(super) log_bytes: AtomicU64,
+    /// Bytes written to the log since the last snapshot of this run.
+    pub(super) since_snapshot: AtomicU64,
     pub(super) surprises: AtomicU64,
     pub(super) failures: AtomicU64,
     pub(super) rebuilds: AtomicU64,
@@ -122,6 +135,20 @@ impl Shared {
     pub(super) fn break_down(&self, acks: Vec<Ack>, words: &str) {
         self.plan.lock().broken = Some(words.to_owned());
         self.fail_group(acks, words);
+    }
+
+    /// Gives the care thread something to do.
+    pub(super) fn order(&self, order: Order) {
+        // After the care thread has ended there is nobody to take care any more.
+        let _ = self.orders.lock().send(order);
+    }
+
+    /// Passes an error of a read on; one that shows damage makes the index be built anew.
+    pub(super) fn heed<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Corrupt { what, .. }) = &read {
+            self.order(Order::Mend(what.clone()));
+        }
+        read
     }
 
     pub(super) fn stats(&self) -> Stats {

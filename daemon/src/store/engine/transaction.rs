@@ -1,6 +1,12 @@
 //! A transaction: reads through what is on its way, collects writes, becomes one commit.
 
-use std::{cell::Cell, cmp::Ordering, collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    cmp::Ordering,
+    collections::BTreeMap,
+    ops::Range,
+    sync::Arc,
+};
 
 use super::{
     error::StoreError,
@@ -34,6 +40,8 @@ pub struct Transaction<'a> {
     changes: Vec<u8>,
     /// Whether something was read that is not durable yet.
     waits: Cell<bool>,
+    /// What the index showed of damage.
+    damage: RefCell<Option<String>>,
     refused: Option<String>,
 }
 
@@ -61,6 +69,7 @@ impl<'a> Transaction<'a> {
             writes: Vec::new(),
             changes: Vec::new(),
             waits: Cell::new(false),
+            damage: RefCell::new(None),
             refused: None,
         }
     }
@@ -69,7 +78,7 @@ impl<'a> Transaction<'a> {
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.pending(key) {
             Some(value) => Ok(value.map(<[u8]>::to_vec)),
-            None => self.index.get(key),
+            None => self.heed(self.index.get(key)),
         }
     }
 
@@ -77,7 +86,7 @@ impl<'a> Transaction<'a> {
     pub fn contains(&self, key: &[u8]) -> Result<bool, StoreError> {
         match self.pending(key) {
             Some(value) => Ok(value.is_some()),
-            None => self.index.contains(key),
+            None => self.heed(self.index.contains(key)),
         }
     }
 
@@ -182,11 +191,23 @@ impl<'a> Transaction<'a> {
         }
         let (from, to) = prefix_bounds(prefix);
         let base = self.index.scan(from, to, back);
-        if back {
+        self.heed(if back {
             merge(base, patch.into_iter().rev(), limit, |a, b| b.cmp(a))
         } else {
             merge(base, patch.into_iter(), limit, |a, b| a.cmp(b))
+        })
+    }
+
+    fn heed<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Corrupt { what, .. }) = &read {
+            self.damage.replace(Some(what.clone()));
         }
+        read
+    }
+
+    /// What the index showed of damage, if it did.
+    pub(super) fn damage(&self) -> Option<String> {
+        self.damage.borrow().clone()
     }
 
     fn write(&mut self, kind: WriteKind, key: &[u8], value: &[u8]) {

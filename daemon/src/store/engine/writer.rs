@@ -37,7 +37,7 @@ pub(super) struct Group {
 /// Runs until the engine closes and nothing is queued any more.
 pub(super) fn run_log(shared: &Shared, mut log: Log, index: &SyncSender<Group>) {
     let mut hash = log.hash();
-    while let Some((layer, acks)) = next_group(shared) {
+    while let Some((layer, acks)) = next_group(shared, &mut log) {
         if layer.commits() > 0 {
             match log.append(&layer) {
                 Ok(appended) => {
@@ -58,8 +58,13 @@ pub(super) fn run_log(shared: &Shared, mut log: Log, index: &SyncSender<Group>) 
     log.trim();
 }
 
-fn next_group(shared: &Shared) -> Option<(Arc<Layer>, Vec<Ack>)> {
+fn next_group(shared: &Shared, log: &mut Log) -> Option<(Arc<Layer>, Vec<Ack>)> {
     let mut plan = shared.plan.lock();
+    if !plan.overlay.has_queued() {
+        drop(plan);
+        log.mark();
+        plan = shared.plan.lock();
+    }
     while !plan.overlay.has_queued() {
         if plan.closing {
             return None;
@@ -76,6 +81,7 @@ fn note_append(shared: &Shared, layer: &Layer, bytes: u64, sync: Duration) {
     let commits = layer.commits() as u64;
     meters.groups.fetch_add(1, Relaxed);
     meters.log_bytes.fetch_add(bytes, Relaxed);
+    meters.since_snapshot.fetch_add(bytes, Relaxed);
     meters.group_commits_last.store(commits, Relaxed);
     meters.group_commits_max.fetch_max(commits, Relaxed);
     meters.sync_us_last.store(micros(sync), Relaxed);
@@ -93,12 +99,12 @@ fn micros(duration: Duration) -> u64 {
 pub(super) fn run_index(
     shared: &Shared,
     groups: &Receiver<Group>,
-    mend: impl Fn(&str) -> Result<(), String>,
+    mend: impl Fn(&str, u64) -> Result<(), String>,
 ) {
     for group in groups {
         if group.layer.commits() > 0 {
             if let Err(words) = apply(shared, &group) {
-                if let Err(worse) = mend(&words) {
+                if let Err(worse) = mend(&words, group.layer.last()) {
                     let words =
                         format!("the index can't be written ({words}) nor rebuilt: {worse}");
                     shared.break_down(group.acks, &words);
