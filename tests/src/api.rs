@@ -107,6 +107,17 @@ impl Api {
         }
     }
 
+    /// The sum of a metric over all its labels, where it is a whole number.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let answer = self.get_any("/metrics").await;
+        let text = answer.reply.text();
+        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+        let values = lines.filter(|rest| rest.starts_with(['{', ' ']));
+        values
+            .filter_map(|rest| rest.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
     /// A channel.
     pub async fn channel(&self, id: &str) -> Value {
         self.get(&format!("/api/v1/channels/{id}")).await
