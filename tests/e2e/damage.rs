@@ -223,39 +223,41 @@ async fn a_torn_tail_of_the_log_is_cut() {
 }
 
 #[tokio::test]
-async fn damage_inside_the_log_is_healed_or_named_and_never_passed_over() {
-    for deleted in [false, true] {
-        let (mut stage, ledger) = crashed("1800060").await;
-        let path = newest_segment(&stage.daemon.store());
-        let frames = Frames::read(&path);
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .unwrap();
-        let middle = frames.starts[frames.starts.len() / 2] as u64 + 70;
-        let mut byte = [0];
-        file.read_exact_at(&mut byte, middle).unwrap();
-        file.write_all_at(&[byte[0] ^ 0x10], middle).unwrap();
-        if deleted {
-            // Without the index there is nothing left to heal it from.
-            for folder in indexes(&stage.daemon.store()) {
-                fs::remove_dir_all(folder).unwrap();
-            }
-        } else {
-            whole_again(&mut stage, &ledger, "healed from the index").await;
-            continue;
-        }
-        stage.daemon.spawn();
-        let status = stage.daemon.wait_exit(REBUILD).await;
-        assert_ne!(status.code(), Some(0));
-        let log = stage.daemon.log();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        assert!(
-            log.contains(name),
-            "the damaged segment {name} is not named:\n{log}"
-        );
+async fn a_damaged_log_is_healed_from_a_sound_index() {
+    let mut stage = Stage::sms().await;
+    let ledger = load(&stage, "1800060").await;
+    assert!(stage.daemon.terminate().await.success());
+    flip_in_the_middle(&newest_segment(&stage.daemon.store()));
+    whole_again(&mut stage, &ledger, "a flipped byte in the log").await;
+}
+
+#[tokio::test]
+async fn a_log_that_nothing_can_heal_is_named_and_never_passed_over() {
+    let (mut stage, _) = crashed("1800070").await;
+    let path = newest_segment(&stage.daemon.store());
+    let offset = flip_in_the_middle(&path);
+    for folder in indexes(&stage.daemon.store()) {
+        fs::remove_dir_all(folder).unwrap();
     }
+    stage.daemon.spawn();
+    let status = stage.daemon.wait_exit(REBUILD).await;
+    assert_ne!(status.code(), Some(0));
+    let log = stage.daemon.log();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    for word in [name, &offset.to_string(), "trunkline store repair"] {
+        assert!(log.contains(word), "the log does not say {word}:\n{log}");
+    }
+}
+
+/// Flips a bit in a frame in the middle of the log; gives where that frame begins.
+fn flip_in_the_middle(path: &Path) -> usize {
+    let frames = Frames::read(path);
+    let start = frames.starts[frames.starts.len() / 2];
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    let at = start + Frames::HEAD_BYTES + 6;
+    file.write_all_at(&[frames.bytes[at] ^ 0x10], at as u64)
+        .unwrap();
+    start
 }
 
 /// Makes the bytes of a torn tail.

@@ -24,7 +24,7 @@ static int32_t describe(const tl_sink *out)
 #else
     return put(out, TL_OK,
         "{\"id\":\"" FAULTY_ID "\",\"version\":\"0.1.0\",\"name\":\"Faulty\",\"media\":[\"webhook\"],"
-        "\"capabilities\":[\"receive\"],\"config_schema\":{\"type\":\"object\"}}");
+        "\"capabilities\":[\"receive\",\"probe\"],\"config_schema\":{\"type\":\"object\"}}");
 #endif
 }
 
@@ -35,7 +35,7 @@ static int32_t open_channel(const tl_host *host, tl_bytes config, tl_handle **ou
     (void)config;
     *out_handle = (tl_handle *)&handle;
     return put(out, TL_OK,
-        "{\"media\":[\"webhook\"],\"space\":\"faulty\",\"can_receive\":true,\"can_send\":false}");
+        "{\"media\":[\"webhook\"],\"space\":\"faulty\",\"can_receive\":true,\"can_send\":true}");
 }
 
 static int is(tl_bytes body, const char *word)
@@ -75,6 +75,8 @@ static int32_t call(tl_handle *channel, uint32_t op, const tl_bytes *parts, size
 {
     tl_bytes empty = {0};
     (void)channel;
+    if (op == TL_OP_PROBE)
+        return put(out, TL_OK, "{\"step\":\"done\",\"result\":{\"state\":\"healthy\"}}");
     if (op != TL_OP_RECEIVE)
         return TL_UNSUPPORTED;
     return receive(n > 1 ? parts[1] : empty, out);

@@ -180,7 +180,7 @@ async fn two_channels_of_one_adapter_keep_apart() {
             .status,
         401
     );
-    let foreign_token = stage.daemon.path(SMS).replace(SMS, "sms_marketing");
+    let foreign_token = stage.daemon.path(SMS).replacen(SMS, "sms_marketing", 1);
     let foreign = Request::new("POST", foreign_token).body("text/plain", "x");
     assert_eq!(stage.post(&foreign).await.status, 404);
 }

@@ -1,6 +1,7 @@
 //! The admin API as a program would use it.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -106,6 +107,17 @@ impl Api {
         }
     }
 
+    /// The sum of a metric over all its labels, where it is a whole number.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let answer = self.get_any("/metrics").await;
+        let text = answer.reply.text();
+        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+        let values = lines.filter(|rest| rest.starts_with(['{', ' ']));
+        values
+            .filter_map(|rest| rest.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
     /// A channel.
     pub async fn channel(&self, id: &str) -> Value {
         self.get(&format!("/api/v1/channels/{id}")).await
@@ -157,11 +169,18 @@ impl Api {
 
     /// Waits until a message has a status.
     pub async fn wait_status(&self, id: &str, status: &str) -> Value {
-        eventually(&format!("message {id} is {status}"), SOON, || async {
+        let started = Instant::now();
+        loop {
             let message = self.message(id).await;
-            (message["status"] == status).then_some(message)
-        })
-        .await
+            if message["status"] == status {
+                return message;
+            }
+            assert!(
+                started.elapsed() < SOON,
+                "still not {status} after {SOON:?}: {message}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The outbox item of a message, where there is one.
