@@ -4,6 +4,15 @@
 
 #![deny(unsafe_code)]
 
+pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod gateway;
+pub mod inbound;
+pub mod metrics;
 pub mod model;
+pub mod outbound;
+pub mod plugin;
+pub mod store;
+pub mod watch;
+pub mod web;

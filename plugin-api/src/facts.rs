@@ -96,6 +96,25 @@ pub struct Manifest {
     pub config_schema: Value,
 }
 
+impl Manifest {
+    /// A description without limits; the rest is filled in by `export_adapter!`.
+    pub fn new(
+        name: impl Into<String>,
+        media: impl Into<Vec<Medium>>,
+        capabilities: impl Into<Vec<Capability>>,
+    ) -> Self {
+        Self {
+            id: String::new(),
+            version: String::new(),
+            name: name.into(),
+            media: media.into(),
+            capabilities: capabilities.into(),
+            limits: Limits::default(),
+            config_schema: Value::Null,
+        }
+    }
+}
+
 /// What a channel is told when it is opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenContext {
@@ -111,6 +130,10 @@ pub struct OpenContext {
 
 /// What an opened channel can do with its configuration. Routing, health and limits rest on this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each with its name in JSON"
+)]
 pub struct Facts {
     /// Our addresses at the provider (numbers, ids): events that name one come to this channel.
     #[serde(default)]

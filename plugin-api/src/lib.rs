@@ -15,15 +15,25 @@
 //! [`Adapter`] is the trait, [`export_adapter!`] turns an implementation into a shared library
 //! with the C interface of `include/trunkline_plugin.h`, `testkit` (a feature) checks it.
 
+#![deny(unsafe_code)]
+
 mod adapter;
 mod error;
 mod event;
+mod export;
 mod facts;
+#[allow(unsafe_code, reason = "the C interface")]
+pub mod ffi;
 mod message;
+pub mod note;
+mod retry_after;
 mod secret;
 pub mod sign;
 mod step;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod webhook;
+pub mod wire;
 
 pub use adapter::Adapter;
 pub use error::{AdapterError, ErrorClass};
@@ -32,6 +42,7 @@ pub use event::{
     StatusReport, TemplateUpdate,
 };
 pub use facts::{Capability, Facts, Limits, Manifest, Medium, OpenContext};
+pub use ffi::{LogLevel, log};
 pub use message::{
     Content, Identity, Interactive, Location, Media, MediaEncoding, MediaRange, MediaRef,
     OutboundMessage, Part, Receipt, ReceivedRef, Sent, Template, TemplateCall,

@@ -14,6 +14,16 @@ pub struct Identity {
     pub identifier: String,
 }
 
+impl Identity {
+    /// An address in a space.
+    pub fn new(space: impl Into<String>, identifier: impl Into<String>) -> Self {
+        Self {
+            space: space.into(),
+            identifier: identifier.into(),
+        }
+    }
+}
+
 /// What a message says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Content {

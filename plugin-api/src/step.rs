@@ -397,6 +397,21 @@ pub struct Probe {
     pub rate_limit_remaining: Option<i64>,
 }
 
+impl Probe {
+    /// A result with nothing but a state.
+    pub fn new(state: ProbeState) -> Self {
+        Self {
+            state,
+            account: None,
+            display_name: None,
+            address: None,
+            quality: None,
+            detail: None,
+            rate_limit_remaining: None,
+        }
+    }
+}
+
 /// Whether a send of unknown outcome reached the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "lookup", rename_all = "snake_case")]

@@ -1,41 +1,50 @@
-//! `trunkline check`: says whether the configuration could be used, and what it would start.
+//! `trunkline check`: says whether the configuration could be used, and what it would change.
 
 use std::path::Path;
 
-use super::{failure::Failure, output};
-use crate::config::{Config, Environment};
+use super::{admin::Admin, failure::Failure, output, reload, socket};
+use crate::{
+    config::ConfigErrors,
+    gateway::{self, CheckReport},
+};
 
-/// Checks the configuration; findings go to standard error, the plan to standard output.
+/// Checks the configuration with its plugins; findings go to standard error, the plan to standard
+/// output: against the running daemon where one answers, else what a start would bring up.
 pub(super) fn check(file: &Path) -> Result<(), Failure> {
-    let report = examine(file)?;
-    for warning in &report.warnings {
-        output::complain(warning);
+    let checked = actix_web::rt::System::new().block_on(async {
+        let report = gateway::check(file).await?;
+        Ok((report, running_plan(file).await))
+    });
+    let (report, plan) =
+        checked.map_err(|errors: ConfigErrors| Failure::Configuration(errors.to_string()))?;
+    for warning in report.warnings() {
+        output::complain(&format!("warning: {warning}"));
     }
-    output::print(&report.plan.join("\n"))
+    for note in &report.notes {
+        output::complain(&format!("note: {note}"));
+    }
+    match plan {
+        Some(plan) => output::print(&plan),
+        None => output::print(&start_plan(&report)),
+    }
 }
 
-/// What was found in a usable configuration.
-struct Report {
-    /// What works but should be looked at, each with its place.
-    warnings: Vec<String>,
-    /// What a daemon would do with it, one line each.
-    plan: Vec<String>,
+/// What a reload would do to the daemon that runs; none where none answers.
+async fn running_plan(file: &Path) -> Option<String> {
+    let admin = Admin::new(socket::path(file).ok()?).ok()?;
+    reload::planned(&admin).await
 }
 
-/// Reads and checks the configuration of `file`.
-fn examine(file: &Path) -> Result<Report, Failure> {
-    let config = Config::load(file, &Environment::of_process())
-        .map_err(|errors| Failure::Configuration(errors.to_string()))?;
-    let mut plan: Vec<_> = config
+fn start_plan(report: &CheckReport) -> String {
+    let ids: Vec<String> = report
+        .prepared
+        .config
         .channels
         .keys()
         .map(|id| format!("start    {id}"))
         .collect();
-    if plan.is_empty() {
-        plan.push("no channels".to_owned());
+    if ids.is_empty() {
+        return "no channels".into();
     }
-    Ok(Report {
-        warnings: config.warnings.iter().map(ToString::to_string).collect(),
-        plan,
-    })
+    ids.join("\n")
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{
-    admin::{Admin, AdminError},
+    admin::{Admin, AdminError, Query},
     failure::Failure,
     output,
     table::word,
@@ -31,6 +31,13 @@ impl Reload {
             output::print(&sentences(&plan))
         }
     }
+}
+
+/// What a reload would do; none where no daemon answers or it refuses.
+pub(super) async fn planned(admin: &Admin) -> Option<String> {
+    let query = Query::default().with("dry_run", Some(true));
+    let plan = admin.call(&["reload"], &query, None, &[]).await.ok()?;
+    plan.get("summary")?.as_str().map(str::to_owned)
 }
 
 /// A refused configuration is told by its lines, in the words of `trunkline check`.

@@ -1,23 +1,33 @@
-//! `trunkline run`: the daemon in the foreground.
+//! `trunkline run`: the daemon in the foreground, logging to standard output.
 
 use std::{path::Path, process::ExitCode};
 
-use super::failure::Failure;
-use crate::config::{Config, Environment};
+use tracing_subscriber::EnvFilter;
 
-/// Runs the daemon until it is told to stop.
+use super::failure::Failure;
+use crate::{
+    config::{Config, LogFormat},
+    gateway::{self, RunError},
+};
+
+/// Runs the daemon until a signal ends it.
 pub(super) fn run(file: &Path) -> ExitCode {
-    match start(file) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
+    let outcome = actix_web::rt::System::new().block_on(gateway::run(file, init_logs));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(RunError::Config(errors)) => Failure::Configuration(errors.to_string()).report(),
+        Err(error) => Failure::said(error.to_string()).report(),
     }
 }
 
-/// Hands over to the daemon.
-fn start(file: &Path) -> Result<ExitCode, Failure> {
-    Config::load(file, &Environment::of_process())
-        .map_err(|errors| Failure::Configuration(errors.to_string()))?;
-    Err(Failure::said(
-        "this build holds the command line without the daemon",
-    ))
+fn init_logs(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false);
+    // Fails only where logs were set up already, which is as good.
+    let _ = match config.log.format {
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+        LogFormat::Pretty => logs.try_init(),
+    };
 }

@@ -54,7 +54,7 @@ fn check(channel: &Channel, schema: &Value, report: &mut Report<'_>) {
     let section = channel.config.expose();
     match Checker::new(schema) {
         Ok(checker) => {
-            for fault in checker.check(&section) {
+            for fault in checker.check(section) {
                 report.error(&format!("{pointer}{}", fault.pointer), fault.message);
             }
         }
@@ -66,9 +66,9 @@ fn check(channel: &Channel, schema: &Value, report: &mut Report<'_>) {
             ),
         ),
     }
-    for secret in secrets(schema, &section) {
+    for secret in secrets(schema, section) {
         let pointer = format!("{pointer}{secret}");
-        if !report.places.looked_up(&pointer) {
+        if report.places.in_plain_sight(&pointer) {
             report.warn(&pointer, INLINE_SECRET);
         }
     }

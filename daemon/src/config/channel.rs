@@ -51,29 +51,25 @@ impl Channel {
 }
 
 /// The adapter's section with its secrets resolved. Printing it shows only the keys.
-#[derive(Clone, Default, PartialEq)]
-pub struct AdapterSection(Map<String, Value>);
+#[derive(Clone, PartialEq)]
+pub struct AdapterSection(Value);
 
 impl AdapterSection {
     /// Wraps a section.
     pub fn new(section: Map<String, Value>) -> Self {
-        Self(section)
+        Self(Value::Object(section))
     }
 
-    /// The section, secrets included, for opening the adapter.
-    pub fn expose(&self) -> Value {
-        Value::Object(self.0.clone())
-    }
-
-    /// The section, secrets included, for comparing.
-    pub(super) fn keys(&self) -> &Map<String, Value> {
+    /// The section, a JSON object, secrets included.
+    pub fn expose(&self) -> &Value {
         &self.0
     }
 }
 
 impl fmt::Debug for AdapterSection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let masked = self.0.keys().map(|key| (key, format_args!("***")));
+        let keys = self.0.as_object().into_iter().flat_map(Map::keys);
+        let masked = keys.map(|key| (key, format_args!("***")));
         formatter.debug_map().entries(masked).finish()
     }
 }

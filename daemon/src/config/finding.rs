@@ -1,6 +1,10 @@
 //! What is wrong with a configuration, and where.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    path::Path,
+    sync::Arc,
+};
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,12 +79,13 @@ fn lines(findings: &[Finding]) -> String {
 
 /// A JSON pointer as a key path: `/channel/sms/config/from` is `channel.sms.config.from`,
 /// `/webhook_paths/0` is `webhook_paths[0]`.
-pub fn key_path(pointer: &str) -> String {
+pub(super) fn key_path(pointer: &str) -> String {
     let mut path = String::new();
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
-        if !path.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
-            path.push_str(&format!("[{part}]"));
+        let index = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if index && !path.is_empty() {
+            let _ = write!(path, "[{part}]");
             continue;
         }
         if !path.is_empty() {
@@ -90,14 +95,14 @@ pub fn key_path(pointer: &str) -> String {
         if !part.is_empty() && part.chars().all(bare) {
             path.push_str(&part);
         } else {
-            path.push_str(&format!("{part:?}"));
+            let _ = write!(path, "{part:?}");
         }
     }
     path
 }
 
 /// One more step of a JSON pointer.
-pub fn child(pointer: &str, key: &str) -> String {
+pub(super) fn child(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 

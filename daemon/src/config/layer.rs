@@ -82,13 +82,13 @@ impl Reader<'_> {
         match value {
             toml_edit::Value::String(text) => Value::String(text.value().clone()),
             toml_edit::Value::Integer(number) => Value::Number((*number.value()).into()),
-            toml_edit::Value::Float(number) => match Number::from_f64(*number.value()) {
-                Some(number) => Value::Number(number),
-                None => {
+            toml_edit::Value::Float(number) => {
+                let number = Number::from_f64(*number.value());
+                if number.is_none() {
                     self.places.fail(pointer, "must be a finite number".into());
-                    Value::Null
                 }
-            },
+                number.map_or(Value::Null, Value::Number)
+            }
             toml_edit::Value::Boolean(truth) => Value::Bool(*truth.value()),
             toml_edit::Value::Datetime(time) => Value::String(time.value().to_string()),
             toml_edit::Value::Array(array) => self.array(array, pointer),
@@ -166,9 +166,10 @@ impl Places {
         self.marks.contains_key(pointer)
     }
 
-    /// True where the value is a secret that was looked up elsewhere, so not in plain sight.
-    pub(super) fn looked_up(&self, pointer: &str) -> bool {
-        self.marks.get(pointer).is_some_and(|mark| mark.looked_up)
+    /// True where a secret stands in a file of the configuration itself.
+    pub(super) fn in_plain_sight(&self, pointer: &str) -> bool {
+        let mark = self.marks.get(pointer);
+        mark.is_some_and(|mark| !mark.looked_up && matches!(mark.place, Place::File { .. }))
     }
 
     /// True where the value could not be read; [`Places::failures`] says why.

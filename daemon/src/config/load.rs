@@ -52,7 +52,7 @@ impl Config {
         loading.check_layers(&sources);
         let (tree, places) = loading.merge(&root);
         let document = loading.document(tree, &places);
-        loading.finish(document, places, folder)
+        loading.finish(document, &places, folder)
     }
 }
 
@@ -103,7 +103,7 @@ fn read(file: &Path) -> Result<Layer, Finding> {
     let file: Arc<Path> = file.into();
     let text = String::from_utf8(bytes).map_err(|error| {
         let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = readable.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = readable.split(|byte| *byte == b'\n').count();
         Finding {
             place: Place::line(&file, line),
             key: String::new(),
@@ -177,15 +177,16 @@ impl Loading {
     fn document(&mut self, mut tree: Value, places: &Places) -> Document {
         let checker = checker();
         let mut report = Report::new(places);
-        loop {
-            let faults = checker.check(&tree);
+        let mut faults = checker.check(&tree);
+        for fault in &faults {
+            report.error(&fault.pointer, fault.message.clone());
+        }
+        while !faults.is_empty() {
             for fault in &faults {
-                report.error(&fault.pointer, fault.message.clone());
                 prune(&mut tree, &fault.pointer);
             }
-            if faults.is_empty() {
-                break;
-            }
+            // What is missing now is missing because of us.
+            faults = checker.check(&tree);
         }
         let document = serde_json::from_value(tree).unwrap_or_else(|error| {
             // Reached only where a type reads less than its schema accepts.
@@ -200,10 +201,10 @@ impl Loading {
     fn finish(
         mut self,
         document: Document,
-        places: Places,
+        places: &Places,
         folder: &Path,
     ) -> Result<Config, ConfigErrors> {
-        let mut report = Report::new(&places);
+        let mut report = Report::new(places);
         let mut channels = BTreeMap::new();
         for (id, section) in document.channel {
             let tokens = child(&child("/channel", &id), "webhook_token");

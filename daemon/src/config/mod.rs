@@ -16,6 +16,8 @@
 //!
 //! A configuration never changes: a reload loads a new one.
 
+#![forbid(unsafe_code)]
+
 mod adapters;
 mod channel;
 mod document;
@@ -45,7 +47,7 @@ pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, Web
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
 pub use log::{Log, LogFormat};
-pub use plan::ReloadPlan;
+pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
 pub use reference::reference;
@@ -53,6 +55,9 @@ pub use rhythm::{Closed, Coalesce, Delivery, Health, Outbound, Thread};
 pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
 pub use units::{ByteSize, HumanTime};
+
+/// The configuration in force, shared by all who read it as they go; a reload replaces it.
+pub type Settings = Arc<arc_swap::ArcSwap<Config>>;
 
 /// A configuration that has passed every check but those of the adapters.
 #[derive(Debug, Clone)]

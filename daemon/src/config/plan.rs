@@ -104,8 +104,8 @@ fn restarting_keys(old: &Channel, new: &Channel) -> Vec<String> {
         })
     };
     let mut keys = changed(&part(old), &part(new));
-    let sections = (old.config.keys(), new.config.keys());
-    compare(sections.0, sections.1, "/config", &mut keys);
+    let sections = changed(old.config.expose(), new.config.expose());
+    keys.extend(sections.iter().map(|pointer| format!("/config{pointer}")));
     keys.iter().map(|pointer| key_path(pointer)).collect()
 }
 

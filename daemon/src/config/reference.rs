@@ -22,8 +22,8 @@ Durations are written \"500ms\", \"2s\", \"5m\", \"1h 30m\", \"30d\". Sizes are 
 \"512KiB\", \"4MiB\". Relative paths start from the folder of the main file. A reload applies
 every key that is not marked \"needs a restart\".
 
-Any secret may be given as { file = \"/path\" }, { credential = \"name\" } (of systemd) or
-{ env = \"NAME\" }.";
+Any secret may be kept elsewhere: { file = \"/path\" }, { env = \"NAME\" }, or as a credential
+that systemd passes: { credential = \"name\" }.";
 
 const EXAMPLE: &str = "\
 A channel: its id is made of a-z, 0-9 and _, and stays the same for ever. The adapter's keys
@@ -111,7 +111,10 @@ fn example(text: &mut String, channel: &Value) {
 
 /// Appends a comment, its paragraphs wrapped.
 fn comment(text: &mut String, words: &str) {
-    for paragraph in words.split("\n\n") {
+    for (index, paragraph) in words.split("\n\n").enumerate() {
+        if index > 0 {
+            text.push_str("#\n");
+        }
         let mut line = String::from("#");
         for word in paragraph.split_whitespace() {
             if line.len() + 1 + word.len() > WIDTH {

@@ -1,7 +1,7 @@
 //! Checking values against a JSON Schema, and saying in words what is wrong.
 //!
-//! The same code checks the daemon's own sections and those of the adapters. Messages never show
-//! a value: it may be a secret that was put in the wrong place.
+//! The same code checks the daemon's own sections and those of the adapters. Messages show
+//! types and limits but not the value: it may be a secret that was put in the wrong place.
 
 use std::net::SocketAddr;
 
@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     finding::child,
     public_url::PublicUrl,
+    secret,
     units::{ByteSize, HumanTime},
 };
 
@@ -235,10 +236,12 @@ fn wrong_type(wanted: &[&str], value: &Value) -> String {
     };
     let mut wanted = wanted.to_vec();
     wanted.dedup();
-    let hint = if wanted == ["a string"] && (value.is_number() || value.is_boolean()) {
-        ": put it in double quotes"
-    } else {
-        ""
+    let hint = match value {
+        Value::Number(_) | Value::Bool(_) if wanted == ["a string"] => ": put it in double quotes",
+        Value::Object(table) if wanted.contains(&"a string") && secret::is_meant(table) => {
+            ": a secret kept elsewhere is { file = ... }, { env = ... } or { credential = ... }"
+        }
+        _ => "",
     };
     format!("must be {}, is {is}{hint}", wanted.join(" or "))
 }

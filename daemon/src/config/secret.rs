@@ -136,12 +136,13 @@ impl Search<'_> {
     }
 
     fn file(&mut self, pointer: &str, file: &Path) -> Result<String, String> {
+        let name = file.display().to_string();
         let (secret, mode) =
-            read(file).map_err(|error| format!("secret file {file:?}: {error}"))?;
+            read(file).map_err(|error| format!("secret file {name:?}: {error}"))?;
         if mode & 0o007 != 0 {
             self.remarks.push(Remark {
                 pointer: pointer.to_owned(),
-                message: format!("secret file {file:?} is open to everyone: chmod o= it"),
+                message: format!("secret file {name:?} is open to everyone: chmod o= it"),
             });
         }
         Ok(secret)
@@ -173,6 +174,16 @@ fn reference(table: &Map<String, Value>) -> Option<Result<Reference, String>> {
         "credential" => Reference::Credential(value.clone()),
         _ => Reference::Sealed,
     }))
+}
+
+/// True where a table looks like a reference with its one key misspelt.
+pub(super) fn is_meant(table: &Map<String, Value>) -> bool {
+    let near = |key: &str| {
+        KINDS
+            .iter()
+            .any(|kind| strsim::damerau_levenshtein(key, kind) <= 2)
+    };
+    table.len() == 1 && table.keys().all(|key| near(key))
 }
 
 /// A secret file's text without its last line break, and the file's mode.

@@ -20,6 +20,7 @@ pub struct Store {
     pub cache_bytes: u64,
     /// Time between two snapshots; the log before the second newest one is deleted.
     #[serde(with = "HumanTime")]
+    #[schemars(extend("x-restart" = true))]
     pub snapshot_interval: Duration,
 }
 

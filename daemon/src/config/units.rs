@@ -31,16 +31,15 @@ impl HumanTime {
     /// Writes a duration in the largest unit that holds it exactly.
     pub fn format(duration: Duration) -> String {
         let ms = duration.as_millis();
-        let units = [
-            (86_400_000, "d"),
-            (3_600_000, "h"),
-            (60_000, "m"),
-            (1000, "s"),
-        ];
-        match units.iter().find(|(size, _)| ms.is_multiple_of(*size)) {
-            Some((size, unit)) => format!("{}{unit}", ms / size),
-            None => format!("{ms}ms"),
-        }
+        let (size, unit) = match ms {
+            // One day is better known as 24 hours.
+            86_400_001.. if ms.is_multiple_of(86_400_000) => (86_400_000, "d"),
+            _ if ms.is_multiple_of(3_600_000) => (3_600_000, "h"),
+            _ if ms.is_multiple_of(60_000) => (60_000, "m"),
+            _ if ms.is_multiple_of(1000) => (1000, "s"),
+            _ => (1, "ms"),
+        };
+        format!("{}{unit}", ms / size)
     }
 
     /// For `serde(with)`.

@@ -17,7 +17,7 @@ impl Store {
             let known = tx.scan(&keys::kind(OrgId::SYSTEM, b'l'), usize::MAX)?.len();
             let number = u32::try_from(known + 1)
                 .map_err(|_| StoreError::unreadable(&key, "more organizations than numbers"))?;
-            tx.insert(&key, &number.to_be_bytes())?;
+            tx.insert(&key, &number.to_be_bytes());
             Ok::<_, StoreError>(OrgId(number))
         })?;
         let (org, _) = pending.await?;
@@ -28,7 +28,10 @@ impl Store {
     /// The organizations that were ever configured, by slug.
     pub fn organizations(&self) -> Vec<(String, OrgId)> {
         let known = self.organizations.read();
-        known.iter().map(|(slug, org)| (slug.clone(), *org)).collect()
+        known
+            .iter()
+            .map(|(slug, org)| (slug.clone(), *org))
+            .collect()
     }
 
     /// The slug of an organization.
@@ -41,7 +44,9 @@ impl Store {
     /// Stores a token.
     pub async fn save_token(&self, token: &ApiToken) -> Result<(), StoreError> {
         let key = keys::token(token.id);
-        let pending = self.engine.transact(|tx| tx.put(&key, &codec::encode(token)))?;
+        let pending = self
+            .engine
+            .transact(|tx| tx.put(&key, &codec::encode(token)))?;
         pending.await?;
         self.tokens.write().insert(token.hash, token.clone());
         Ok(())
@@ -50,13 +55,7 @@ impl Store {
     /// Revokes a token. False where there was none.
     pub async fn revoke_token(&self, id: TokenId) -> Result<bool, StoreError> {
         let key = keys::token(id);
-        let pending = self.engine.transact(|tx| {
-            let known = tx.get(&key)?.is_some();
-            if known {
-                tx.delete(&key)?;
-            }
-            Ok::<_, StoreError>(known)
-        })?;
+        let pending = self.engine.transact(|tx| tx.delete(&key))?;
         self.tokens.write().retain(|_, token| token.id != id);
         Ok(pending.await?.0)
     }
@@ -81,7 +80,9 @@ impl Store {
         toggle: Toggle,
     ) -> Result<(), StoreError> {
         let key = keys::toggle(org, channel);
-        let pending = self.engine.transact(|tx| tx.put(&key, &codec::encode(&toggle)))?;
+        let pending = self
+            .engine
+            .transact(|tx| tx.put(&key, &codec::encode(&toggle)))?;
         pending.await?;
         Ok(())
     }
@@ -108,7 +109,7 @@ impl Store {
                 ThreadUpdate::Release => thread.needs_human = false,
                 ThreadUpdate::Close => thread.state = ThreadState::Closed,
             }
-            tx.replace(&key, &codec::encode(&thread))?;
+            tx.replace(&key, &codec::encode(&thread));
             Ok::<_, StoreError>(Some(thread))
         })?;
         Ok(pending.await?.0)

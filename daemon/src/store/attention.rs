@@ -94,7 +94,12 @@ impl Store {
         &self,
         org: OrgId,
         id: MessageId,
-        plan: impl FnOnce(&mut Transaction<'_>, &mut OutboxItem, &mut Message, i64) -> Result<(), StoreError>,
+        plan: impl FnOnce(
+            &mut Transaction<'_>,
+            &mut OutboxItem,
+            &mut Message,
+            i64,
+        ) -> Result<(), StoreError>,
     ) -> Result<Decision, StoreError> {
         let now = self.now();
         let pending = self.engine.transact(|tx| {
@@ -108,7 +113,7 @@ impl Store {
             }
             plan(tx, &mut item, &mut message, now)?;
             reports::note_status(tx, org, &message);
-            records::save_message(tx, org, &message)?;
+            records::save_message(tx, org, &message);
             Ok::<_, StoreError>(Decision::Done)
         })?;
         Ok(pending.await?.0)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::StoreError;
+use super::engine::{Follower, Position, StoreError};
 use crate::model::{ChannelId, EventId, MessageId, Millis, OrgId, Status, ThreadId};
 
 /// The kind under which the engine files these changes.
@@ -74,5 +74,34 @@ impl Change {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         rmp_serde::from_slice(bytes)
             .map_err(|error| StoreError::unreadable(b"change", &error.to_string()))
+    }
+}
+
+/// What one step of following brings.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The position reached.
+    pub position: Position,
+    /// What was committed up to there, in order.
+    pub changes: Vec<Change>,
+}
+
+/// Follows the order of committed changes.
+pub struct Changes(pub(super) Follower);
+
+impl Changes {
+    /// Waits for the next changes. May be dropped while waiting; nothing is lost by that.
+    pub async fn next(&mut self) -> Result<Changed, StoreError> {
+        let batch = self.0.next().await?;
+        let changes = batch
+            .changes
+            .iter()
+            .filter(|change| change.kind == KIND)
+            .map(|change| Change::decode(&change.data))
+            .collect::<Result<_, _>>()?;
+        Ok(Changed {
+            position: batch.position,
+            changes,
+        })
     }
 }

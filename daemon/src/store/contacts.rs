@@ -24,7 +24,9 @@ pub(crate) fn find_or_create(
         None => None,
     };
     match open {
-        Some(thread) if thread.state == ThreadState::Open => Ok(conversation(known.contact, thread)),
+        Some(thread) if thread.state == ThreadState::Open => {
+            Ok(conversation(known.contact, thread))
+        }
         Some(mut thread) if peer.policy == ClosedPolicy::Reopen => {
             thread.state = ThreadState::Open;
             Ok(conversation(known.contact, thread))
@@ -64,12 +66,15 @@ fn create(
         thread: Some(thread.id),
         ..contact
     };
-    tx.insert(&keys::contact(peer.org, contact.id), &codec::encode(&contact))?;
+    tx.insert(
+        &keys::contact(peer.org, contact.id),
+        &codec::encode(&contact),
+    );
     let record = IdentityRecord {
         contact: contact.id,
         thread: contact.thread,
     };
-    tx.insert(identity_key, &codec::encode(&record))?;
+    tx.insert(identity_key, &codec::encode(&record));
     Ok(Conversation {
         contact: contact.id,
         thread,
@@ -103,7 +108,7 @@ fn renew(
     for known in &contact.identities {
         tx.put(&keys::identity(peer.org, &known.identity), &record)?;
     }
-    tx.replace(&key, &codec::encode(&contact))?;
+    tx.replace(&key, &codec::encode(&contact));
     Ok(Conversation {
         contact: id,
         thread,
@@ -127,7 +132,7 @@ fn new_thread(
         created_at_ms: peer.now_ms,
         updated_at_ms: peer.now_ms,
     };
-    tx.insert(&keys::thread(peer.org, thread.id), &codec::encode(&thread))?;
-    tx.insert(&keys::contact_thread(peer.org, contact, thread.id), &[])?;
+    tx.insert(&keys::thread(peer.org, thread.id), &codec::encode(&thread));
+    tx.insert(&keys::contact_thread(peer.org, contact, thread.id), &[]);
     Ok(thread)
 }

@@ -1,11 +1,6 @@
 //! Webhook events: listed, read for a replay, and ended after their retention time.
 
-use super::{
-    Page, Store, codec,
-    engine::StoreError,
-    keys,
-    records::load,
-};
+use super::{Page, Store, codec, engine::StoreError, keys, records::load};
 use crate::model::{ChannelId, EventId, Millis, OrgId, Outcome, WebhookEvent};
 
 /// Rejected webhooks listed for one channel at most; the oldest makes room.
@@ -20,7 +15,10 @@ impl Store {
         let slot = self.rejected.next_slot(&record.channel, REJECTED_MAX);
         let key = keys::rejected(org, &record.channel, slot);
         // Dropping the handle does not take the commit back.
-        drop(self.engine.transact(|tx| tx.put(&key, &codec::encode(record)))?);
+        drop(
+            self.engine
+                .transact(|tx| tx.put(&key, &codec::encode(record)))?,
+        );
         Ok(())
     }
 
@@ -69,7 +67,10 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<WebhookEvent>, StoreError> {
         let mut events = Vec::new();
-        for entry in self.scan_prefix(&keys::pending_of(org, channel), None, false).take(limit) {
+        for entry in self
+            .scan_prefix(&keys::pending_of(org, channel), None, false)
+            .take(limit)
+        {
             let (key, _) = entry?;
             let id = EventId::from_bytes(keys::trailing_id(&key).unwrap_or_default());
             events.extend(self.webhook_event(org, channel, id)?);
@@ -113,9 +114,7 @@ impl Store {
                 tx.delete(&key)?;
                 for external_id in &record.external_ids {
                     let mark = keys::external(org, channel, external_id);
-                    if tx.get(&mark)?.is_some() {
-                        tx.delete(&mark)?;
-                    }
+                    tx.delete(&mark)?;
                 }
             }
             Ok::<_, StoreError>(ended)
@@ -138,7 +137,7 @@ impl Store {
             if let Some(mut record) = load::<WebhookEvent>(tx, &key)? {
                 record.outcome = outcome;
                 record.reason = reason;
-                tx.replace(&key, &codec::encode(&record))?;
+                tx.replace(&key, &codec::encode(&record));
             }
             Ok::<_, StoreError>(())
         })?;

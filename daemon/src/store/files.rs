@@ -49,7 +49,10 @@ impl BodyFiles {
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let is_name = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_name {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a body"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not the name of a body",
+            ));
         }
         let body = fs::read(self.folder.join(&name[..2]).join(name))?;
         if HEXLOWER.encode(&Sha256::digest(&body)) != name {

@@ -95,7 +95,10 @@ impl Store {
         Ok(result)
     }
 
-    #[expect(clippy::type_complexity, reason = "a result and what to note once it is durable")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "a result and what to note once it is durable"
+    )]
     fn plan_inbound(
         &self,
         tx: &mut Transaction<'_>,
@@ -152,8 +155,14 @@ impl Store {
         match routed.event {
             Event::Message(message) => self.plan_message(tx, &channel, message, policy, at_ms),
             Event::Status(report) => {
-                let applied =
-                    reports::apply(tx, channel.org, &channel.id, report, Source::Callback, at_ms)?;
+                let applied = reports::apply(
+                    tx,
+                    channel.org,
+                    &channel.id,
+                    report,
+                    Source::Callback,
+                    at_ms,
+                )?;
                 Ok(match applied {
                     Applied::Repeated => Effect::Duplicate,
                     Applied::Changed | Applied::Noted | Applied::Waiting => Effect::Kept,
@@ -210,7 +219,7 @@ impl Store {
             created_at_ms: at_ms,
             provider_at_ms: inbound.sent_at_ms,
         };
-        records::append_message(tx, channel.org, &mut conversation.thread, &mut message)?;
+        records::append_message(tx, channel.org, &mut conversation.thread, &mut message);
         records::note(
             tx,
             &Change::Received {
@@ -245,15 +254,13 @@ fn write_event(
     let key = keys::event(org, &record.channel, record.id);
     let mark = keys::pending(org, &record.channel, record.id);
     if is_replay {
-        tx.replace(&key, &codec::encode(record))?;
-        if tx.get(&mark)?.is_some() {
-            tx.delete(&mark)?;
-        }
+        tx.replace(&key, &codec::encode(record));
+        tx.delete(&mark)?;
         return Ok(());
     }
-    tx.insert(&key, &codec::encode(record))?;
+    tx.insert(&key, &codec::encode(record));
     if record.outcome == Outcome::Pending {
-        tx.insert(&mark, &[])?;
+        tx.insert(&mark, &[]);
         records::note(
             tx,
             &Change::Pending {

@@ -38,7 +38,12 @@ impl Inbox {
     }
 
     /// Up to `limit` threads, newest activity first, those after `before` in that order.
-    pub(crate) fn newest(&self, org: OrgId, before: Option<ThreadId>, limit: usize) -> Vec<ThreadId> {
+    pub(crate) fn newest(
+        &self,
+        org: OrgId,
+        before: Option<ThreadId>,
+        limit: usize,
+    ) -> Vec<ThreadId> {
         let organizations = self.organizations.read();
         let Some(order) = organizations.get(&org) else {
             return Vec::new();

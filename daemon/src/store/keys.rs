@@ -14,6 +14,7 @@
 //! | `q` | channel, contact, message id | nothing: what waits for that contact, in order |
 //! | `d` | channel, lane, due time, message id | nothing: what may be leased |
 //! | `b` | channel, message id | nothing: what is leased |
+//! | `a` | channel, message id | nothing: sent, and no final report yet |
 //! | `s` | state, message id | nothing: items that want attention |
 //! | `k` | hash of an idempotency key | hash of the request, message id |
 //! | `w` | channel, provider's id | reports that came before their message was known |
@@ -174,6 +175,15 @@ pub(crate) fn leases(org: OrgId, channel: &ChannelId) -> Vec<u8> {
 
 pub(crate) fn lease(org: OrgId, channel: &ChannelId, id: MessageId) -> Vec<u8> {
     Key::new(org, b'b').channel(channel).bytes(id.as_bytes()).0
+}
+
+/// Everything sent on a channel that has no final report yet.
+pub(crate) fn awaiting_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'a').channel(channel).0
+}
+
+pub(crate) fn awaiting(org: OrgId, channel: &ChannelId, id: MessageId) -> Vec<u8> {
+    Key::new(org, b'a').channel(channel).bytes(id.as_bytes()).0
 }
 
 pub(crate) fn attention_of(org: OrgId, state: &str) -> Vec<u8> {

@@ -22,29 +22,24 @@ mod reports;
 mod turns;
 mod views;
 
-use std::{
-    collections::HashMap,
-    ops::Bound,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, ops::Bound, path::Path, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
 
-use self::{clock::Clock, inbox::Inbox};
 pub use self::{
     access::ThreadUpdate,
     attention::Decision,
-    changes::Change,
+    changes::{Change, Changed, Changes},
     engine::{Engine, EngineOptions, OpenError, OpenReport, Position, StoreError},
-    files::BodyFiles,
+    files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
     outbox::{Accepted, Attempt, Idempotency, NewOutbound},
     records::ClosedPolicy,
     reports::Applied,
     turns::NewTurn,
 };
+use self::{clock::Clock, inbox::Inbox};
 use crate::model::{ApiToken, ChannelId, Millis, OrgId, Thread};
 
 /// Name under which the clock is saved.
@@ -159,9 +154,21 @@ impl Store {
         Ok(())
     }
 
+    /// Follows committed changes from a position on; what is behind it is kept until the consumer
+    /// moves on.
+    pub fn changes(&self, consumer: &str, from: Position) -> Changes {
+        self.engine.retain(consumer, from);
+        Changes(self.engine.follow(from))
+    }
+
     /// The engine below, for following changes, statistics and closing.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Commits handed over and not yet durable.
+    pub fn queue_depth(&self) -> u64 {
+        u64::try_from(self.engine.stats().queued).unwrap_or(u64::MAX)
     }
 
     /// The folder of large bodies.
@@ -207,12 +214,24 @@ impl Store {
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
         let edge = from.map(|id| [prefix, &id].concat());
         let bounds = match (edge, reverse) {
-            (None, _) => (Bound::Included(prefix.to_vec()), engine::prefix_end(prefix)),
-            (Some(edge), false) => (Bound::Excluded(edge), engine::prefix_end(prefix)),
+            (None, _) => (Bound::Included(prefix.to_vec()), prefix_end(prefix)),
+            (Some(edge), false) => (Bound::Excluded(edge), prefix_end(prefix)),
             (Some(edge), true) => (Bound::Included(prefix.to_vec()), Bound::Excluded(edge)),
         };
         self.engine.scan(bounds, reverse)
     }
+}
+
+/// Where the keys with a prefix end.
+fn prefix_end(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Bound::Excluded(end);
+        }
+    }
+    Bound::Unbounded
 }
 
 /// The place in each channel's ring of rejected webhooks. It begins anew with the daemon: the ring
@@ -228,4 +247,3 @@ impl RejectedSlots {
         *place
     }
 }
-

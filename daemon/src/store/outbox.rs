@@ -139,8 +139,9 @@ impl Store {
         let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
         let idempotency = new.idempotency.clone();
         let (priority, due_ms) = (new.priority, new.send_at_ms.unwrap_or(now).max(now));
-        let mut message = self.queued_message(new, conversation.contact, conversation.thread.id, now);
-        records::append_message(tx, org, &mut conversation.thread, &mut message)?;
+        let mut message =
+            self.queued_message(new, conversation.contact, conversation.thread.id, now);
+        records::append_message(tx, org, &mut conversation.thread, &mut message);
         let item = OutboxItem {
             message: message.id,
             channel: message.channel.clone(),
@@ -159,7 +160,10 @@ impl Store {
                 request: idempotency.request,
                 message: message.id,
             };
-            tx.insert(&keys::idempotency(org, &idempotency.key), &codec::encode(&record))?;
+            tx.insert(
+                &keys::idempotency(org, &idempotency.key),
+                &codec::encode(&record),
+            );
         }
         records::note(
             tx,
@@ -232,12 +236,30 @@ impl Store {
         Ok(pending.await?.0)
     }
 
+    /// When the next item of a channel is due; none where nothing waits.
+    pub fn next_due(&self, org: OrgId, channel: &ChannelId) -> Result<Option<Millis>, StoreError> {
+        let mut next: Option<Millis> = None;
+        for lane in 0..=1 {
+            let prefix = keys::due_lane(org, channel, lane);
+            if let Some(entry) = self.scan_prefix(&prefix, None, false).next() {
+                let due = queue::due_of(&prefix, &entry?.0);
+                next = Some(next.map_or(due, |known| known.min(due)));
+            }
+        }
+        Ok(next)
+    }
+
     /// Saves the adapter's cursor; call before performing the request that goes with it.
-    pub async fn save_cursor(&self, org: OrgId, id: MessageId, cursor: &Value) -> Result<(), StoreError> {
+    pub async fn save_cursor(
+        &self,
+        org: OrgId,
+        id: MessageId,
+        cursor: &Value,
+    ) -> Result<(), StoreError> {
         let pending = self.engine.transact(|tx| {
             if let Some(mut item) = queue::item(tx, org, id)? {
                 item.cursor = cursor.clone();
-                queue::save(tx, org, &item)?;
+                queue::save(tx, org, &item);
             }
             Ok::<_, StoreError>(())
         })?;
@@ -253,7 +275,9 @@ impl Store {
         attempt: Attempt,
     ) -> Result<Status, StoreError> {
         let now = self.now();
-        let pending = self.engine.transact(|tx| plan_finish(tx, org, id, attempt, now))?;
+        let pending = self
+            .engine
+            .transact(|tx| plan_finish(tx, org, id, attempt, now))?;
         Ok(pending.await?.0)
     }
 
@@ -304,23 +328,46 @@ fn plan_finish(
                 ..report(Status::Sent, Source::Receipt, now)
             });
             reports::apply_waiting(tx, org, &mut message)?;
+            if !message.status.is_final() {
+                tx.put(&keys::awaiting(org, &message.channel, message.id), [])?;
+            }
         }
-        Attempt::Later { error, due_ms, counts } => {
+        Attempt::Later {
+            error,
+            due_ms,
+            counts,
+        } => {
             item.attempts -= u32::from(!counts).min(item.attempts);
             item.error = Some(error);
             queue::reschedule(tx, org, &mut item, OutboxState::Retrying, due_ms)?;
         }
         Attempt::Failed(error) => {
-            give_up(tx, org, &mut item, &mut message, error, OutboxState::Dead, now)?;
+            give_up(
+                tx,
+                org,
+                &mut item,
+                &mut message,
+                error,
+                OutboxState::Dead,
+                now,
+            )?;
         }
         Attempt::Uncertain(error) => {
-            give_up(tx, org, &mut item, &mut message, error, OutboxState::Uncertain, now)?;
+            give_up(
+                tx,
+                org,
+                &mut item,
+                &mut message,
+                error,
+                OutboxState::Uncertain,
+                now,
+            )?;
         }
     }
     if message.status != before {
         reports::note_status(tx, org, &message);
     }
-    records::save_message(tx, org, &message)?;
+    records::save_message(tx, org, &message);
     Ok(message.status)
 }
 

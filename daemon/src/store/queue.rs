@@ -25,16 +25,27 @@ pub(crate) fn item(
 }
 
 /// Puts a new item in line behind everything that waits for the same contact.
-pub(crate) fn enqueue(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
-    tx.insert(&keys::outbox(org, item.message), &codec::encode(item))?;
+pub(crate) fn enqueue(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &OutboxItem,
+) -> Result<(), StoreError> {
+    tx.insert(&keys::outbox(org, item.message), &codec::encode(item));
     join_line(tx, org, item)
 }
 
 /// Puts a stored item in line; it is made due at once where it is the first.
-pub(crate) fn join_line(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
+pub(crate) fn join_line(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &OutboxItem,
+) -> Result<(), StoreError> {
     let line = keys::queue_of(org, &item.channel, item.contact);
     let is_first = tx.scan(&line, 1)?.is_empty();
-    tx.put(&keys::queue(org, &item.channel, item.contact, item.message), &[])?;
+    tx.put(
+        &keys::queue(org, &item.channel, item.contact, item.message),
+        &[],
+    )?;
     if is_first {
         make_due(tx, org, item)?;
     }
@@ -54,9 +65,7 @@ pub(crate) fn leave_line(
 ) -> Result<(), StoreError> {
     unschedule(tx, org, gone)?;
     let place = keys::queue(org, &gone.channel, gone.contact, gone.message);
-    if tx.get(&place)?.is_some() {
-        tx.delete(&place)?;
-    }
+    tx.delete(&place)?;
     let line = keys::queue_of(org, &gone.channel, gone.contact);
     let Some((key, _)) = tx.scan(&line, 1)?.into_iter().next() else {
         return Ok(());
@@ -75,25 +84,28 @@ fn unschedule(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result
     let due = keys::due(org, &item.channel, item.priority, item.due_ms, item.message);
     let lease = keys::lease(org, &item.channel, item.message);
     for key in [due, lease] {
-        if tx.get(&key)?.is_some() {
-            tx.delete(&key)?;
-        }
+        tx.delete(&key)?;
     }
     Ok(())
 }
 
 /// Leases an item: from due to leased, one attempt begun.
-pub(crate) fn lease(tx: &mut Transaction<'_>, org: OrgId, item: &mut OutboxItem) -> Result<(), StoreError> {
+pub(crate) fn lease(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &mut OutboxItem,
+) -> Result<(), StoreError> {
     unschedule(tx, org, item)?;
     item.state = OutboxState::Leased;
     item.attempts += 1;
     tx.put(&keys::lease(org, &item.channel, item.message), &[])?;
-    save(tx, org, item)
+    save(tx, org, item);
+    Ok(())
 }
 
 /// Writes an item back.
-pub(crate) fn save(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
-    tx.replace(&keys::outbox(org, item.message), &codec::encode(item))
+pub(crate) fn save(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) {
+    tx.replace(&keys::outbox(org, item.message), codec::encode(item));
 }
 
 /// Changes what an item waits for, keeping the lists of items that want attention.
@@ -108,10 +120,15 @@ pub(crate) fn set_state(
     if wants_attention(state) {
         tx.put(&keys::attention(org, state.as_str(), item.message), &[])?;
     }
-    save(tx, org, item)
+    save(tx, org, item);
+    Ok(())
 }
 
-fn drop_attention(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
+fn drop_attention(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &OutboxItem,
+) -> Result<(), StoreError> {
     for state in [
         OutboxState::Retrying,
         OutboxState::Held,
@@ -119,9 +136,7 @@ fn drop_attention(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Re
         OutboxState::Dead,
     ] {
         let key = keys::attention(org, state.as_str(), item.message);
-        if tx.get(&key)?.is_some() {
-            tx.delete(&key)?;
-        }
+        tx.delete(&key)?;
     }
     Ok(())
 }
@@ -145,10 +160,15 @@ pub(crate) fn reschedule(
 }
 
 /// Removes an item for good.
-pub(crate) fn remove(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
+pub(crate) fn remove(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &OutboxItem,
+) -> Result<(), StoreError> {
     leave_line(tx, org, item)?;
     drop_attention(tx, org, item)?;
-    tx.delete(&keys::outbox(org, item.message))
+    tx.delete(&keys::outbox(org, item.message))?;
+    Ok(())
 }
 
 /// After a report: an item whose message proved to be with the provider is done, one whose
@@ -187,11 +207,7 @@ pub(crate) fn due_ids(
     for lane in 0..=1 {
         let prefix = keys::due_lane(org, channel, lane);
         for (key, _) in tx.scan(&prefix, limit.saturating_sub(ids.len()))? {
-            let due: Option<[u8; 8]> = key
-                .get(prefix.len()..prefix.len() + 8)
-                .and_then(|bytes| bytes.try_into().ok());
-            let due = due.map_or(0, u64::from_be_bytes);
-            if Millis::try_from(due).unwrap_or(Millis::MAX) > now_ms {
+            if due_of(&prefix, &key) > now_ms {
                 break;
             }
             ids.extend(keys::trailing_id(&key).map(MessageId::from_bytes));
@@ -200,3 +216,11 @@ pub(crate) fn due_ids(
     Ok(ids)
 }
 
+/// The time in a due key behind its lane's prefix.
+pub(crate) fn due_of(prefix: &[u8], key: &[u8]) -> Millis {
+    let bytes: Option<[u8; 8]> = key
+        .get(prefix.len()..prefix.len() + 8)
+        .and_then(|bytes| bytes.try_into().ok());
+    let due = bytes.map_or(0, u64::from_be_bytes);
+    Millis::try_from(due).unwrap_or(Millis::MAX)
+}

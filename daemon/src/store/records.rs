@@ -9,7 +9,7 @@ use super::{
     engine::{StoreError, Transaction},
     keys,
 };
-use crate::model::{ChannelId, Contact, ContactId, Message, MessageId, Millis, OrgId, Thread, ThreadId};
+use crate::model::{ChannelId, ContactId, Message, MessageId, Millis, OrgId, Thread, ThreadId};
 
 /// Where a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,15 +86,16 @@ pub(crate) fn message_at(
     place: Place,
 ) -> Result<Message, StoreError> {
     let key = keys::message(org, place.thread, place.seq);
-    load(tx, &key)?.ok_or_else(|| StoreError::unreadable(&key, "a locator points here, but nothing is"))
+    load(tx, &key)?
+        .ok_or_else(|| StoreError::unreadable(&key, "a locator points here, but nothing is"))
 }
 
 /// Writes a changed message back.
-pub(crate) fn save_message(tx: &mut Transaction<'_>, org: OrgId, message: &Message) -> Result<(), StoreError> {
+pub(crate) fn save_message(tx: &mut Transaction<'_>, org: OrgId, message: &Message) {
     tx.replace(
-        &keys::message(org, message.thread, message.seq),
-        &codec::encode(message),
-    )
+        keys::message(org, message.thread, message.seq),
+        codec::encode(message),
+    );
 }
 
 /// Stores a new message with its locators at the end of its thread.
@@ -103,7 +104,7 @@ pub(crate) fn append_message(
     org: OrgId,
     thread: &mut Thread,
     message: &mut Message,
-) -> Result<(), StoreError> {
+) {
     thread.last_seq += 1;
     thread.last_channel = message.channel.clone();
     thread.updated_at_ms = message.created_at_ms;
@@ -113,12 +114,15 @@ pub(crate) fn append_message(
         thread: thread.id,
         seq: message.seq,
     });
-    tx.insert(&keys::message(org, thread.id, message.seq), &codec::encode(message))?;
-    tx.insert(&keys::locator(org, message.id), &place)?;
+    tx.insert(
+        &keys::message(org, thread.id, message.seq),
+        &codec::encode(message),
+    );
+    tx.insert(&keys::locator(org, message.id), &place);
     if let Some(external_id) = &message.external_id {
-        tx.insert(&keys::external(org, &message.channel, external_id), &place)?;
+        tx.insert(&keys::external(org, &message.channel, external_id), &place);
     }
-    tx.replace(&keys::thread(org, thread.id), &codec::encode(thread))
+    tx.replace(&keys::thread(org, thread.id), codec::encode(thread));
 }
 
 /// What a closed thread does when a message comes.
@@ -128,6 +132,15 @@ pub enum ClosedPolicy {
     Reopen,
     /// Another begins.
     New,
+}
+
+impl From<crate::config::Closed> for ClosedPolicy {
+    fn from(policy: crate::config::Closed) -> Self {
+        match policy {
+            crate::config::Closed::Reopen => Self::Reopen,
+            crate::config::Closed::New => Self::New,
+        }
+    }
 }
 
 /// A contact's open thread, found or created.

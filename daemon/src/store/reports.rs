@@ -11,9 +11,7 @@ use super::{
     keys, queue,
     records::{self, Place, load},
 };
-use crate::model::{
-    ChannelId, Failure, Message, MessageId, Millis, OrgId, Report, Source, Status,
-};
+use crate::model::{ChannelId, Failure, Message, MessageId, Millis, OrgId, Report, Source, Status};
 
 /// Reports kept for a message that is not known yet.
 const WAITING_MAX: usize = 32;
@@ -57,6 +55,32 @@ impl Store {
         pending.await?;
         Ok(())
     }
+
+    /// Messages of a channel accepted since `since_ms` that the provider has and that have no final
+    /// report yet, oldest first. Older ones are no longer asked about.
+    pub async fn awaiting_reports(
+        &self,
+        org: OrgId,
+        channel: &ChannelId,
+        since_ms: Millis,
+        limit: usize,
+    ) -> Result<Vec<Message>, StoreError> {
+        let prefix = keys::awaiting_of(org, channel);
+        let pending = self.engine.transact(|tx| {
+            let mut messages = Vec::new();
+            for (key, _) in tx.scan(&prefix, limit)? {
+                let id = MessageId::from_bytes(keys::trailing_id(&key).unwrap_or_default());
+                match by_id(tx, org, id)? {
+                    Some(message) if message.created_at_ms >= since_ms => messages.push(message),
+                    _ => {
+                        tx.delete(&key)?;
+                    }
+                }
+            }
+            Ok::<_, StoreError>(messages)
+        })?;
+        Ok(pending.await?.0)
+    }
 }
 
 /// Applies one report, or lets it wait for its message.
@@ -71,7 +95,7 @@ pub(crate) fn apply(
     match find(tx, org, channel, &report)? {
         Some(mut message) => {
             let applied = apply_to(tx, org, &mut message, report, source, now_ms)?;
-            records::save_message(tx, org, &message)?;
+            records::save_message(tx, org, &message);
             Ok(applied)
         }
         None => wait(tx, org, channel, report, source, now_ms),
@@ -119,6 +143,9 @@ pub(crate) fn apply_to(
     });
     if changed {
         note_status(tx, org, message);
+        if message.status.is_final() {
+            tx.delete(&keys::awaiting(org, &message.channel, message.id))?;
+        }
         queue::settle(tx, org, message)?;
     }
     Ok(match (changed, message.history.len() > entries) {
@@ -168,7 +195,8 @@ fn wait(
 ) -> Result<Applied, StoreError> {
     let key = keys::waiting(org, channel, &report.external_id);
     let mut waiting: Vec<Waiting> = load(tx, &key)?.unwrap_or_default();
-    let same = |known: &Waiting| known.report.status == report.status && known.report.code == report.code;
+    let same =
+        |known: &Waiting| known.report.status == report.status && known.report.code == report.code;
     if waiting.iter().any(same) {
         return Ok(Applied::Repeated);
     }
@@ -196,10 +224,16 @@ pub(crate) fn apply_waiting(
     let Some(waiting) = load::<Vec<Waiting>>(tx, &key)? else {
         return Ok(());
     };
-    for Waiting { report, source, at_ms } in waiting {
+    for Waiting {
+        report,
+        source,
+        at_ms,
+    } in waiting
+    {
         apply_to(tx, org, message, report, source, at_ms)?;
     }
-    tx.delete(&key)
+    tx.delete(&key)?;
+    Ok(())
 }
 
 /// The message with this id.

@@ -35,7 +35,7 @@ impl Store {
                 if tx.get(&key)?.is_some() {
                     continue;
                 }
-                tx.insert(&key, &codec::encode(&turn.record))?;
+                tx.insert(&key, &codec::encode(&turn.record));
                 let change = Change::Turn {
                     org: turn.org,
                     thread: turn.record.thread,

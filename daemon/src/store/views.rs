@@ -1,6 +1,8 @@
 //! What is read for people and programs: contacts, timelines, threads, messages.
 
-use super::{Page, Store, codec, engine::StoreError, keys, records::IdentityRecord, records::read_place};
+use super::{
+    Page, Store, codec, engine::StoreError, keys, records::IdentityRecord, records::read_place,
+};
 use crate::model::{Contact, ContactId, Message, MessageId, OrgId, Thread, ThreadId, TurnRecord};
 
 impl Store {
@@ -14,7 +16,12 @@ impl Store {
         self.message_in(org, place.thread, place.seq)
     }
 
-    fn message_in(&self, org: OrgId, thread: ThreadId, seq: u64) -> Result<Option<Message>, StoreError> {
+    fn message_in(
+        &self,
+        org: OrgId,
+        thread: ThreadId,
+        seq: u64,
+    ) -> Result<Option<Message>, StoreError> {
         self.record(&keys::message(org, thread, seq))
     }
 
@@ -125,7 +132,9 @@ impl Store {
         thread: ThreadId,
         before: Option<MessageId>,
     ) -> Result<u64, StoreError> {
-        let last = self.thread(org, thread)?.map_or(0, |thread| thread.last_seq);
+        let last = self
+            .thread(org, thread)?
+            .map_or(0, |thread| thread.last_seq);
         let Some(before) = before else {
             return Ok(last);
         };

@@ -38,6 +38,7 @@ mod recorded;
 mod reply;
 mod server;
 mod twilio;
+mod wait;
 mod webhook;
 
 pub use answer::Answer;

@@ -4,38 +4,66 @@ use proptest::prelude::*;
 
 use super::{TOKEN, Written};
 
-/// Pieces that make configurations worth trying, together with anything in between.
-fn piece() -> impl Strategy<Value = String> {
-    let known = [
-        "[server]\n",
-        "[channel.a]\n",
-        "[channel.a.config]\n",
-        "[channel]\n",
-        "[[channel.a]]\n",
-        "[coalesce]\n",
-        "listen = ",
-        "adapter = ",
-        "webhook_token = ",
-        "webhook_paths = ",
-        "config = ",
-        "quiet = ",
-        "\"2s\"\n",
-        "\"x\"\n",
-        "[\"/a\", \"/a\"]\n",
-        "{ env = \"E\" }\n",
-        "{ file = \"/\" }\n",
-        "[{ env = 1 }, [[]]]\n",
-        "nan\n",
-        "-1\n",
-        "1979-05-27\n",
-        "a.b.c = {}\n",
-        "\"\" = 1\n",
-        "\"a.b[0]\" = 1\n",
-        "'~/'.x = 1\n",
-        "\u{feff}",
-        "\0",
+/// Lines that make configurations worth trying, now and then with something else in between.
+fn line() -> impl Strategy<Value = String> {
+    let headers = [
+        "[server]",
+        "[channel.a]",
+        "[channel.a.config]",
+        "[channel.b]",
+        "[channel]",
+        "[[channel.c]]",
+        "[coalesce]",
+        "[plugins.pins]",
+        "[channel.a.config.table]",
     ];
-    prop_oneof![4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => ".{0,8}"]
+    let keys = [
+        "listen",
+        "public_url",
+        "adapter",
+        "webhook_token",
+        "webhook_paths",
+        "config",
+        "quiet",
+        "organization",
+        "display_name",
+        "body_bytes_max",
+        "k",
+        "env",
+        "a.b.c",
+        "\"\"",
+        "\"a.b[0]\"",
+        "'~/'.x",
+    ];
+    let values = [
+        "\"2s\"",
+        "\"x\"",
+        "\"\"",
+        "[\"/a\", \"/a\"]",
+        "[\"/webhooks/b\"]",
+        "{ env = \"E\" }",
+        "{ env = \"E\", file = \"x\" }",
+        "{ file = \"/\" }",
+        "[{ env = 1 }, [[]]]",
+        "nan",
+        "-1",
+        "9223372036854775807",
+        "1979-05-27",
+        "true",
+        "{}",
+        "[]",
+        "\"sealed:v1:\"",
+        "\"127.0.0.1:0\"",
+    ];
+    let key_values = (
+        prop::sample::select(keys.to_vec()),
+        prop::sample::select(values.to_vec()),
+    );
+    prop_oneof![
+        8 => prop::sample::select(headers.to_vec()).prop_map(str::to_owned),
+        24 => key_values.prop_map(|(key, value)| format!("{key} = {value}")),
+        1 => ".{0,8}",
+    ]
 }
 
 fn check(main: &[u8], variable: &str) -> Result<(), TestCaseError> {
@@ -77,8 +105,8 @@ proptest! {
     }
 
     #[test]
-    fn any_pieces(pieces in prop::collection::vec(piece(), 0..12), variable in "[A-Z_\\[{\"]{0,12}") {
-        check(pieces.concat().as_bytes(), &variable)?;
+    fn any_lines(lines in prop::collection::vec(line(), 0..12), variable in "[A-Z_\\[{\"]{0,12}") {
+        check(lines.join("\n").as_bytes(), &variable)?;
     }
 
     #[test]
@@ -95,7 +123,7 @@ proptest! {
         section["table"][&key] = toml_edit::value(1);
         prop_assume!(!["env", "file", "credential", "sealed"].contains(&key.as_str()));
         let config = Written::new(&document.to_string()).valid();
-        prop_assert_eq!(config.channels["a"].config.expose(), serde_json::json!({
+        prop_assert_eq!(config.channels["a"].config.expose(), &serde_json::json!({
             "text": format!("-{text}"), "number": number, "truth": truth, "ratio": ratio,
             "table": { key: 1 },
         }));
@@ -116,4 +144,18 @@ fn deep_nesting_is_an_error_and_not_a_crash() {
         Written::new("").env(&name, "1").errors()[0]
             .ends_with("must have the form TRUNKLINE__SECTION__KEY")
     );
+}
+
+#[test]
+fn as_deep_as_it_can_be_written_is_fine() {
+    let steps = ".a".repeat(70);
+    let text = format!(
+        "[channel.x]\nadapter = \"x\"\n[channel.x.config{steps}]\nb{steps} = {}{}\n",
+        "[".repeat(70),
+        "]".repeat(70)
+    );
+    let found = Written::new(&text)
+        .valid()
+        .check_adapters(&|_| Some(serde_json::json!({})));
+    assert!(found.errors.is_empty());
 }

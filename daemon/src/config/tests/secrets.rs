@@ -34,7 +34,7 @@ fn secrets_come_from_where_they_are_kept() {
     let config = written.valid();
     let channel = &config.channels["a"];
     assert_eq!(
-        channel.config.expose(),
+        *channel.config.expose(),
         json!({
             "env": "hush", "file": "line one\nline two\n", "credential": "from systemd",
             "list": ["inline", "hush"], "table": { "deep": { "key": "hush" } },
@@ -143,7 +143,7 @@ fn a_later_layer_replaces_a_secret_as_a_whole() {
         .env("TOKEN", TOKEN);
     let config = closed(written, "s").valid();
     assert_eq!(
-        config.channels["a"].config.expose(),
+        *config.channels["a"].config.expose(),
         json!({ "k": "beside the main file" })
     );
 
@@ -152,7 +152,7 @@ fn a_later_layer_replaces_a_secret_as_a_whole() {
         .env("OTHER", "hush")
         .env("TOKEN", TOKEN);
     assert_eq!(
-        written.valid().channels["a"].config.expose(),
+        *written.valid().channels["a"].config.expose(),
         json!({ "k": "hush" })
     );
 }
@@ -165,4 +165,37 @@ fn files_that_anyone_can_read_are_warned_of() {
     fs::set_permissions(written.path("s"), fs::Permissions::from_mode(0o644)).unwrap();
     let warnings = written.lines(&written.valid().warnings);
     assert!(warnings.iter().any(|line| line == "trunkline.toml:5: channel.a.config.k: secret file \"s\" is open to everyone: chmod o= it"), "{warnings:?}");
+}
+
+#[test]
+fn a_misspelt_reference_says_how_it_is_written() {
+    let written =
+        Written::new("[channel.a]\nadapter = \"x\"\nwebhook_token = { evn = \"TOKEN\" }\n");
+    assert_eq!(
+        written.errors(),
+        [
+            "trunkline.toml:3: channel.a.webhook_token: must be a string or a list, is a table: a \
+          secret kept elsewhere is { file = ... }, { env = ... } or { credential = ... }"
+        ]
+    );
+}
+
+#[test]
+fn a_secret_in_a_variable_is_not_in_plain_sight() {
+    let main = "[channel.a]\nadapter = \"x\"\nwebhook_token = \"\"\n"
+        .replace("\"\"", &format!("{TOKEN:?}"));
+    let sight = |written: &Written| {
+        let warnings = written.lines(&written.valid().warnings);
+        warnings
+            .iter()
+            .filter(|line| line.contains("plain sight"))
+            .count()
+    };
+    let written = Written::new(&main);
+    assert_eq!(sight(&written), 1);
+    let list = format!("[{TOKEN:?}, {TOKEN:?}]");
+    for value in [TOKEN, &list] {
+        let written = Written::new(&main).env("TRUNKLINE__CHANNEL__A__WEBHOOK_TOKEN", value);
+        assert_eq!(sight(&written), 0);
+    }
 }

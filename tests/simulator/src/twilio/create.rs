@@ -1,6 +1,7 @@
 //! The rules of Create (Message resource, "Create a Message"; codes of the error dictionary).
 
 use super::account::Account;
+use super::address::{is_e164, is_sender, is_sid, is_web_address};
 use super::refusal::Refusal;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
@@ -255,40 +256,6 @@ fn schedule(params: &[(String, String)], service: bool) -> Result<bool, Refusal>
             Err(Refusal::bad(35115, words))
         }
     }
-}
-
-fn is_web_address(text: &str) -> bool {
-    Url::parse(text)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
-}
-
-/// `+` and 7 to 15 digits, the first not zero.
-fn is_e164(number: &str) -> bool {
-    number.strip_prefix('+').is_some_and(|digits| {
-        (7..=15).contains(&digits.len())
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
-            && !digits.starts_with('0')
-    })
-}
-
-/// A number, a short code, an alphanumeric sender or a WhatsApp address.
-fn is_sender(from: &str) -> bool {
-    if let Some(number) = from.strip_prefix("whatsapp:") {
-        return is_e164(number);
-    }
-    let short_code = (3..=8).contains(&from.len()) && from.bytes().all(|b| b.is_ascii_digit());
-    let alphanumeric = from.len() <= 11
-        && from.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && from
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b' ');
-    is_e164(from) || short_code || alphanumeric
-}
-
-/// Two letters and 32 hexadecimal digits.
-fn is_sid(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix)
-        .is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

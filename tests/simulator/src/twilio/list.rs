@@ -141,15 +141,14 @@ impl Query {
     }
 
     fn address(&self, path: &str, page: u32, after: Option<&str>) -> String {
-        let mut form = form_urlencoded::Serializer::new(format!("{path}?"));
+        let mut form = form_urlencoded::Serializer::for_suffix(format!("{path}?"), path.len() + 1);
         form.extend_pairs(&self.filters);
         form.append_pair("PageSize", &self.page_size.to_string());
         form.append_pair("Page", &page.to_string());
         if let Some(sid) = after {
             form.append_pair("PageToken", &format!("PA{sid}"));
         }
-        // The serializer starts every pair but the first of an empty target with `&`.
-        form.finish().replacen("?&", "?", 1)
+        form.finish()
     }
 }
 

@@ -1,13 +1,14 @@
 //! Twilio's side: one account with several numbers, as its REST API and its webhooks behave.
 //!
 //! - `api`: paths, credentials, and which call does what; `create` and `list` hold the rules of the
-//!   two calls with parameters, `media` the files, `resource` the JSON shapes, `refusal` the errors.
+//!   two calls with parameters (`address` the forms of numbers), `media` the files, `resource` the JSON shapes, `refusal` the errors.
 //! - `account`: numbers, keys, opt-outs, endpoints' behaviour; `ledger`: the messages.
 //! - `inbound` builds incoming messages, `callbacks` status callbacks; `delivery` signs and posts both
 //!   with the provider's retries, `signature` computes `X-Twilio-Signature`, `debugger` says what
 //!   Twilio would complain about in the answer.
 
 mod account;
+mod address;
 mod api;
 mod callbacks;
 mod create;
@@ -33,18 +34,16 @@ pub use signature::sign_form;
 use crate::behaviour::Behaviour;
 use crate::courier::Courier;
 use crate::recorded::{RecordedRequest, RequestLog};
-use crate::{Answer, SimulatorError};
+use crate::{Answer, SimulatorError, wait};
 use account::Account;
 use debugger::Debugger;
 use delivery::Event;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many requests are kept until told otherwise.
 const REQUESTS_KEPT: usize = 10_000;
-/// How often a condition is looked at while waiting for it.
-const WAIT_STEP: Duration = Duration::from_millis(5);
 
 /// The simulated provider account. Clones are the same account.
 #[derive(Clone)]
@@ -255,14 +254,7 @@ impl Twilio {
         mut condition: impl FnMut(&Self) -> bool,
         timeout: Duration,
     ) -> Result<(), SimulatorError> {
-        let deadline = Instant::now() + timeout;
-        while !condition(self) {
-            if Instant::now() >= deadline {
-                return Err(SimulatorError::TimedOut(timeout));
-            }
-            tokio::time::sleep(WAIT_STEP).await;
-        }
-        Ok(())
+        wait::until(|| condition(self), timeout).await
     }
 
     /// `X-Twilio-Signature` of a form POST to `url` under the auth token (Webhooks security). The

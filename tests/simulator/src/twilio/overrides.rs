@@ -13,16 +13,20 @@ pub(super) struct Overrides {
     pub(super) attempt: Duration,
     /// Limit for all attempts.
     pub(super) total: Duration,
-    on: RetryOn,
+    on: Vec<Failure>,
 }
 
-/// What is retried.
+/// What can be retried (`rp`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct RetryOn {
-    refused: bool,
-    failed: bool,
-    connect: bool,
-    slow: bool,
+enum Failure {
+    /// `4xx`.
+    Refused,
+    /// `5xx`.
+    Failed,
+    /// `ct`: no connection.
+    Connect,
+    /// `rt`: no answer on the connection.
+    Read,
 }
 
 impl Default for Overrides {
@@ -31,12 +35,7 @@ impl Default for Overrides {
             retries: 1,
             attempt: Duration::from_secs(15),
             total: Duration::from_secs(15),
-            on: RetryOn {
-                refused: false,
-                failed: false,
-                connect: true,
-                slow: false,
-            },
+            on: vec![Failure::Connect],
         }
     }
 }
@@ -64,7 +63,7 @@ impl Overrides {
                     let limit = number(100, 15_000).map(Duration::from_millis);
                     overrides.total = limit.unwrap_or(overrides.total);
                 }
-                "rp" => overrides.on = RetryOn::of(&value),
+                "rp" => overrides.on = failures(&value),
                 _ => {}
             }
         }
@@ -73,56 +72,50 @@ impl Overrides {
 
     /// Whether this outcome is one to try again after.
     pub(super) fn retry(&self, outcome: &Result<Answer, SimulatorError>) -> bool {
-        match outcome {
-            Ok(answer) => match answer.status {
-                400..=499 => self.on.refused,
-                500..=599 => self.on.failed,
-                _ => false,
-            },
-            Err(SimulatorError::NoAnswer { connect, .. }) => {
-                if *connect {
-                    self.on.connect
-                } else {
-                    self.on.slow
-                }
-            }
-            Err(SimulatorError::Slow { .. }) => self.on.slow,
-            Err(_) => false,
-        }
+        let failure = match outcome {
+            Ok(answer) if (400..500).contains(&answer.status) => Failure::Refused,
+            Ok(answer) if (500..600).contains(&answer.status) => Failure::Failed,
+            Err(SimulatorError::NoAnswer { connect: true, .. }) => Failure::Connect,
+            Err(SimulatorError::NoAnswer { .. } | SimulatorError::Slow { .. }) => Failure::Read,
+            _ => return false,
+        };
+        self.on.contains(&failure)
     }
 }
 
-impl RetryOn {
-    fn of(list: &str) -> Self {
-        let asks = |word: &str| list.split(',').any(|item| item == word || item == "all");
-        Self {
-            refused: asks("4xx"),
-            failed: asks("5xx"),
-            connect: asks("ct"),
-            slow: asks("rt"),
-        }
-    }
+/// Reads `rp`: a list of `4xx`, `5xx`, `ct`, `rt`, or `all`.
+fn failures(list: &str) -> Vec<Failure> {
+    let known = [
+        ("4xx", Failure::Refused),
+        ("5xx", Failure::Failed),
+        ("ct", Failure::Connect),
+        ("rt", Failure::Read),
+    ];
+    let asked = |word: &str| list.split(',').any(|item| item == word || item == "all");
+    let asked = known.into_iter().filter(|(word, _)| asked(word));
+    asked.map(|(_, failure)| failure).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(status: u16) -> Result<Answer, SimulatorError> {
-        Ok(Answer {
+    /// Whether an answer with this status is followed by another attempt.
+    fn retries(overrides: &Overrides, status: u16) -> bool {
+        overrides.retry(&Ok(Answer {
             status,
             headers: Vec::new(),
             body: Vec::new(),
             elapsed: Duration::ZERO,
             attempts: 1,
-        })
+        }))
     }
 
     #[test]
     fn by_default_only_a_failed_connection_is_tried_again() {
         let overrides = Overrides::of("https://gw.example.com/in");
         assert_eq!(overrides, Overrides::default());
-        assert!(!overrides.retry(&answer(500)) && !overrides.retry(&answer(404)));
+        assert!(!retries(&overrides, 500) && !retries(&overrides, 404));
         let refused = |connect| {
             Err(SimulatorError::NoAnswer {
                 url: String::new(),
@@ -144,9 +137,9 @@ mod tests {
             Duration::from_secs(15),
             "9 is out of range"
         );
-        assert!(overrides.retry(&answer(500)) && overrides.retry(&answer(404)));
-        assert!(!overrides.retry(&answer(200)) && !overrides.retry(&answer(302)));
+        assert!(retries(&overrides, 500) && retries(&overrides, 404));
+        assert!(!retries(&overrides, 200) && !retries(&overrides, 302));
         let some = Overrides::of("http://x/#rc=2&rp=5xx,rt");
-        assert!(some.retry(&answer(503)) && !some.retry(&answer(401)));
+        assert!(retries(&some, 503) && !retries(&some, 401));
     }
 }

@@ -15,16 +15,14 @@ pub use sink::Received;
 use crate::behaviour::Behaviour;
 use crate::courier::Courier;
 use crate::recorded::{RecordedRequest, RequestLog};
-use crate::{Answer, SimulatorError};
+use crate::{Answer, SimulatorError, wait};
 use parking_lot::Mutex;
 use sink::Sink;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many requests are kept until told otherwise.
 const REQUESTS_KEPT: usize = 10_000;
-/// How often a condition is looked at while waiting for it.
-const WAIT_STEP: Duration = Duration::from_millis(5);
 
 /// The peer. Clones are the same peer.
 #[derive(Clone)]
@@ -106,14 +104,7 @@ impl Webhook {
         mut condition: impl FnMut(&Self) -> bool,
         timeout: Duration,
     ) -> Result<(), SimulatorError> {
-        let deadline = Instant::now() + timeout;
-        while !condition(self) {
-            if Instant::now() >= deadline {
-                return Err(SimulatorError::TimedOut(timeout));
-            }
-            tokio::time::sleep(WAIT_STEP).await;
-        }
-        Ok(())
+        wait::until(|| condition(self), timeout).await
     }
 
     /// Posts JSON to the gateway with a proof made from `secret`. One attempt.

@@ -2,7 +2,7 @@
 
 use super::Webhook;
 use super::signature::standard_signature;
-use crate::behaviour::Script;
+use crate::behaviour::{Plan, Script};
 use crate::recorded::RecordedRequest;
 use crate::reply::{Incoming, Reply};
 use jiff::Timestamp;
@@ -52,6 +52,15 @@ impl Sink {
             received: Vec::new(),
             known: HashMap::new(),
         }
+    }
+
+    /// Judges a POST, keeps it, and says what happens to it if it is valid.
+    fn take(&mut self, incoming: &Incoming) -> (Option<String>, Option<Plan>) {
+        let problem = self.problem(incoming, Timestamp::now().as_second());
+        let plan = problem.is_none().then(|| self.script.next());
+        let accepted = plan.as_ref().is_some_and(|plan| plan.accepted);
+        self.keep(incoming, problem.clone(), accepted);
+        (problem, plan)
     }
 
     /// What is wrong with a POST: unsigned, altered, too old, or another body under a known id.
@@ -124,13 +133,7 @@ impl Webhook {
             "HEAD" | "GET" => return Reply::text(200, ""),
             _ => return Reply::text(405, "POST only"),
         }
-        let now_s = Timestamp::now().as_second();
-        let mut sink = self.inner.sink.lock();
-        let problem = sink.problem(&incoming, now_s);
-        let plan = problem.is_none().then(|| sink.script.next());
-        let accepted = plan.as_ref().is_some_and(|plan| plan.accepted);
-        sink.keep(&incoming, problem.clone(), accepted);
-        drop(sink);
+        let (problem, plan) = self.inner.sink.lock().take(&incoming);
         self.inner.requests.push(|| RecordedRequest {
             method: incoming.method,
             path: incoming.path,
@@ -141,7 +144,7 @@ impl Webhook {
         match plan {
             None => Reply::text(401, problem.unwrap_or_default()),
             Some(plan) => {
-                let answer = accepted.then(|| Reply::text(200, ""));
+                let answer = plan.accepted.then(|| Reply::text(200, ""));
                 Reply::finish(plan, answer, |fault| {
                     Reply::text(fault.status, fault.message)
                 })

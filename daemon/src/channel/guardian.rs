@@ -1,0 +1,292 @@
+//! One guardian for each channel: starts its actor on a thread of its own, sees it end, panic or
+//! hang, starts it again with backoff, and gives up beyond a limit.
+//!
+//! Guardians live on their own thread, never on a channel's: what hangs there can't reach them.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Addr, Arbiter, AsyncContext, Context, dev::ContextFut};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, info, warn};
+
+use super::{
+    actor::{ChannelActor, Pulse, Stop},
+    handle::{Channel, ChannelSpec, Running},
+    restart::{Fault, History, Verdict},
+};
+use crate::{
+    config::Settings,
+    metrics::Metrics,
+    plugin::{Instance, Plugin},
+    store::Store,
+};
+
+/// Asks a guardian to end its channel.
+pub struct Guardian {
+    stop: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+impl Guardian {
+    /// Starts a channel on a new thread, watched from the `guardians` arbiter.
+    pub fn start(
+        spec: ChannelSpec,
+        settings: Settings,
+        guardians: &Arbiter,
+        store: Store,
+        metrics: Arc<Metrics>,
+    ) -> (Arc<Channel>, Self) {
+        let reason = match &spec.instance {
+            Ok(_) => "it is starting".into(),
+            Err(reason) => reason.clone(),
+        };
+        let (live, running) = watch::channel(Running::Down(reason));
+        let channel = Arc::new(Channel::new(&spec, running, &settings));
+        let (stop, stops) = mpsc::channel(1);
+        let watcher = Watcher {
+            channel: channel.clone(),
+            plugin: spec.plugin,
+            live,
+            store,
+            metrics,
+            history: History::new(settings.load().plugins.failures_max),
+            settings,
+        };
+        guardians.spawn(watcher.run(spec.instance.ok(), stops));
+        (channel, Self { stop })
+    }
+
+    /// Ends the channel's actor after the calls it has already taken.
+    pub async fn stop(self) {
+        let (done, finished) = oneshot::channel();
+        if self.stop.send(done).await.is_ok() {
+            // An abandoned guardian counts as stopped.
+            let _ = finished.await;
+        }
+    }
+}
+
+struct Watcher {
+    channel: Arc<Channel>,
+    plugin: Option<Arc<Plugin>>,
+    settings: Settings,
+    live: watch::Sender<Running>,
+    store: Store,
+    metrics: Arc<Metrics>,
+    history: History,
+}
+
+/// How a run of the actor ended.
+enum End {
+    Asked(oneshot::Sender<()>),
+    Fault(Fault),
+    /// Too many panics or garbage answers in a row.
+    Distrusted(u32),
+}
+
+/// A running actor and what tells of its end.
+struct Run {
+    arbiter: Arbiter,
+    address: Addr<ChannelActor>,
+    pulse: Arc<Pulse>,
+    ended: oneshot::Receiver<Fault>,
+}
+
+impl Watcher {
+    async fn run(
+        mut self,
+        instance: Option<Instance>,
+        mut stops: mpsc::Receiver<oneshot::Sender<()>>,
+    ) {
+        let mut next = instance;
+        let mut is_restart = false;
+        while let Some(instance) = next.take() {
+            let end = match self.launch(instance, is_restart).await {
+                Ok(run) => self.watch(run, &mut stops).await,
+                Err(fault) => End::Fault(fault),
+            };
+            is_restart = true;
+            next = match end {
+                End::Asked(done) => return self.finish(done),
+                End::Distrusted(failures) => {
+                    self.give_up(format!(
+                        "its plugin panicked or answered garbage {failures} times in a row"
+                    ));
+                    None
+                }
+                End::Fault(fault) => match self.after(&fault, &mut stops).await {
+                    Ok(next) => next,
+                    Err(done) => return self.finish(done),
+                },
+            };
+        }
+        if let Some(done) = stops.recv().await {
+            self.finish(done);
+        }
+    }
+
+    /// A call longer than this is a hang.
+    fn watchdog(&self) -> Duration {
+        self.settings.load().plugins.call_watchdog
+    }
+
+    fn finish(&self, done: oneshot::Sender<()>) {
+        self.live
+            .send_replace(Running::Down("it was stopped".into()));
+        let _ = done.send(());
+    }
+
+    fn give_up(&self, reason: String) {
+        error!(channel = %self.channel.id, %reason, "channel given up; it stays down until a reload or enable");
+        self.live.send_replace(Running::Down(reason));
+    }
+
+    /// Starts the actor on a new arbiter.
+    async fn launch(&self, instance: Instance, is_restart: bool) -> Result<Run, Fault> {
+        let pulse = Arc::new(Pulse::new());
+        let actor = ChannelActor {
+            channel: self.channel.id.to_string(),
+            instance,
+            pulse: pulse.clone(),
+            settings: self.settings.clone(),
+        };
+        let arbiter = Arbiter::new();
+        let (tell_address, address) = oneshot::channel();
+        let (tell_end, ended) = oneshot::channel();
+        arbiter.spawn_fn(move || {
+            actix::spawn(run_actor(actor, tell_address, tell_end));
+        });
+        let address = address.await.map_err(|_| Fault::Ended)?;
+        self.channel.note_start(self.store.now(), is_restart);
+        self.channel.forget_failures();
+        self.live.send_replace(Running::Live(address.clone()));
+        if is_restart {
+            self.metrics.actor_restart(&self.channel.id);
+            info!(channel = %self.channel.id, "channel restarted");
+        } else {
+            info!(channel = %self.channel.id, "channel started");
+        }
+        Ok(Run {
+            arbiter,
+            address,
+            pulse,
+            ended,
+        })
+    }
+
+    /// Waits for the end of a run, looking for hangs and distrust in between.
+    async fn watch(&self, mut run: Run, stops: &mut mpsc::Receiver<oneshot::Sender<()>>) -> End {
+        let tick =
+            (self.watchdog() / 8).clamp(Duration::from_millis(5), Duration::from_millis(250));
+        let mut ticks = tokio::time::interval(tick);
+        loop {
+            tokio::select! {
+                fault = &mut run.ended => {
+                    run.arbiter.stop();
+                    return End::Fault(fault.unwrap_or(Fault::Ended));
+                }
+                asked = stops.recv() => {
+                    let done = asked.unwrap_or_else(|| oneshot::channel().0);
+                    self.drain(run).await;
+                    return End::Asked(done);
+                }
+                _ = ticks.tick() => {
+                    if run.pulse.running_for().is_some_and(|took| took > self.watchdog()) {
+                        // The thread is stuck inside the plugin: it can only be left behind.
+                        return End::Fault(Fault::Hang("a call"));
+                    }
+                    let failures = self.channel.failures();
+                    if failures >= self.settings.load().plugins.failures_max {
+                        run.arbiter.stop();
+                        return End::Distrusted(failures);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets the actor finish the calls it has taken, up to the watchdog's time.
+    async fn drain(&self, run: Run) {
+        run.address.do_send(Stop);
+        let _ = tokio::time::timeout(self.watchdog(), run.ended).await;
+        run.arbiter.stop();
+    }
+
+    /// After a fault: the wait and a newly opened adapter, nothing where it is given up, or the
+    /// request to stop that came meanwhile.
+    async fn after(
+        &mut self,
+        fault: &Fault,
+        stops: &mut mpsc::Receiver<oneshot::Sender<()>>,
+    ) -> Result<Option<Instance>, oneshot::Sender<()>> {
+        let mut fault = fault.clone();
+        loop {
+            match self.history.after(&fault, Instant::now()) {
+                Verdict::GiveUp(reason) => {
+                    self.give_up(reason);
+                    return Ok(None);
+                }
+                Verdict::Restart(wait) => {
+                    let wait = wait.mul_f64(rand::random_range(0.5..1.0));
+                    warn!(channel = %self.channel.id, reason = %fault.words(), wait_ms = wait.as_millis(), "channel failed; it will be restarted");
+                    self.live.send_replace(Running::Down(fault.words()));
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        Some(done) = stops.recv() => return Err(done),
+                    }
+                    match self.reopen().await {
+                        Ok(instance) => return Ok(Some(instance)),
+                        Err(words) => fault = Fault::Open(words),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Opens the adapter anew, away from this thread: opening is plugin code too.
+    async fn reopen(&self) -> Result<Instance, String> {
+        let Some(plugin) = self.plugin.clone() else {
+            return Err("its plugin is gone".into());
+        };
+        let config = self.channel.config();
+        let opening =
+            tokio::task::spawn_blocking(move || plugin.open(&config.id, &config.config.expose()));
+        match tokio::time::timeout(self.watchdog(), opening).await {
+            Ok(Ok(Ok((instance, _)))) => Ok(instance),
+            Ok(Ok(Err(error))) => Err(error.to_string()),
+            Ok(Err(panic)) => Err(panic.to_string()),
+            Err(_) => Err("it hung while being opened".into()),
+        }
+    }
+}
+
+/// The life of an actor on its arbiter: its context's future in a local task, so that a panic in
+/// a handler ends that task and is seen here.
+async fn run_actor(
+    actor: ChannelActor,
+    tell_address: oneshot::Sender<Addr<ChannelActor>>,
+    tell_end: oneshot::Sender<Fault>,
+) {
+    let context: Context<ChannelActor> = Context::new();
+    if tell_address.send(context.address()).is_err() {
+        return;
+    }
+    let life: ContextFut<ChannelActor, Context<ChannelActor>> = context.into_future(actor);
+    let fault = match actix::spawn(life).await {
+        Ok(()) => Fault::Ended,
+        Err(error) if error.is_panic() => Fault::Panic(panic_words(error.into_panic())),
+        Err(_) => Fault::Ended,
+    };
+    let _ = tell_end.send(fault);
+}
+
+fn panic_words(panic: Box<dyn std::any::Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(words) => *words,
+        Err(panic) => panic
+            .downcast::<&'static str>()
+            .map_or_else(|_| "without words".into(), |words| (*words).into()),
+    }
+}

@@ -1,0 +1,220 @@
+//! What everyone else holds of a channel: its facts, and a way to its adapter.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::Addr;
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use trunkline_plugin_api::Facts;
+
+use super::actor::{Call, ChannelActor};
+use crate::{
+    config::{self, Settings},
+    model::{ChannelId, Millis, OrgId},
+    plugin::{CallError, Instance, Plugin},
+    store::ChannelRef,
+};
+
+/// Why a call to a channel's adapter brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The channel does not run.
+    #[error("the channel is down: {0}")]
+    Down(String),
+    /// More calls are under way than the channel takes.
+    #[error("the channel is busy")]
+    Busy,
+    /// The adapter did not answer in time.
+    #[error("the plugin did not answer in {} ms", .0.as_millis())]
+    Deadline(Duration),
+    /// The adapter misbehaved.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// What a channel is made of; fixed while it runs.
+pub struct ChannelSpec {
+    /// Its id.
+    pub id: ChannelId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// Its configuration.
+    pub config: Arc<config::Channel>,
+    /// The plugin that serves it; none where it is missing or refused.
+    pub plugin: Option<Arc<Plugin>>,
+    /// What the adapter says of this configuration; none where it could not be opened.
+    pub facts: Option<Facts>,
+    /// The opened adapter, or why there is none.
+    pub instance: Result<Instance, String>,
+}
+
+/// What runs at the moment.
+#[derive(Clone)]
+pub enum Running {
+    /// The actor, ready for calls.
+    Live(Addr<ChannelActor>),
+    /// Nothing, and why.
+    Down(String),
+}
+
+/// A channel. Shared by all who use it; outlives restarts of its actor.
+pub struct Channel {
+    /// Its id.
+    pub id: ChannelId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The plugin that serves it.
+    pub plugin: Option<Arc<Plugin>>,
+    /// What the adapter says of it.
+    pub facts: Option<Facts>,
+    /// Told when something was queued for sending.
+    pub queue: Notify,
+    config: arc_swap::ArcSwap<config::Channel>,
+    permits: Arc<Semaphore>,
+    running: watch::Receiver<Running>,
+    started_at_ms: std::sync::atomic::AtomicI64,
+    restarts: AtomicU32,
+    failures: AtomicU32,
+    settings: Settings,
+}
+
+impl Channel {
+    pub(super) fn new(
+        spec: &ChannelSpec,
+        running: watch::Receiver<Running>,
+        settings: &Settings,
+    ) -> Self {
+        let permits = settings.load().server.permits_per_channel as usize;
+        Self {
+            id: spec.id.clone(),
+            org: spec.org,
+            plugin: spec.plugin.clone(),
+            facts: spec.facts.clone(),
+            queue: Notify::new(),
+            config: arc_swap::ArcSwap::new(spec.config.clone()),
+            permits: Arc::new(Semaphore::new(permits)),
+            running,
+            started_at_ms: std::sync::atomic::AtomicI64::new(0),
+            restarts: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            settings: settings.clone(),
+        }
+    }
+
+    /// The configuration as of the last reload that concerned it.
+    pub fn config(&self) -> Arc<config::Channel> {
+        self.config.load_full()
+    }
+
+    /// Takes over what a reload changed without a restart.
+    pub fn update_config(&self, config: Arc<config::Channel>) {
+        self.config.store(config);
+    }
+
+    /// What the store needs to know of it.
+    pub fn reference(&self) -> ChannelRef {
+        ChannelRef {
+            id: self.id.clone(),
+            org: self.org,
+            medium: self.medium(),
+        }
+    }
+
+    /// Its main medium.
+    pub fn medium(&self) -> trunkline_plugin_api::Medium {
+        let main = self.facts.as_ref().and_then(|facts| facts.media.first());
+        main.copied()
+            .unwrap_or(trunkline_plugin_api::Medium::Webhook)
+    }
+
+    /// The path of its webhook: with its first token, else its first alias, else bare.
+    pub fn webhook_path(&self) -> String {
+        let config = self.config();
+        match (config.webhook_tokens.first(), config.webhook_paths.first()) {
+            (Some(token), _) => format!("/webhooks/{}/{}", self.id, token.expose()),
+            (None, Some(alias)) => alias.clone(),
+            (None, None) => format!("/webhooks/{}", self.id),
+        }
+    }
+
+    /// Why it is down, where it is.
+    pub fn down_reason(&self) -> Option<String> {
+        match &*self.running.borrow() {
+            Running::Live(_) => None,
+            Running::Down(reason) => Some(reason.clone()),
+        }
+    }
+
+    /// Follows whether it runs.
+    pub fn watch(&self) -> watch::Receiver<Running> {
+        self.running.clone()
+    }
+
+    /// When its actor was last started; 0 before the first start.
+    pub fn started_at_ms(&self) -> Millis {
+        self.started_at_ms.load(Ordering::Relaxed)
+    }
+
+    /// How often its actor was started again.
+    pub fn restarts(&self) -> u32 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_start(&self, now_ms: Millis, is_restart: bool) {
+        self.started_at_ms.store(now_ms, Ordering::Relaxed);
+        if is_restart {
+            self.restarts.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Panics, garbage and oversized answers in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn forget_failures(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+    }
+
+    /// Calls the adapter on the channel's thread and waits for its answer, up to the deadline.
+    pub async fn call<R: Send + 'static>(
+        &self,
+        what: &'static str,
+        run: impl FnOnce(&Instance) -> Result<R, CallError> + Send + 'static,
+    ) -> Result<R, ChannelError> {
+        let _permit = self.permits.try_acquire().map_err(|_| ChannelError::Busy)?;
+        let address = match &*self.running.borrow() {
+            Running::Live(address) => address.clone(),
+            Running::Down(reason) => return Err(ChannelError::Down(reason.clone())),
+        };
+        let (answer, answered) = oneshot::channel();
+        let run = Box::new(move |instance: &Instance| {
+            // Nobody waits any more where the deadline has passed.
+            let _ = answer.send(run(instance));
+        });
+        address.do_send(Call { what, run });
+        let watchdog = self.settings.load().plugins.call_watchdog;
+        let deadline = watchdog + watchdog / 2;
+        match tokio::time::timeout(deadline, answered).await {
+            Ok(Ok(result)) => self.judge(result),
+            Ok(Err(_)) => Err(ChannelError::Down("its actor was stopped".into())),
+            Err(_) => Err(ChannelError::Deadline(deadline)),
+        }
+    }
+
+    /// Counts answers that only a broken plugin gives; a good one forgets them.
+    fn judge<R>(&self, result: Result<R, CallError>) -> Result<R, ChannelError> {
+        match &result {
+            Err(CallError::Panic(_) | CallError::Garbage(_) | CallError::TooLarge) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => self.forget_failures(),
+        }
+        result.map_err(ChannelError::from)
+    }
+}

@@ -1,0 +1,132 @@
+//! Which channels there are, and which one a webhook or an event belongs to.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use subtle::{Choice, ConstantTimeEq};
+
+use super::Channel;
+use crate::model::ChannelId;
+
+/// All running channels. Replaced as a whole by a reload, so that every request sees one state.
+#[derive(Default)]
+pub struct Registry {
+    routes: ArcSwap<Routes>,
+}
+
+/// One state of the registry.
+#[derive(Default)]
+pub struct Routes {
+    channels: BTreeMap<ChannelId, Arc<Channel>>,
+    aliases: BTreeMap<String, Arc<Channel>>,
+}
+
+/// What a webhook path leads to.
+pub enum Lookup {
+    /// This channel.
+    Channel(Arc<Channel>),
+    /// Nothing; all the ways to get here look the same from outside.
+    NotFound,
+}
+
+impl Registry {
+    /// The state now.
+    pub fn routes(&self) -> Arc<Routes> {
+        self.routes.load_full()
+    }
+
+    /// A channel by its id.
+    pub fn get(&self, id: &str) -> Option<Arc<Channel>> {
+        self.routes.load().get(id).cloned()
+    }
+
+    /// Replaces all routes in one step.
+    pub fn publish(&self, channels: BTreeMap<ChannelId, Arc<Channel>>) {
+        self.routes.store(Arc::new(Routes::new(channels)));
+    }
+}
+
+impl Routes {
+    fn new(channels: BTreeMap<ChannelId, Arc<Channel>>) -> Self {
+        let mut aliases = BTreeMap::new();
+        for channel in channels.values() {
+            for path in &channel.config().webhook_paths {
+                aliases.insert(path.clone(), channel.clone());
+            }
+        }
+        Self { channels, aliases }
+    }
+
+    /// All channels by id.
+    pub fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
+        self.channels.values()
+    }
+
+    /// A channel by its id.
+    pub fn get(&self, id: &str) -> Option<&Arc<Channel>> {
+        self.channels.get(&ChannelId::new(id))
+    }
+
+    /// The channel of `/webhooks/{id}/{token}`. The token is compared in constant time, also
+    /// where there is no such channel.
+    pub fn by_token(&self, id: &str, token: Option<&str>) -> Lookup {
+        let channel = self.get(id);
+        let tokens = channel.map(|channel| channel.config());
+        let tokens: Vec<&str> = tokens
+            .iter()
+            .flat_map(|config| config.webhook_tokens.iter().map(|known| known.expose()))
+            .collect();
+        let given = token.unwrap_or_default();
+        let decoy = "0".repeat(given.len());
+        let mut right = Choice::from(0);
+        for known in &tokens {
+            right |= known.as_bytes().ct_eq(given.as_bytes());
+        }
+        // As much work where the channel is unknown.
+        let _ = std::hint::black_box(decoy.as_bytes().ct_eq(given.as_bytes()));
+        let open = Choice::from(u8::from(tokens.is_empty() && token.is_none()));
+        match channel {
+            Some(channel) if bool::from(right | open) && accepts_webhooks(channel) => {
+                Lookup::Channel(channel.clone())
+            }
+            _ => Lookup::NotFound,
+        }
+    }
+
+    /// The channel that lists this path as its own.
+    pub fn by_alias(&self, path: &str) -> Lookup {
+        match self.aliases.get(path) {
+            Some(channel) if accepts_webhooks(channel) => Lookup::Channel(channel.clone()),
+            _ => Lookup::NotFound,
+        }
+    }
+
+    /// The channel that an event for this address belongs to: one of the same adapter and
+    /// organization as the one that received it. The receiving one comes first and last.
+    pub fn by_address(&self, receiver: &Arc<Channel>, address: Option<&str>) -> Arc<Channel> {
+        let Some(address) = address else {
+            return receiver.clone();
+        };
+        let has = |channel: &Channel| {
+            let facts = channel.facts.as_ref();
+            facts.is_some_and(|facts| facts.addresses.iter().any(|own| own == address))
+        };
+        if has(receiver) {
+            return receiver.clone();
+        }
+        let adapter = &receiver.config().adapter;
+        self.channels
+            .values()
+            .find(|other| {
+                other.org == receiver.org && other.config().adapter == *adapter && has(other)
+            })
+            .unwrap_or(receiver)
+            .clone()
+    }
+}
+
+/// A channel without an inbound secret has no webhook route. One that could not be opened keeps
+/// its route, so that providers are asked to come back rather than told that it is gone.
+fn accepts_webhooks(channel: &Channel) -> bool {
+    channel.facts.as_ref().is_none_or(|facts| facts.can_receive)
+}

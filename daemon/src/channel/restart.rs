@@ -1,0 +1,131 @@
+//! When a channel that failed is started again, and when it is given up.
+
+use std::time::{Duration, Instant};
+
+/// First wait before a restart.
+const DELAY_BASE: Duration = Duration::from_millis(100);
+/// Longest wait before a restart.
+const DELAY_MAX: Duration = Duration::from_secs(60);
+/// Running this long without a failure forgets the ones before.
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+
+/// Why a channel's actor ended or its plugin is not to be trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A call did not come back in time; its thread is abandoned.
+    Hang(&'static str),
+    /// The actor itself panicked.
+    Panic(String),
+    /// It ended without being asked to.
+    Ended,
+    /// The plugin could not be opened again.
+    Open(String),
+}
+
+impl Fault {
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Hang(call) => format!("the plugin hung in {call}"),
+            Self::Panic(words) => format!("the channel's actor panicked: {words}"),
+            Self::Ended => "the channel's actor ended by itself".into(),
+            Self::Open(words) => format!("the plugin could not be opened again: {words}"),
+        }
+    }
+}
+
+/// What to do after a fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Start again after this wait (to be jittered).
+    Restart(Duration),
+    /// Leave it down until it is reloaded or enabled again.
+    GiveUp(String),
+}
+
+/// Faults so far.
+#[derive(Debug)]
+pub(super) struct History {
+    faults_max: u32,
+    faults: u32,
+    hangs: u32,
+    last: Option<Instant>,
+}
+
+impl History {
+    pub(super) fn new(faults_max: u32) -> Self {
+        Self {
+            faults_max,
+            faults: 0,
+            hangs: 0,
+            last: None,
+        }
+    }
+
+    /// Decides after a fault at `now`. The second hang is the last: each costs a thread.
+    pub(super) fn after(&mut self, fault: &Fault, now: Instant) -> Verdict {
+        let calm = self
+            .last
+            .is_some_and(|last| now.duration_since(last) > HEALTHY_AFTER);
+        if calm {
+            self.faults = 0;
+        }
+        self.last = Some(now);
+        self.faults += 1;
+        self.hangs += u32::from(matches!(fault, Fault::Hang(_)));
+        if self.hangs >= 2 {
+            return Verdict::GiveUp(format!(
+                "{}, for the second time: the plugin is quarantined",
+                fault.words()
+            ));
+        }
+        if self.faults >= self.faults_max {
+            return Verdict::GiveUp(format!(
+                "{} ({} failures in a row)",
+                fault.words(),
+                self.faults
+            ));
+        }
+        let doublings = (self.faults - 1).min(16);
+        Verdict::Restart((DELAY_BASE * 2u32.pow(doublings)).min(DELAY_MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_limit_and_then_it_is_given_up() {
+        let mut history = History::new(5);
+        let start = Instant::now();
+        let waits: Vec<Verdict> = (0..5)
+            .map(|_| history.after(&Fault::Ended, start))
+            .collect();
+        let restart = |ms| Verdict::Restart(Duration::from_millis(ms));
+        assert_eq!(
+            waits[..4],
+            [restart(100), restart(200), restart(400), restart(800)]
+        );
+        assert!(matches!(&waits[4], Verdict::GiveUp(words) if words.contains("5 failures")));
+    }
+
+    #[test]
+    fn a_calm_period_forgets_faults_but_the_second_hang_is_the_last() {
+        let mut history = History::new(2);
+        let start = Instant::now();
+        assert!(matches!(
+            history.after(&Fault::Hang("send"), start),
+            Verdict::Restart(_)
+        ));
+        let later = start + HEALTHY_AFTER * 2;
+        assert!(matches!(
+            history.after(&Fault::Ended, later),
+            Verdict::Restart(_)
+        ));
+        let much_later = later + HEALTHY_AFTER * 2;
+        assert!(matches!(
+            history.after(&Fault::Hang("send"), much_later),
+            Verdict::GiveUp(_)
+        ));
+    }
+}

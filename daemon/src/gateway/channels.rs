@@ -1,0 +1,169 @@
+//! One channel with all that runs for it: guardian, outbox, probe, poller.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::sync::oneshot;
+
+use super::{Gateway, prepare, state};
+use crate::{
+    channel::{Channel, ChannelSpec, Guardian},
+    config::ConfigErrors,
+    model::{ChannelId, Toggle},
+    outbound::Outbox,
+    store::StoreError,
+};
+
+/// A channel and what runs for it.
+pub(super) struct RunningChannel {
+    pub(super) channel: Arc<Channel>,
+    guardian: Guardian,
+    outbox: Option<Outbox>,
+    /// Dropping one ends what it was given to.
+    stops: Vec<oneshot::Sender<()>>,
+}
+
+impl RunningChannel {
+    /// Ends what runs for the channel: attempts under way are finished, then the actor's calls.
+    pub(super) async fn stop(mut self) {
+        self.stop_sending().await;
+        self.guardian.stop().await;
+    }
+
+    /// Ends sending alone, so that a successor may begin.
+    pub(super) async fn stop_sending(&mut self) {
+        self.stops.clear();
+        if let Some(outbox) = self.outbox.take() {
+            outbox.stop().await;
+        }
+    }
+}
+
+impl Gateway {
+    /// Starts a channel's actor. It takes webhooks once it is published.
+    pub(super) fn launch(&self, spec: ChannelSpec) -> RunningChannel {
+        let (channel, guardian) = Guardian::start(
+            spec,
+            self.settings.clone(),
+            &self.arbiters.guardians,
+            self.store.clone(),
+            self.metrics.clone(),
+        );
+        self.apply_switch(&channel);
+        RunningChannel {
+            channel,
+            guardian,
+            outbox: None,
+            stops: Vec::new(),
+        }
+    }
+
+    /// Starts a channel's outbox, probe and poller.
+    pub(super) fn start_sending(&self, running: &mut RunningChannel) {
+        let channel = running.channel.clone();
+        running.outbox = Some(Outbox::start(
+            channel.clone(),
+            self.outbox_context(),
+            &self.arbiters.outbound.handle(),
+        ));
+        let (probe_stop, probe_stopped) = oneshot::channel();
+        let (poll_stop, poll_stopped) = oneshot::channel();
+        running.stops = vec![probe_stop, poll_stop];
+        let watch = &self.arbiters.watch;
+        watch.spawn(self.prober.clone().watch(channel.clone(), probe_stopped));
+        watch.spawn(self.poller().watch(channel, poll_stopped));
+    }
+
+    /// Makes the running channels the ones that webhooks reach.
+    pub(super) fn publish(&self, running: &BTreeMap<String, RunningChannel>) {
+        let channels = running.values().map(|running| {
+            let channel = running.channel.clone();
+            (channel.id.clone(), channel)
+        });
+        self.registry.publish(channels.collect());
+    }
+
+    /// Applies the operator's switch or, where there is none, the file's.
+    pub(super) fn apply_switch(&self, channel: &Channel) {
+        let toggle = self.store.toggle(channel.org, &channel.id).ok().flatten();
+        let enabled = Toggle::effective(toggle, channel.config().enabled);
+        self.board.set_enabled(&channel.id, enabled);
+    }
+
+    /// Whether a channel is switched on.
+    pub fn is_enabled(&self, channel: &Channel) -> bool {
+        let toggle = self.store.toggle(channel.org, &channel.id).ok().flatten();
+        Toggle::effective(toggle, channel.config().enabled)
+    }
+
+    /// Switches a channel on or off. Switching on also starts one that was given up.
+    pub async fn switch(&self, channel: &Arc<Channel>, enabled: bool) -> Result<(), SwitchError> {
+        let toggle = Toggle {
+            enabled,
+            file_value: channel.config().enabled,
+        };
+        self.store
+            .save_toggle(channel.org, &channel.id, toggle)
+            .await?;
+        self.board.set_enabled(&channel.id, enabled);
+        tracing::info!(channel = %channel.id, enabled, "channel switched by an operator");
+        if enabled && channel.down_reason().is_some() {
+            self.restart(&channel.id).await?;
+        }
+        if enabled && let Some(now) = self.registry.get(channel.id.as_str()) {
+            let prober = self.prober.clone();
+            self.arbiters.watch.spawn(async move {
+                prober.check(&now).await;
+            });
+        }
+        channel.queue.notify_one();
+        Ok(())
+    }
+
+    /// Starts a channel anew from the configuration in force.
+    async fn restart(&self, id: &ChannelId) -> Result<(), SwitchError> {
+        let mut running = self.running.lock().await;
+        let prepared = super::Prepared {
+            config: (**self.settings.load()).clone(),
+            plugins: (**self.plugins.load()).clone(),
+            warnings: Vec::new(),
+        };
+        let organizations = state::organizations(&self.store, &prepared.config).await?;
+        let ids = [id.to_string()];
+        let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+        for spec in specs {
+            self.replace(&mut running, spec).await;
+        }
+        Ok(())
+    }
+
+    /// Puts a new actor in the place of a channel's old one without a gap for webhooks: the new
+    /// one is published before the old one ends. Sending passes on only when the old outbox is
+    /// done, since both lease from one queue.
+    pub(super) async fn replace(
+        &self,
+        running: &mut BTreeMap<String, RunningChannel>,
+        spec: ChannelSpec,
+    ) {
+        let id = spec.id.to_string();
+        let started = self.launch(spec);
+        let old = running.insert(id.clone(), started);
+        self.publish(running);
+        if let Some(old) = old {
+            old.stop().await;
+        }
+        if let Some(started) = running.get_mut(&id) {
+            self.start_sending(started);
+        }
+    }
+}
+
+/// Why a switch did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum SwitchError {
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The adapter refuses the channel's section.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+}

@@ -1,0 +1,62 @@
+//! `trunkline check`: everything that a start would refuse, without starting.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::prepare::{self, Prepared};
+use crate::{
+    channel::ChannelSpec,
+    config::{ConfigErrors, Finding},
+    model::OrgId,
+};
+
+/// A configuration that would start.
+pub struct CheckReport {
+    /// The configuration and the plugins found.
+    pub prepared: Prepared,
+    /// What is worth knowing of each channel, one sentence a line.
+    pub notes: Vec<String>,
+}
+
+impl CheckReport {
+    /// What works but should be looked at.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.prepared.warnings
+    }
+}
+
+/// Checks a configuration file with everything it names. Plugins are loaded and every channel is
+/// opened, as a start would.
+pub async fn check(file: &Path) -> Result<CheckReport, ConfigErrors> {
+    let prepared = prepare::prepare(file, None)?;
+    let organizations: BTreeMap<String, OrgId> = BTreeMap::new();
+    let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
+    let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+    let notes = specs.iter().flat_map(notes_of).collect();
+    Ok(CheckReport { prepared, notes })
+}
+
+fn notes_of(spec: &ChannelSpec) -> Vec<String> {
+    let id = &spec.id;
+    let Some(facts) = &spec.facts else {
+        let reason = spec.instance.as_ref().err().map_or("", String::as_str);
+        return vec![format!("channel {id} will be down: {reason}")];
+    };
+    let mut notes = Vec::new();
+    if !facts.can_receive {
+        notes.push(format!(
+            "channel {id} has no inbound secret: it sends only, and has no webhook route"
+        ));
+    }
+    if !facts.can_send {
+        notes.push(format!(
+            "channel {id} has no credentials to send with: it receives only"
+        ));
+    }
+    notes.extend(
+        facts
+            .notes
+            .iter()
+            .map(|note| format!("channel {id}: {note}")),
+    );
+    notes
+}

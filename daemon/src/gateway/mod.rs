@@ -1,0 +1,22 @@
+//! The wiring: everything that runs, and how it is started, reloaded and stopped.
+//!
+//! ```text
+//! run ─> load configuration ─> plugins ─> open channels ─> store ─> Gateway::start ─> listeners
+//!                   SIGHUP, API ─> reload: the same checks first, then only what changed
+//!                   SIGTERM ─> drain: listeners, outboxes, channels, store; in that order
+//! ```
+
+mod channels;
+mod check;
+mod prepare;
+mod reload;
+mod run;
+mod signals;
+mod state;
+
+pub use channels::SwitchError;
+pub use check::{CheckReport, check};
+pub use prepare::Prepared;
+pub use reload::{ReloadError, ReloadReport};
+pub use run::{RunError, run};
+pub use state::{Gateway, GatewayOptions, StartError};

@@ -1,0 +1,146 @@
+//! From files to channels that could be started: all that can be wrong is found here, before
+//! anything that runs is touched.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use crate::{
+    channel::ChannelSpec,
+    config::{Channel, Config, ConfigErrors, Environment, Finding, PluginHashes},
+    model::{ChannelId, OrgId},
+    plugin::{OpenError, Plugin, PluginOptions, PluginSet},
+};
+
+/// A configuration with the plugins it names; both checked against each other.
+pub struct Prepared {
+    /// The configuration.
+    pub config: Config,
+    /// The plugins found now.
+    pub plugins: PluginSet,
+    /// What works but should be looked at.
+    pub warnings: Vec<Finding>,
+}
+
+/// Loads the configuration and the plugins and checks every channel's section against its
+/// adapter's schema. Blocks.
+pub(super) fn prepare(file: &Path, previous: Option<&PluginSet>) -> Result<Prepared, ConfigErrors> {
+    let config = Config::load(file, &Environment::of_process())?;
+    let plugins = PluginSet::scan(&plugin_options(&config), previous);
+    let schema_of = |adapter: &str| {
+        let plugin = plugins.get(adapter)?;
+        Some(plugin.manifest().config_schema.clone())
+    };
+    let findings = config.check_adapters(&schema_of);
+    if !findings.errors.is_empty() {
+        return Err(ConfigErrors(findings.errors));
+    }
+    let mut warnings = config.warnings.clone();
+    warnings.extend(findings.warnings);
+    Ok(Prepared {
+        config,
+        plugins,
+        warnings,
+    })
+}
+
+fn plugin_options(config: &Config) -> PluginOptions {
+    PluginOptions {
+        paths: config.plugins.path.clone(),
+        state: config.store.path.clone(),
+        output_bytes_max: usize::try_from(config.plugins.output_bytes_max).unwrap_or(usize::MAX),
+        pins: config.plugins.pins.clone(),
+    }
+}
+
+/// The hash of each loaded plugin, for the difference between two configurations.
+pub(super) fn hashes(plugins: &PluginSet) -> PluginHashes {
+    plugins
+        .plugins()
+        .map(|plugin| (plugin.id().to_owned(), plugin.sha256().to_owned()))
+        .collect()
+}
+
+/// Opens the adapters of some channels. An adapter that refuses its section is an error of the
+/// configuration; one that is missing or misbehaves leaves its channel down, with the reason.
+pub(super) async fn open_channels(
+    prepared: &Prepared,
+    ids: impl IntoIterator<Item = &String>,
+    organizations: &BTreeMap<String, OrgId>,
+) -> Result<Vec<ChannelSpec>, ConfigErrors> {
+    let watchdog = prepared.config.plugins.call_watchdog;
+    let (mut specs, mut errors) = (Vec::new(), Vec::new());
+    for id in ids {
+        let Some(channel) = prepared.config.channels.get(id) else {
+            continue;
+        };
+        let org = organizations.get(&channel.organization).copied();
+        let org = org.unwrap_or(OrgId::SYSTEM);
+        match open(channel, org, &prepared.plugins, watchdog).await {
+            Ok(spec) => specs.push(spec),
+            Err(message) => errors.push(Finding {
+                place: prepared.config.place(id),
+                key: format!("channel.{id}.config"),
+                message,
+            }),
+        }
+    }
+    if errors.is_empty() {
+        Ok(specs)
+    } else {
+        Err(ConfigErrors(errors))
+    }
+}
+
+async fn open(
+    channel: &Arc<Channel>,
+    org: OrgId,
+    plugins: &PluginSet,
+    watchdog: Duration,
+) -> Result<ChannelSpec, String> {
+    let mut spec = ChannelSpec {
+        id: ChannelId::new(&channel.id),
+        org,
+        config: channel.clone(),
+        plugin: plugins.get(&channel.adapter),
+        facts: None,
+        instance: Err(plugins.why_missing(&channel.adapter)),
+    };
+    let Some(plugin) = spec.plugin.clone() else {
+        return Ok(spec);
+    };
+    match open_within(plugin, channel.clone(), watchdog).await {
+        Ok((instance, facts)) => {
+            spec.facts = Some(facts);
+            spec.instance = Ok(instance);
+        }
+        Err(Opened::Refused(words)) => return Err(words),
+        Err(Opened::Fault(words)) => spec.instance = Err(words),
+    }
+    Ok(spec)
+}
+
+/// Why an adapter was not opened.
+enum Opened {
+    Refused(String),
+    Fault(String),
+}
+
+/// Opening is plugin code: it runs on a thread that can be left behind.
+async fn open_within(
+    plugin: Arc<Plugin>,
+    channel: Arc<Channel>,
+    watchdog: Duration,
+) -> Result<(crate::plugin::Instance, trunkline_plugin_api::Facts), Opened> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let opened = plugin.open(&channel.id, channel.config.expose());
+        // Nobody waits any more where the watchdog has bitten.
+        let _ = tell.send(opened);
+    });
+    match tokio::time::timeout(watchdog, told).await {
+        Ok(Ok(Ok(opened))) => Ok(opened),
+        Ok(Ok(Err(OpenError::Refused { error, .. }))) => Err(Opened::Refused(error.to_string())),
+        Ok(Ok(Err(error))) => Err(Opened::Fault(error.to_string())),
+        Ok(Err(_)) => Err(Opened::Fault("its thread ended while it was opened".into())),
+        Err(_) => Err(Opened::Fault("the plugin hung while it was opened".into())),
+    }
+}

@@ -1,0 +1,228 @@
+//! Everything that runs, in one place.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use actix::Arbiter;
+use arc_swap::ArcSwap;
+use tokio::sync::{Mutex, oneshot};
+
+use super::{Prepared, channels::RunningChannel, prepare};
+use crate::{
+    channel::Registry,
+    config::{Config, ConfigErrors, Settings},
+    inbound::{Coalescer, Ingress, Quiet, Replayer},
+    metrics::Metrics,
+    model::OrgId,
+    outbound::{OutboxContext, Transport},
+    plugin::PluginSet,
+    store::{Store, StoreError},
+    watch::{HealthBoard, Poller, Prober, Sweeper},
+};
+
+/// What a gateway is made of.
+pub struct GatewayOptions {
+    /// The main configuration file.
+    pub file: PathBuf,
+    /// The configuration and plugins, checked.
+    pub prepared: Prepared,
+    /// The open store.
+    pub store: Store,
+}
+
+/// Why a gateway could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An adapter refuses its section.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client can't be built.
+    #[error("the HTTP client could not be built: {0}")]
+    Transport(#[from] reqwest::Error),
+}
+
+/// The running gateway; shared by the listeners.
+pub struct Gateway {
+    /// What is kept.
+    pub store: Store,
+    /// The channels.
+    pub registry: Arc<Registry>,
+    /// Their health.
+    pub board: Arc<HealthBoard>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Takes webhooks.
+    pub ingress: Arc<Ingress>,
+    /// Runs kept webhooks again.
+    pub replayer: Replayer,
+    /// Checks channels.
+    pub prober: Prober,
+    /// The configuration in force.
+    pub settings: Settings,
+    /// The plugins found last.
+    pub plugins: ArcSwap<PluginSet>,
+    pub(super) file: PathBuf,
+    pub(super) transport: Transport,
+    pub(super) running: Mutex<BTreeMap<String, RunningChannel>>,
+    pub(super) arbiters: Arbiters,
+    stops: Mutex<Vec<oneshot::Sender<()>>>,
+}
+
+/// Threads for what must not share one.
+pub(super) struct Arbiters {
+    /// Guardians: never blocked by what they guard.
+    pub(super) guardians: Arbiter,
+    /// Outboxes and the calls to providers.
+    pub(super) outbound: Arbiter,
+    /// Probes, polling, turns, replays, sweeping.
+    pub(super) watch: Arbiter,
+}
+
+impl Gateway {
+    /// Starts every channel and everything around them; the listeners come after.
+    pub async fn start(options: GatewayOptions) -> Result<Arc<Self>, StartError> {
+        let GatewayOptions {
+            file,
+            prepared,
+            store,
+        } = options;
+        let organizations = organizations(&store, &prepared.config).await?;
+        let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
+        let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+        let settings: Settings = Arc::new(ArcSwap::from_pointee(prepared.config));
+        let registry = Arc::new(Registry::default());
+        let metrics = Arc::new(Metrics::new());
+        let board = Arc::new(HealthBoard::default());
+        let transport = Transport::new(settings.clone())?;
+        let ingress = Arc::new(Ingress::new(
+            store.clone(),
+            registry.clone(),
+            metrics.clone(),
+            settings.clone(),
+        ));
+        let gateway = Arc::new(Self {
+            replayer: Replayer::new(store.clone(), registry.clone(), ingress.clone()),
+            prober: Prober::new(
+                board.clone(),
+                transport.clone(),
+                store.clone(),
+                settings.clone(),
+            ),
+            plugins: ArcSwap::from_pointee(prepared.plugins),
+            running: Mutex::default(),
+            arbiters: Arbiters {
+                guardians: Arbiter::new(),
+                outbound: Arbiter::new(),
+                watch: Arbiter::new(),
+            },
+            stops: Mutex::default(),
+            store,
+            registry,
+            board,
+            metrics,
+            ingress,
+            settings,
+            file,
+            transport,
+        });
+        let mut running = gateway.running.lock().await;
+        for spec in specs {
+            let started = gateway.launch(spec);
+            running.insert(started.channel.id.to_string(), started);
+        }
+        gateway.publish(&running);
+        for channel in running.values_mut() {
+            gateway.start_sending(channel);
+        }
+        drop(running);
+        gateway.start_followers().await;
+        Ok(gateway)
+    }
+
+    /// Starts what works on all channels.
+    async fn start_followers(&self) {
+        let mut stops = self.stops.lock().await;
+        let mut stop = || {
+            let (tell, told) = oneshot::channel();
+            stops.push(tell);
+            told
+        };
+        let coalesce = self.settings.load().coalesce.clone();
+        let coalescer = Coalescer {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+            metrics: self.metrics.clone(),
+            quiet: Quiet {
+                quiet: coalesce.quiet,
+                max: coalesce.max,
+            },
+        };
+        let sweeper = Sweeper {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+            settings: self.settings.clone(),
+        };
+        self.arbiters.watch.spawn(coalescer.run(stop()));
+        self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
+        self.arbiters.watch.spawn(sweeper.run(stop()));
+    }
+
+    /// The main configuration file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub(super) fn outbox_context(&self) -> OutboxContext {
+        OutboxContext {
+            store: self.store.clone(),
+            transport: self.transport.clone(),
+            settings: self.settings.clone(),
+            health: self.board.clone(),
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    pub(super) fn poller(&self) -> Poller {
+        Poller::new(
+            self.store.clone(),
+            self.transport.clone(),
+            self.board.clone(),
+            self.settings.clone(),
+        )
+    }
+
+    /// Ends everything but the store: first what begins new work, then the attempts under way,
+    /// then the channels.
+    pub async fn stop(&self) {
+        self.stops.lock().await.clear();
+        let mut running = self.running.lock().await;
+        let channels: Vec<RunningChannel> = std::mem::take(&mut *running).into_values().collect();
+        let ends = channels.into_iter().map(RunningChannel::stop);
+        futures_util::future::join_all(ends).await;
+        if let Err(error) = self.store.save_clock().await {
+            tracing::warn!(%error, "the clock could not be saved");
+        }
+        self.registry.publish(BTreeMap::new());
+    }
+}
+
+/// The numbers of all organizations that a configuration names.
+pub(super) async fn organizations(
+    store: &Store,
+    config: &Config,
+) -> Result<BTreeMap<String, OrgId>, StoreError> {
+    let mut numbers = BTreeMap::new();
+    for channel in config.channels.values() {
+        if !numbers.contains_key(&channel.organization) {
+            let number = store.organization(&channel.organization).await?;
+            numbers.insert(channel.organization.clone(), number);
+        }
+    }
+    Ok(numbers)
+}

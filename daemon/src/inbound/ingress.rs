@@ -1,0 +1,183 @@
+//! One webhook from the public listener: proved, stored, answered; in that order.
+
+use std::{sync::Arc, time::Instant};
+
+use tracing::{error, warn};
+use trunkline_plugin_api::{Received, Response, Verdict, WebhookRequest};
+
+use super::threader::{self, Verified};
+use crate::{
+    channel::{Channel, ChannelError, Registry},
+    config::Settings,
+    metrics::Metrics,
+    model::{Outcome, WebhookEvent},
+    store::{ClosedPolicy, InboundResult, Store, StoreError},
+};
+
+/// How a webhook is answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// As the adapter says.
+    Adapter(Response),
+    /// Not now: the provider should come back.
+    Unavailable,
+}
+
+/// Takes webhooks. Shared by all web workers.
+pub struct Ingress {
+    store: Store,
+    registry: Arc<Registry>,
+    metrics: Arc<Metrics>,
+    settings: Settings,
+}
+
+impl Ingress {
+    /// An ingress that stores to `store`.
+    pub fn new(
+        store: Store,
+        registry: Arc<Registry>,
+        metrics: Arc<Metrics>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            store,
+            registry,
+            metrics,
+            settings,
+        }
+    }
+
+    /// What a closed thread does.
+    pub fn policy(&self) -> ClosedPolicy {
+        self.settings.load().thread.closed.into()
+    }
+
+    /// Takes one webhook. The answer is given only when what it acknowledges is durable.
+    pub async fn take(&self, channel: &Arc<Channel>, request: WebhookRequest) -> Answer {
+        let began = Instant::now();
+        let request = Arc::new(request);
+        let received = self.ask(channel, &request).await;
+        match received {
+            Ok(received) if received.verdict == Verdict::Challenge => {
+                Answer::Adapter(received.response)
+            }
+            Ok(received) if received.verdict == Verdict::Authentic => {
+                self.keep(channel, &request, received, began).await
+            }
+            Ok(received) => self.refuse(channel, &request, received),
+            Err(error) => self.unavailable(channel, &error),
+        }
+    }
+
+    /// Asks the adapter; a second time where a reload has replaced the channel meanwhile.
+    async fn ask(
+        &self,
+        channel: &Arc<Channel>,
+        request: &Arc<WebhookRequest>,
+    ) -> Result<Received, ChannelError> {
+        let call = |channel: Arc<Channel>| {
+            let request = request.clone();
+            async move {
+                channel
+                    .call("receive", move |instance| instance.receive(&request))
+                    .await
+            }
+        };
+        let first = call(channel.clone()).await;
+        match (&first, self.registry.get(channel.id.as_str())) {
+            (Err(ChannelError::Down(_)), Some(now)) if !Arc::ptr_eq(&now, channel) => {
+                call(now).await
+            }
+            _ => first,
+        }
+    }
+
+    /// Stores a genuine webhook, as pending where threading it fails for a reason of our own.
+    async fn keep(
+        &self,
+        channel: &Arc<Channel>,
+        request: &WebhookRequest,
+        received: Received,
+        began: Instant,
+    ) -> Answer {
+        let response = received.response;
+        let verified = |events, unparsed| Verified {
+            channel,
+            request,
+            events,
+            unparsed,
+            began,
+        };
+        let routes = self.registry.routes();
+        let first = verified(received.events, received.unparsed);
+        let stored = threader::commit(&self.store, &routes, self.policy(), first).await;
+        let stored = match stored {
+            Err(error) if is_ours(&error) => {
+                error!(channel = %channel.id, %error, "a genuine webhook could not be threaded; it is kept and will be replayed");
+                threader::keep_pending(&self.store, verified(Vec::new(), None), &error.to_string())
+                    .await
+            }
+            other => other,
+        };
+        match stored {
+            Ok(result) => {
+                self.count(channel, &result, began);
+                Answer::Adapter(response)
+            }
+            Err(error) => {
+                warn!(channel = %channel.id, %error, "a webhook could not be stored; the provider is asked to come back");
+                self.metrics.unavailable(&channel.id);
+                Answer::Unavailable
+            }
+        }
+    }
+
+    fn count(&self, channel: &Channel, result: &InboundResult, began: Instant) {
+        self.metrics.webhook(&channel.id, result.outcome);
+        let seconds = began.elapsed().as_secs_f64();
+        self.metrics
+            .received(&channel.id, result.messages.len(), seconds);
+    }
+
+    /// A webhook that is not genuine is listed without its body and answered as the adapter says.
+    fn refuse(&self, channel: &Channel, request: &WebhookRequest, received: Received) -> Answer {
+        let reason = received.reason.unwrap_or_else(|| "not genuine".into());
+        warn!(channel = %channel.id, verdict = ?received.verdict, %reason, "a webhook was refused: its signature does not prove that the provider sent it");
+        self.metrics.webhook(&channel.id, Outcome::Rejected);
+        let record = WebhookEvent {
+            id: self.store.new_event_id(),
+            channel: channel.id.clone(),
+            received_at_ms: request.received_at_ms,
+            outcome: Outcome::Rejected,
+            signature_valid: false,
+            latency_us: 0,
+            messages: 0,
+            external_ids: Vec::new(),
+            reason: Some(threader::clip(&reason)),
+            method: request.method.clone(),
+            raw_url: None,
+            raw_headers: Vec::new(),
+            raw_body: Vec::new(),
+            raw_file: None,
+        };
+        if let Err(error) = self.store.list_rejected(channel.org, &record) {
+            warn!(channel = %channel.id, %error, "a refused webhook could not be listed");
+        }
+        Answer::Adapter(received.response)
+    }
+
+    fn unavailable(&self, channel: &Channel, error: &ChannelError) -> Answer {
+        warn!(channel = %channel.id, %error, "a webhook could not be looked at; the provider is asked to come back");
+        self.metrics.unavailable(&channel.id);
+        Answer::Unavailable
+    }
+}
+
+/// True for failures of our own logic or data, which another try of the provider would only meet
+/// again; a full queue or a disk that refuses may pass.
+fn is_ours(error: &StoreError) -> bool {
+    !matches!(
+        error,
+        StoreError::Busy { .. } | StoreError::Failed(_) | StoreError::Closed
+    )
+}

@@ -1,0 +1,227 @@
+//! Runs kept webhooks through the adapter again: by the daemon for those we failed on, by a person
+//! for those that an older adapter could not read.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+use trunkline_plugin_api::{Event, Received, Verdict, WebhookRequest};
+
+use super::threader;
+use crate::{
+    channel::{Channel, ChannelError, Registry},
+    inbound::Ingress,
+    model::{EventId, Outcome, WebhookEvent},
+    store::{Inbound, Store, StoreError},
+};
+
+/// Between two looks at what is pending.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// Longest pause after failures.
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// Pending webhooks taken in one look.
+const ROUND_MAX: usize = 100;
+
+/// What a replay did, or would do.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Messages that are new by it; in a dry run those that the adapter reads in it.
+    pub messages: usize,
+    /// What the adapter reads in it.
+    pub events: Vec<Event>,
+}
+
+/// Why a replay brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// No such event is kept.
+    #[error("no webhook event with this id is kept")]
+    NotFound,
+    /// The raw request can't be read any more.
+    #[error("the raw request can't be read: {0}")]
+    Body(String),
+    /// The adapter no longer vouches for it.
+    #[error("the adapter does not vouch for it any more: {0}")]
+    NotGenuine(String),
+    /// The channel does not answer.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Replays webhooks.
+#[derive(Clone)]
+pub struct Replayer {
+    store: Store,
+    registry: Arc<Registry>,
+    ingress: Arc<Ingress>,
+}
+
+impl Replayer {
+    /// A replayer that stores as `ingress` does.
+    pub fn new(store: Store, registry: Arc<Registry>, ingress: Arc<Ingress>) -> Self {
+        Self {
+            store,
+            registry,
+            ingress,
+        }
+    }
+
+    /// Replays what is pending until `stop` is dropped or fires; looks less often while it fails.
+    pub async fn run(self, mut stop: oneshot::Receiver<()>) {
+        let mut wait = INTERVAL;
+        loop {
+            tokio::select! {
+                _ = &mut stop => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = if self.round().await {
+                INTERVAL
+            } else {
+                (wait * 2).min(INTERVAL_MAX)
+            };
+        }
+    }
+
+    /// One look at every channel. False where something still can't be threaded.
+    async fn round(&self) -> bool {
+        let mut all_well = true;
+        for channel in self.registry.routes().channels() {
+            let pending = self
+                .store
+                .pending_events(channel.org, &channel.id, ROUND_MAX);
+            for event in pending.unwrap_or_default() {
+                match self.replay(channel, event, false).await {
+                    Ok(done) => {
+                        info!(channel = %channel.id, outcome = done.outcome.as_str(), "a pending webhook was replayed")
+                    }
+                    Err(error) => {
+                        all_well = false;
+                        warn!(channel = %channel.id, %error, "a pending webhook could not be replayed yet");
+                    }
+                }
+            }
+        }
+        all_well
+    }
+
+    /// Replays one event by its id. A dry run stores nothing.
+    pub async fn by_id(
+        &self,
+        channel: &Arc<Channel>,
+        id: EventId,
+        dry_run: bool,
+    ) -> Result<Replayed, ReplayError> {
+        let event = self.store.webhook_event(channel.org, &channel.id, id)?;
+        let event = event.ok_or(ReplayError::NotFound)?;
+        self.replay(channel, event, dry_run).await
+    }
+
+    async fn replay(
+        &self,
+        channel: &Arc<Channel>,
+        mut record: WebhookEvent,
+        dry_run: bool,
+    ) -> Result<Replayed, ReplayError> {
+        let began = Instant::now();
+        let request = Arc::new(self.request(&record).await?);
+        let asked = request.clone();
+        let received = channel
+            .call("receive", move |instance| instance.receive(&asked))
+            .await?;
+        check_verdict(&received)?;
+        let events = received.events;
+        if let Some(reason) = received.unparsed {
+            return self.still_unparsed(channel, &record, reason, dry_run).await;
+        }
+        let messages = events
+            .iter()
+            .filter(|event| matches!(event, Event::Message(_)))
+            .count();
+        if dry_run {
+            return Ok(Replayed {
+                outcome: record.outcome,
+                messages,
+                events,
+            });
+        }
+        record.reason = None;
+        let routes = self.registry.routes();
+        let result = self
+            .store
+            .commit_inbound(Inbound {
+                org: channel.org,
+                record,
+                events: threader::route(&routes, channel, events.clone()),
+                policy: self.ingress.policy(),
+                began,
+                is_replay: true,
+            })
+            .await?;
+        Ok(Replayed {
+            outcome: result.outcome,
+            messages: result.messages.len(),
+            events,
+        })
+    }
+
+    async fn still_unparsed(
+        &self,
+        channel: &Channel,
+        record: &WebhookEvent,
+        reason: String,
+        dry_run: bool,
+    ) -> Result<Replayed, ReplayError> {
+        if !dry_run {
+            self.store
+                .mark_event(
+                    channel.org,
+                    &channel.id,
+                    record.id,
+                    Outcome::Unparsed,
+                    Some(reason),
+                )
+                .await?;
+        }
+        Ok(Replayed {
+            outcome: Outcome::Unparsed,
+            messages: 0,
+            events: Vec::new(),
+        })
+    }
+
+    async fn request(&self, record: &WebhookEvent) -> Result<WebhookRequest, ReplayError> {
+        let body = match record.raw_file.clone() {
+            None => record.raw_body.clone(),
+            Some(name) => {
+                let store = self.store.clone();
+                tokio::task::spawn_blocking(move || store.files().read(&name))
+                    .await
+                    .map_err(|error| ReplayError::Body(error.to_string()))?
+                    .map_err(|error| ReplayError::Body(error.to_string()))?
+            }
+        };
+        Ok(WebhookRequest {
+            method: record.method.clone(),
+            url: record.raw_url.clone().unwrap_or_default(),
+            headers: record.raw_headers.clone(),
+            received_at_ms: record.received_at_ms,
+            body,
+        })
+    }
+}
+
+fn check_verdict(received: &Received) -> Result<(), ReplayError> {
+    if received.verdict == Verdict::Authentic {
+        return Ok(());
+    }
+    let reason = received.reason.clone().unwrap_or_default();
+    Err(ReplayError::NotGenuine(reason))
+}

@@ -1,0 +1,120 @@
+//! From what an adapter read to one commit: each event goes to the channel whose address it names.
+
+use std::{sync::Arc, time::Instant};
+
+use trunkline_plugin_api::{Event, WebhookRequest};
+
+use crate::{
+    channel::{Channel, Routes},
+    model::{Outcome, WebhookEvent},
+    store::{ClosedPolicy, INLINE_BYTES_MAX, Inbound, InboundResult, Routed, Store, StoreError},
+};
+
+/// Bytes of the provider's ids and of the reason kept in a listed event.
+const REASON_CHARS_MAX: usize = 300;
+
+/// A verified webhook on its way to the store.
+pub(super) struct Verified<'a> {
+    pub(super) channel: &'a Arc<Channel>,
+    pub(super) request: &'a WebhookRequest,
+    pub(super) events: Vec<Event>,
+    /// Why it could not be read, where it could not.
+    pub(super) unparsed: Option<String>,
+    pub(super) began: Instant,
+}
+
+/// Stores a verified webhook with everything in it.
+pub(super) async fn commit(
+    store: &Store,
+    routes: &Routes,
+    policy: ClosedPolicy,
+    verified: Verified<'_>,
+) -> Result<InboundResult, StoreError> {
+    let mut record = raw_record(store, verified.channel, verified.request).await?;
+    if let Some(reason) = verified.unparsed {
+        record.outcome = Outcome::Unparsed;
+        record.reason = Some(clip(&reason));
+    }
+    store
+        .commit_inbound(Inbound {
+            org: verified.channel.org,
+            record,
+            events: route(routes, verified.channel, verified.events),
+            policy,
+            began: verified.began,
+            is_replay: false,
+        })
+        .await
+}
+
+/// Keeps a genuine webhook that we failed on; the replayer takes it from there.
+pub(super) async fn keep_pending(
+    store: &Store,
+    verified: Verified<'_>,
+    reason: &str,
+) -> Result<InboundResult, StoreError> {
+    let mut record = raw_record(store, verified.channel, verified.request).await?;
+    record.outcome = Outcome::Pending;
+    record.reason = Some(clip(reason));
+    store
+        .commit_inbound(Inbound {
+            org: verified.channel.org,
+            record,
+            events: Vec::new(),
+            policy: ClosedPolicy::Reopen,
+            began: verified.began,
+            is_replay: false,
+        })
+        .await
+}
+
+/// Gives each event its channel.
+pub(super) fn route(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>) -> Vec<Routed> {
+    events
+        .into_iter()
+        .map(|event| Routed {
+            channel: routes.by_address(receiver, event.address()).reference(),
+            event,
+        })
+        .collect()
+}
+
+/// The listed event with its raw request, for replay. Large bodies go to a file, which is durable
+/// before this returns.
+async fn raw_record(
+    store: &Store,
+    channel: &Channel,
+    request: &WebhookRequest,
+) -> Result<WebhookEvent, StoreError> {
+    let mut record = WebhookEvent {
+        id: store.new_event_id(),
+        channel: channel.id.clone(),
+        received_at_ms: request.received_at_ms,
+        outcome: Outcome::Accepted,
+        signature_valid: true,
+        latency_us: 0,
+        messages: 0,
+        external_ids: Vec::new(),
+        reason: None,
+        method: request.method.clone(),
+        raw_url: Some(request.url.clone()),
+        raw_headers: request.headers.clone(),
+        raw_body: Vec::new(),
+        raw_file: None,
+    };
+    if request.body.len() <= INLINE_BYTES_MAX {
+        record.raw_body.clone_from(&request.body);
+        return Ok(record);
+    }
+    let (store, body) = (store.clone(), request.body.clone());
+    let kept = tokio::task::spawn_blocking(move || store.files().keep(&body)).await;
+    let name = kept
+        .map_err(|error| StoreError::Failed(format!("a body could not be kept: {error}")))?
+        .map_err(|error| StoreError::Failed(format!("a body could not be kept: {error}")))?;
+    record.raw_file = Some(name);
+    Ok(record)
+}
+
+pub(super) fn clip(text: &str) -> String {
+    text.chars().take(REASON_CHARS_MAX).collect()
+}

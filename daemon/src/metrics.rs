@@ -1,0 +1,224 @@
+//! The one list of metrics, in the OpenMetrics text format.
+
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::Mutex;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+use trunkline_plugin_api::ErrorClass;
+
+use crate::model::{ChannelId, HealthStatus, Outcome};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByChannel {
+    channel: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    channel: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByClass {
+    channel: String,
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByStatus {
+    channel: String,
+    status: &'static str,
+}
+
+/// All metrics of the daemon.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    webhooks: Family<ByOutcome, Counter>,
+    messages: Family<ByChannel, Counter>,
+    sent: Family<ByChannel, Counter>,
+    send_failures: Family<ByClass, Counter>,
+    restarts: Family<ByChannel, Counter>,
+    refused_busy: Family<ByChannel, Counter>,
+    acknowledge_seconds: Histogram,
+    health: Family<ByStatus, Gauge>,
+    queue_depth: Gauge<u64, AtomicU64>,
+    turns: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Mutex::new(Registry::with_prefix("trunkline")),
+            webhooks: Family::default(),
+            messages: Family::default(),
+            sent: Family::default(),
+            send_failures: Family::default(),
+            restarts: Family::default(),
+            refused_busy: Family::default(),
+            // 100 us to 1.6 s.
+            acknowledge_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 15)),
+            health: Family::default(),
+            queue_depth: Gauge::default(),
+            turns: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&self) {
+        let mut registry = self.registry.lock();
+        registry.register(
+            "webhooks",
+            "Webhooks by what became of them",
+            self.webhooks.clone(),
+        );
+        registry.register(
+            "messages_received",
+            "New inbound messages stored",
+            self.messages.clone(),
+        );
+        registry.register(
+            "messages_sent",
+            "Messages that a provider took",
+            self.sent.clone(),
+        );
+        registry.register(
+            "send_failures",
+            "Failed attempts by error class",
+            self.send_failures.clone(),
+        );
+        registry.register(
+            "actor_restarts",
+            "Restarts of channel actors",
+            self.restarts.clone(),
+        );
+        registry.register(
+            "webhooks_unavailable",
+            "Webhooks answered 503",
+            self.refused_busy.clone(),
+        );
+        registry.register(
+            "acknowledge_seconds",
+            "From the last byte of a verified webhook to its durable commit",
+            self.acknowledge_seconds.clone(),
+        );
+        registry.register(
+            "channel_health",
+            "1 for the status that a channel has",
+            self.health.clone(),
+        );
+        registry.register(
+            "store_queue_depth",
+            "Commits waiting for the disk",
+            self.queue_depth.clone(),
+        );
+        registry.register("turns", "Turns closed", self.turns.clone());
+    }
+
+    /// A webhook came to its end.
+    pub fn webhook(&self, channel: &ChannelId, outcome: Outcome) {
+        let labels = ByOutcome {
+            channel: channel.to_string(),
+            outcome: outcome.as_str(),
+        };
+        self.webhooks.get_or_create(&labels).inc();
+    }
+
+    /// New messages were stored, `seconds` after the request was there.
+    pub fn received(&self, channel: &ChannelId, messages: usize, seconds: f64) {
+        let count = u64::try_from(messages).unwrap_or(u64::MAX);
+        self.messages.get_or_create(&by(channel)).inc_by(count);
+        self.acknowledge_seconds.observe(seconds);
+    }
+
+    /// A webhook was answered 503.
+    pub fn unavailable(&self, channel: &ChannelId) {
+        self.refused_busy.get_or_create(&by(channel)).inc();
+    }
+
+    /// A provider took a message.
+    pub fn sent(&self, channel: &ChannelId) {
+        self.sent.get_or_create(&by(channel)).inc();
+    }
+
+    /// An attempt failed.
+    pub fn send_failed(&self, channel: &ChannelId, class: ErrorClass) {
+        let labels = ByClass {
+            channel: channel.to_string(),
+            class: class.as_str(),
+        };
+        self.send_failures.get_or_create(&labels).inc();
+    }
+
+    /// A channel's actor was started again.
+    pub fn actor_restart(&self, channel: &ChannelId) {
+        self.restarts.get_or_create(&by(channel)).inc();
+    }
+
+    /// A turn was closed.
+    pub fn turn(&self) {
+        self.turns.inc();
+    }
+
+    /// The text for a scraper, with the health of each channel and the depth of the store's queue
+    /// as they are now.
+    pub fn render(&self, health: &[(ChannelId, HealthStatus)], queue_depth: u64) -> String {
+        self.health.clear();
+        for (channel, status) in health {
+            let labels = ByStatus {
+                channel: channel.to_string(),
+                status: status.as_str(),
+            };
+            self.health.get_or_create(&labels).set(1);
+        }
+        self.queue_depth.set(queue_depth);
+        let mut text = String::new();
+        encode(&mut text, &self.registry.lock()).expect("a string takes any text");
+        text
+    }
+}
+
+fn by(channel: &ChannelId) -> ByChannel {
+    ByChannel {
+        channel: channel.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_holds_what_was_counted() {
+        let metrics = Metrics::new();
+        let channel = ChannelId::new("sms");
+        metrics.webhook(&channel, Outcome::Accepted);
+        metrics.received(&channel, 3, 0.001);
+        let text = metrics.render(&[(channel, HealthStatus::Healthy)], 7);
+        for line in [
+            "trunkline_webhooks_total{channel=\"sms\",outcome=\"accepted\"} 1",
+            "trunkline_messages_received_total{channel=\"sms\"} 3",
+            "trunkline_channel_health{channel=\"sms\",status=\"healthy\"} 1",
+            "trunkline_store_queue_depth 7",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What must hold before a message is taken: afterwards it is ours to deliver.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use trunkline_plugin_api::{Content, Identity};
+
+use crate::{
+    channel::Channel,
+    model::{Author, AuthorKind, MessageId, Millis, Priority, mask_identifier},
+    store::{Accepted, ClosedPolicy, Idempotency, NewOutbound, Store, StoreError},
+};
+
+/// Bytes of text, HTML and subject of one message.
+const CONTENT_BYTES_MAX: usize = 256 * 1024;
+/// Attachments of one message.
+const MEDIA_MAX: usize = 10;
+/// Bytes of an address.
+const ADDRESS_BYTES_MAX: usize = 320;
+/// Bytes of the caller's metadata, as JSON.
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+
+/// A message that someone wants sent.
+#[derive(Debug, Clone)]
+pub struct SendRequest {
+    /// To whom, in the channel's own form.
+    pub to: String,
+    /// What.
+    pub content: Content,
+    /// The provider's id of the message it answers.
+    pub reply_to: Option<String>,
+    /// Its lane.
+    pub priority: Priority,
+    /// Not before this time.
+    pub send_at_ms: Option<Millis>,
+    /// What the caller adds.
+    pub metadata: Map<String, Value>,
+    /// The caller's idempotency key.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// Who sends.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// What kind.
+    pub kind: AuthorKind,
+    /// Name to stamp it with.
+    pub name: Option<String>,
+}
+
+/// Why a message is not taken. `code` is for programs, the words are for people.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// It can't be sent as it is.
+    #[error("{detail}")]
+    Refused {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        detail: String,
+    },
+    /// The idempotency key stands for another request.
+    #[error("this Idempotency-Key was used for another request")]
+    KeyConflict,
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn refused(code: &'static str, detail: impl Into<String>) -> AcceptError {
+    AcceptError::Refused {
+        code,
+        detail: detail.into(),
+    }
+}
+
+/// Takes a message: checked, durable, in its thread. Returns its id, the same one for a repeated
+/// request.
+pub async fn accept(
+    store: &Store,
+    channel: &Arc<Channel>,
+    policy: ClosedPolicy,
+    sender: Sender,
+    request: SendRequest,
+) -> Result<MessageId, AcceptError> {
+    let to = check(channel, &request)?;
+    let accepted = store
+        .accept_outbound(NewOutbound {
+            channel: channel.reference(),
+            to,
+            content: request.content,
+            author: Author {
+                kind: sender.kind,
+                name: sender.name,
+            },
+            reply_to: request.reply_to,
+            priority: request.priority,
+            send_at_ms: request.send_at_ms,
+            metadata: request.metadata,
+            idempotency: request.idempotency,
+            policy,
+        })
+        .await?;
+    match accepted {
+        Accepted::New { id, .. } | Accepted::Repeated { id } => Ok(id),
+        Accepted::KeyConflict => Err(AcceptError::KeyConflict),
+    }
+}
+
+/// Checks a request against what the channel says of itself.
+fn check(channel: &Channel, request: &SendRequest) -> Result<Identity, AcceptError> {
+    let Some(facts) = &channel.facts else {
+        let reason = channel.down_reason().unwrap_or_default();
+        return Err(refused(
+            "channel_down",
+            format!("channel {} can't send: {reason}", channel.id),
+        ));
+    };
+    if !facts.can_send {
+        return Err(refused(
+            "no_credentials",
+            format!("channel {} has no credentials to send with", channel.id),
+        ));
+    }
+    check_content(&request.content, facts.max_len)?;
+    if Value::Object(request.metadata.clone()).to_string().len() > METADATA_BYTES_MAX {
+        let detail = format!("metadata is larger than {METADATA_BYTES_MAX} bytes");
+        return Err(refused("metadata_too_large", detail));
+    }
+    Ok(Identity {
+        space: facts.space.clone(),
+        identifier: address(&facts.space, &request.to)?,
+    })
+}
+
+fn check_content(content: &Content, max_len: Option<u32>) -> Result<(), AcceptError> {
+    if content.is_empty() {
+        return Err(refused(
+            "empty_content",
+            "there is nothing to send: content has no text, html, media or template",
+        ));
+    }
+    let texts = [&content.text, &content.html, &content.subject];
+    let bytes: usize = texts.into_iter().flatten().map(String::len).sum();
+    if bytes > CONTENT_BYTES_MAX {
+        let detail = format!("the content has {bytes} bytes, more than {CONTENT_BYTES_MAX}");
+        return Err(refused("content_too_large", detail));
+    }
+    if content.media.len() > MEDIA_MAX {
+        let detail = format!("{} attachments, more than {MEDIA_MAX}", content.media.len());
+        return Err(refused("too_many_media", detail));
+    }
+    let len = content
+        .text
+        .as_deref()
+        .map_or(0, |text| text.chars().count());
+    match max_len {
+        Some(max) if len > max as usize => {
+            let detail = format!("the text has {len} characters, this channel takes {max}");
+            Err(refused("text_too_long", detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The address in its space's normal form.
+fn address(space: &str, to: &str) -> Result<String, AcceptError> {
+    if to.is_empty() || to.len() > ADDRESS_BYTES_MAX || to.chars().any(char::is_control) {
+        return Err(refused(
+            "invalid_recipient",
+            "\"to\" is empty, too long or not an address",
+        ));
+    }
+    match space {
+        "phone" => phone(to),
+        "whatsapp" => match phone(to.strip_prefix("whatsapp:").unwrap_or(to)) {
+            // An id that stands for a person without a number is taken as it is.
+            Err(_) if !to.starts_with(['+', 'w']) => Ok(to.to_owned()),
+            other => other,
+        },
+        "email" => Ok(to.to_lowercase()),
+        _ => Ok(to.to_owned()),
+    }
+}
+
+/// E.164: a plus and 7 to 15 digits; blanks, dots, dashes and brackets are for people.
+fn phone(to: &str) -> Result<String, AcceptError> {
+    let plain: String = to.chars().filter(|c| !" .-()/".contains(*c)).collect();
+    let digits = plain.strip_prefix('+').unwrap_or_default();
+    let right =
+        (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if right && !digits.starts_with('0') {
+        return Ok(plain);
+    }
+    let detail = format!(
+        "{} is not a number in international form, such as +15550100123",
+        mask_identifier(to)
+    );
+    Err(refused("invalid_recipient", detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_take_their_normal_form() {
+        let table = [
+            ("phone", "+1 (555) 010-0123", Some("+15550100123")),
+            ("phone", "5550100", None),
+            ("phone", "+0123456789", None),
+            ("phone", "+1555010012345678", None),
+            ("phone", "", None),
+            ("whatsapp", "whatsapp:+15550100123", Some("+15550100123")),
+            (
+                "whatsapp",
+                "US.13491208655302741918",
+                Some("US.13491208655302741918"),
+            ),
+            ("email", "Ada@Example.ORG", Some("ada@example.org")),
+            ("webhook", "user 7", Some("user 7")),
+            ("webhook", "a\nb", None),
+        ];
+        for (space, to, expected) in table {
+            assert_eq!(address(space, to).ok().as_deref(), expected, "{space} {to}");
+        }
+    }
+
+    #[test]
+    fn content_is_bounded() {
+        assert!(check_content(&Content::text("hi"), Some(2)).is_ok());
+        for (content, code) in [
+            (Content::text(""), "empty_content"),
+            (Content::text("abc"), "text_too_long"),
+            (
+                Content::text("a".repeat(CONTENT_BYTES_MAX + 1)),
+                "content_too_large",
+            ),
+        ] {
+            let error = check_content(&content, Some(2)).unwrap_err();
+            assert!(
+                matches!(error, AcceptError::Refused { code: found, .. } if found == code),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Drives an adapter's step machine to its end, whatever the call.
+
+use std::future::Future;
+
+use serde_json::Value;
+use trunkline_plugin_api::{AdapterError, ErrorClass, Reply, Request, Step, Turn};
+
+use super::Transport;
+use crate::{
+    channel::{Channel, ChannelError},
+    plugin::{CallError, Instance},
+    store::StoreError,
+};
+
+/// Provider calls that one run may make.
+const STEPS_MAX: usize = 16;
+/// Bytes of a cursor, as JSON.
+const CURSOR_BYTES_MAX: usize = 4096;
+
+/// Why a run brought no result.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The adapter says so.
+    #[error("{0}")]
+    Adapter(AdapterError),
+    /// The channel could not be asked. Nothing is known to have been sent by the step that failed;
+    /// `calls` earlier ones were.
+    #[error("{error}")]
+    Channel {
+        /// Why not.
+        error: ChannelError,
+        /// Provider calls made before.
+        calls: usize,
+    },
+    /// The cursor could not be saved; the call that goes with it was not made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DriveError {
+    /// What this means for the message.
+    pub fn into_adapter_error(self) -> AdapterError {
+        match self {
+            Self::Adapter(error) => error,
+            Self::Channel {
+                error: ChannelError::Call(CallError::Failed(error)),
+                ..
+            } => error,
+            Self::Channel { error, calls: 0 } => {
+                let class = match &error {
+                    ChannelError::Call(CallError::Unsupported) => ErrorClass::Unsupported,
+                    _ => ErrorClass::Transient,
+                };
+                AdapterError::new(class, "channel", error.to_string())
+            }
+            Self::Channel { error, .. } => AdapterError::new(
+                ErrorClass::Ambiguous,
+                "channel",
+                format!("the adapter failed after a call was made: {error}"),
+            ),
+            Self::Store(error) => {
+                AdapterError::new(ErrorClass::Transient, "store", error.to_string())
+            }
+        }
+    }
+}
+
+/// Runs `step` until it is done. `save` makes a cursor durable before its request is performed;
+/// calls that need no such memory pass one that does nothing.
+pub async fn drive<T, S, Save, Saved>(
+    channel: &Channel,
+    transport: &Transport,
+    what: &'static str,
+    start: Value,
+    now: impl Fn() -> i64,
+    step: S,
+    save: Save,
+) -> Result<T, DriveError>
+where
+    T: Send + 'static,
+    S: Fn(&Instance, &Turn) -> Result<Step<T>, CallError> + Clone + Send + 'static,
+    Save: Fn(Value) -> Saved,
+    Saved: Future<Output = Result<(), StoreError>>,
+{
+    let random = hex_random();
+    let mut cursor = start;
+    let mut reply: Option<Reply> = None;
+    for calls in 0..=STEPS_MAX {
+        let turn = Turn {
+            cursor: cursor.clone(),
+            reply: reply.take(),
+            now_ms: now(),
+            random: random.clone(),
+        };
+        let run = step.clone();
+        let next = channel
+            .call(what, move |instance| run(instance, &turn))
+            .await
+            .map_err(|error| DriveError::Channel { error, calls })?;
+        match next {
+            Step::Done { result } => return Ok(result),
+            Step::Fail { error } => return Err(DriveError::Adapter(error)),
+            Step::Call {
+                request,
+                cursor: next,
+            } => {
+                check_cursor(&next)?;
+                save(next.clone()).await?;
+                cursor = next;
+                reply = Some(perform(channel, transport, request).await);
+            }
+        }
+    }
+    Err(DriveError::Adapter(AdapterError::new(
+        ErrorClass::Bug,
+        "steps",
+        format!("the adapter made {STEPS_MAX} calls in {what} without an end"),
+    )))
+}
+
+async fn perform(channel: &Channel, transport: &Transport, request: Request) -> Reply {
+    transport
+        .perform(request, channel.config().allow_private)
+        .await
+}
+
+fn check_cursor(cursor: &Value) -> Result<(), DriveError> {
+    let len = cursor.to_string().len();
+    if len <= CURSOR_BYTES_MAX {
+        return Ok(());
+    }
+    Err(DriveError::Adapter(AdapterError::new(
+        ErrorClass::Bug,
+        "cursor",
+        format!("the adapter's cursor has {len} bytes, more than {CURSOR_BYTES_MAX}"),
+    )))
+}
+
+fn hex_random() -> String {
+    data_encoding::HEXLOWER.encode(&rand::random::<[u8; 16]>())
+}
+
+/// A `save` for calls that need no memory.
+pub(crate) fn no_memory(_: Value) -> std::future::Ready<Result<(), StoreError>> {
+    std::future::ready(Ok(()))
+}

@@ -1,0 +1,126 @@
+//! Real Rust libraries, built apart from this process: panics that unwind inside them, and the
+//! guide's example.
+
+use std::{env, fs, path::PathBuf, process::Command, sync::OnceLock};
+
+use serde_json::json;
+use trunkline_plugin_api::{Event, sign};
+
+use super::{Place, repository, set_mode, webhook};
+use crate::plugin::{CallError, OpenError};
+
+/// The folder of the interface crate's example libraries, built once, beside this test's binary.
+fn examples() -> &'static PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let binary = env::current_exe().expect("a path");
+        let profile_folder = binary.ancestors().nth(2).expect("PROFILE/deps/BINARY");
+        let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "dev",
+            Some(name) => name,
+        };
+        let target = profile_folder.parent().expect("TARGET/PROFILE");
+        let cargo = Command::new(env!("CARGO"))
+            .current_dir(repository())
+            .args(["build", "--offline", "--quiet", "--profile", profile])
+            .args(["-p", "trunkline-plugin-api", "--examples", "--target-dir"])
+            .arg(target)
+            .output()
+            .expect("cargo");
+        assert!(
+            cargo.status.success(),
+            "{}",
+            String::from_utf8_lossy(&cargo.stderr)
+        );
+        profile_folder.join("examples")
+    })
+}
+
+fn place_with(example: &str) -> Place {
+    let place = Place::new();
+    let file = format!("lib{example}.so");
+    let to = place.folder().join(&file);
+    fs::copy(examples().join(&file), &to).expect("a built example");
+    set_mode(&to, 0o644);
+    place
+}
+
+#[test]
+fn a_panic_ends_one_call() {
+    let place = place_with("panics");
+    let plugin = place.scan().get("panics").expect("loads");
+    let (instance, _) = plugin.open("here", &json!({})).expect("opens");
+    let cases = [
+        ("str", "plain words"),
+        ("string", "POST words"),
+        ("other", "a panic without words"),
+    ];
+    for (body, words) in cases {
+        let error = instance.receive(&webhook(body)).expect_err("a panic");
+        assert_eq!(error, CallError::Panic(words.into()));
+        let received = instance.receive(&webhook("fine")).expect("opened anew");
+        assert_eq!(received.response.status, 200);
+    }
+}
+
+#[test]
+fn a_panic_while_opening_or_closing_ends_nothing() {
+    let place = place_with("panics");
+    let plugin = place.scan().get("panics").expect("loads");
+    let error = plugin
+        .open("here", &json!({"on_open": true}))
+        .expect_err("a panic");
+    let channel = "here".to_owned();
+    let panic = CallError::Panic("opened".into());
+    assert_eq!(
+        error,
+        OpenError::Fault {
+            channel,
+            error: panic
+        }
+    );
+    let (instance, _) = plugin
+        .open("here", &json!({"on_close": true}))
+        .expect("opens");
+    drop(instance);
+}
+
+#[test]
+fn the_guides_example_works() {
+    let place = place_with("acme");
+    let plugin = place.scan().get("acme").expect("loads");
+    assert_eq!(plugin.manifest().name, "Acme");
+    assert_eq!(plugin.version(), env!("CARGO_PKG_VERSION"));
+    let required = &plugin.manifest().config_schema["required"];
+    assert_eq!(required, &json!(["token", "api_base"]));
+
+    let config = json!({"token": "t0ken", "api_base": "https://api.example.org"});
+    let (instance, facts) = plugin.open("acme_sms", &config).expect("opens");
+    assert!(facts.can_receive);
+    let mut request = webhook(r#"{"id":"1","from":"+15550100","text":"hello"}"#);
+    let mac = sign::hmac_sha256(b"t0ken", &request.body);
+    request
+        .headers
+        .push(("x-acme-signature".into(), sign::hex(&mac)));
+    let received = instance.receive(&request).expect("sound");
+    assert!(
+        matches!(received.events.as_slice(), [Event::Message(message)] if message.id == "1"),
+        "{received:?}"
+    );
+}
+
+#[test]
+fn a_configuration_is_refused_without_quoting_it() {
+    let place = place_with("acme");
+    let plugin = place.scan().get("acme").expect("loads");
+    let config = json!({"token": 12_345_678, "api_base": "https://api.example.org"});
+    let words = plugin
+        .open("acme_sms", &config)
+        .expect_err("not a text")
+        .to_string();
+    assert!(
+        words.contains("acme_sms") && words.contains("expected a string"),
+        "{words}"
+    );
+    assert!(!words.contains("12345678"), "{words}");
+}

@@ -1,0 +1,185 @@
+//! Builds an index anew, from the newest good snapshot and the log behind it, or from the log alone.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use super::{
+    checkpoint,
+    error::OpenError,
+    folder::{next_index_folder, remove_other_indexes, sync_folder},
+    guard,
+    index::{Index, Reached},
+    options::EngineOptions,
+    read::LogReader,
+    replay::{Counting, LogEnd, Replay, survey},
+    segment::Catalog,
+    shared::Shared,
+    snapshot,
+};
+
+/// Where an index can be built from.
+pub(super) struct Source<'a> {
+    pub(super) path: &'a Path,
+    pub(super) options: &'a EngineOptions,
+    pub(super) catalog: &'a Arc<Catalog>,
+    /// Why it has to be.
+    pub(super) why: &'a str,
+}
+
+/// An index that is being built.
+pub(super) struct Building {
+    pub(super) index: Index,
+    pub(super) reached: Reached,
+    reader: LogReader,
+    pub(super) commits: u64,
+}
+
+impl Source<'_> {
+    /// Builds an index at the end of the log, while nobody writes to it.
+    pub(super) fn build_whole(&self, durable: u64) -> Result<(Building, LogEnd), OpenError> {
+        let mut building = self.begin()?;
+        let mut reader = LogReader::new(Arc::clone(self.catalog), building.reached.position + 1);
+        // Where the log does not reach back so far, reading will say so.
+        let before = reader.seek().ok();
+        if before.is_some_and(|before| before != building.reached.hash) {
+            return Err(self.nothing("the log behind the snapshot is another one".to_owned()));
+        }
+        let surveyed = survey(self.catalog, &mut reader, building.reached.hash, durable);
+        let end = surveyed.map_err(|damage| damage.into_error())?;
+        self.advance(&mut building, end.last)?;
+        Ok((building, end))
+    }
+
+    /// Fills a fresh index from the newest good snapshot; leaves it empty where the whole log is there.
+    pub(super) fn begin(&self) -> Result<Building, OpenError> {
+        tracing::warn!(store = %self.path.display(), why = self.why, "building the index anew");
+        let mut missing =
+            "there is no snapshot, and the log does not begin with the first commit".to_owned();
+        for snapshot in snapshot::list(self.path)? {
+            let index = self.fresh()?;
+            let progress = |records| tracing::info!(records, "reading the snapshot");
+            match snapshot::load(&snapshot.path, &index, &progress) {
+                Ok(reached) => return Ok(self.building(index, reached)),
+                Err(what) => {
+                    missing = format!("{}: {what}", snapshot.path.display());
+                    tracing::error!("cannot use a snapshot: {missing}");
+                    drop(index);
+                }
+            }
+        }
+        let whole = self.catalog.oldest().is_none_or(|s| s.first == 1);
+        if !whole {
+            return Err(self.nothing(missing));
+        }
+        Ok(self.building(self.fresh()?, Reached::default()))
+    }
+
+    /// Applies the log up to `until`, all of which is known to be durable.
+    pub(super) fn advance(&self, building: &mut Building, until: u64) -> Result<(), OpenError> {
+        let replay = Replay {
+            index: &building.index,
+            counting: Counting::AsFound,
+            progress: &|position| tracing::info!(position, until, "building the index"),
+        };
+        let applied = replay.run(&mut building.reader, &mut building.reached, until);
+        building.commits += applied.map_err(|what| refused(building.index.path(), what))?;
+        Ok(())
+    }
+
+    fn building(&self, index: Index, reached: Reached) -> Building {
+        Building {
+            reader: LogReader::new(Arc::clone(self.catalog), reached.position + 1),
+            index,
+            reached,
+            commits: 0,
+        }
+    }
+
+    fn fresh(&self) -> Result<Index, OpenError> {
+        let folder = next_index_folder(self.path)?;
+        let opened = guard::open(
+            &folder,
+            self.options.cache_bytes,
+            self.options.index_timeout,
+        );
+        opened
+            .map(|(index, _)| index)
+            .map_err(|what| refused(&folder, what))
+    }
+
+    fn nothing(&self, missing: String) -> OpenError {
+        OpenError::NothingToRebuildFrom {
+            path: self.path.to_owned(),
+            why: self.why.to_owned(),
+            missing,
+        }
+    }
+}
+
+fn refused(path: &Path, what: String) -> OpenError {
+    OpenError::Index {
+        path: path.to_owned(),
+        what,
+    }
+}
+
+/// Builds the index anew while the engine serves, and swaps it in. With `until`, up to that commit, which is durable
+/// and not applied yet: the index thread does this when it can't write.
+pub(super) fn replace(shared: &Shared, why: &str, until: Option<u64>) -> Result<(), String> {
+    let _one = shared.rebuilding.lock();
+    let source = Source {
+        path: &shared.path,
+        options: &shared.options,
+        catalog: &shared.catalog,
+        why,
+    };
+    let mut building = source.begin().map_err(|e| e.to_string())?;
+    let near = *shared.position.borrow();
+    let caught_up = source.advance(&mut building, near);
+    caught_up.map_err(|e| e.to_string())?;
+    let old = swap(shared, &source, building, until)?;
+    shared.meters.rebuilds.fetch_add(1, Relaxed);
+    checkpoint::make(shared, false)?;
+    let kept = shared.index.load().path().to_owned();
+    tracing::warn!(index = %kept.display(), "the index was built anew");
+    retire(old, &shared.path, &kept);
+    Ok(())
+}
+
+fn swap(
+    shared: &Shared,
+    source: &Source<'_>,
+    mut building: Building,
+    until: Option<u64>,
+) -> Result<Arc<Index>, String> {
+    let mut applied = shared.apply.lock();
+    let until = until.unwrap_or(applied.position);
+    source
+        .advance(&mut building, until)
+        .map_err(|e| e.to_string())?;
+    applied.position = building.reached.position;
+    applied.hash = building.reached.hash;
+    applied.sweep = None;
+    *shared.counts.write() = building.reached.counts;
+    Ok(shared.index.swap(Arc::new(building.index)))
+}
+
+/// Closes the old index once nobody reads it any more, and removes its folder; at the latest the next start does.
+fn retire(mut old: Arc<Index>, store: &Path, kept: &PathBuf) {
+    for _ in 0..100 {
+        match Arc::try_unwrap(old) {
+            Ok(index) => {
+                drop(index);
+                let _ = sync_folder(store);
+                if let Err(error) = remove_other_indexes(store, kept) {
+                    tracing::warn!("cannot remove the old index: {error}");
+                }
+                return;
+            }
+            Err(still) => old = still,
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,6 @@
+//! The engine as a whole, over temporary folders.
+
+mod crash;
+mod damage;
+mod service;
+mod support;

@@ -1,0 +1,11 @@
+//! Watching: is each channel able to send, and what became of what was sent.
+
+mod board;
+mod poller;
+mod prober;
+mod sweeper;
+
+pub use board::HealthBoard;
+pub use poller::Poller;
+pub use prober::Prober;
+pub use sweeper::Sweeper;

@@ -1,0 +1,93 @@
+//! People and their timelines.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use super::{
+    paging::{Paging, list as listed},
+    shapes,
+};
+use crate::{
+    gateway::Gateway,
+    model::{ContactId, OrgId},
+    web::{auth::Caller, problem::Problem},
+};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Query {
+    identifier: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Problem> {
+    let organizations = caller.organizations(&gateway);
+    let query = query.into_inner();
+    let (found, next) = match &query.identifier {
+        Some(identifier) => {
+            let mut found = Vec::new();
+            for org in organizations {
+                let contacts = gateway.store.contacts_with(org, identifier)?;
+                found.extend(contacts.into_iter().map(|contact| (org, contact)));
+            }
+            (found, None)
+        }
+        None => Paging::new(query.limit, query.cursor)
+            .over(&organizations, |org, before, limit| {
+                gateway.store.contacts(org, before, limit)
+            })?,
+    };
+    let items = found
+        .iter()
+        .map(|(org, contact)| shapes::contact(&gateway.store.slug(*org), contact))
+        .collect();
+    Ok(HttpResponse::Ok().json(listed(items, next)))
+}
+
+/// The organization of a contact that the caller may see.
+fn find(
+    gateway: &Gateway,
+    caller: &Caller,
+    id: ContactId,
+) -> Result<(OrgId, crate::model::Contact), Problem> {
+    for org in caller.organizations(gateway) {
+        if let Some(contact) = gateway.store.contact(org, id)? {
+            return Ok((org, contact));
+        }
+    }
+    Err(Problem::not_found("contact"))
+}
+
+pub(super) async fn show(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found("contact"))?;
+    let (org, contact) = find(&gateway, &caller, id)?;
+    Ok(HttpResponse::Ok().json(shapes::contact(&gateway.store.slug(org), &contact)))
+}
+
+pub(super) async fn timeline(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    id: web::Path<String>,
+    paging: web::Query<Paging>,
+) -> Result<HttpResponse, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found("contact"))?;
+    let (org, _) = find(&gateway, &caller, id)?;
+    let page = gateway
+        .store
+        .timeline(org, id, paging.cursor()?, paging.limit()?)?;
+    let slug = gateway.store.slug(org);
+    let items = page
+        .items
+        .iter()
+        .map(|message| shapes::message(&slug, message))
+        .collect();
+    Ok(HttpResponse::Ok().json(listed(items, page.next.map(|id| id.to_string()))))
+}

@@ -1,0 +1,170 @@
+//! Messages: sent and read.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use trunkline_plugin_api::Content;
+
+use super::{channels, shapes};
+use crate::{
+    gateway::Gateway,
+    model::{AuthorKind, MessageId, Priority, Role, ThreadId},
+    outbound::{SendRequest, Sender, accept},
+    store::Idempotency,
+    web::{auth::Caller, problem::Problem},
+};
+
+/// Characters of an idempotency key.
+const KEY_CHARS_MAX: usize = 255;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    channel: String,
+    #[serde(default)]
+    to: Option<String>,
+    content: Content,
+    #[serde(default)]
+    thread: Option<String>,
+    #[serde(default)]
+    reply_to: Option<String>,
+    #[serde(default)]
+    priority: Priority,
+    #[serde(default)]
+    send_at: Option<Timestamp>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
+}
+
+pub(super) async fn send(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    request: HttpRequest,
+    body: web::Json<Value>,
+) -> Result<HttpResponse, Problem> {
+    caller.must_be(Role::Admin)?;
+    let body = body.into_inner();
+    let idempotency = idempotency(&request, &body)?;
+    let body: Body = serde_json::from_value(body).map_err(|error| {
+        Problem::invalid(format!("the message is not what is expected: {error}"))
+    })?;
+    let channel = channels::find(&gateway, &caller, &body.channel).map_err(|_| {
+        let detail = format!("there is no channel \"{}\"", body.channel);
+        Problem::new(
+            actix_web::http::StatusCode::UNPROCESSABLE_ENTITY,
+            "unknown_channel",
+            detail,
+        )
+    })?;
+    let to = recipient(&gateway, channel.org, &body)?;
+    let send = SendRequest {
+        to,
+        content: body.content,
+        reply_to: body.reply_to,
+        priority: body.priority,
+        send_at_ms: body.send_at.map(Timestamp::as_millisecond),
+        metadata: body.metadata,
+        idempotency,
+    };
+    let sender = Sender {
+        kind: AuthorKind::System,
+        name: Some(caller.name.clone()),
+    };
+    let id = accept(
+        &gateway.store,
+        &channel,
+        gateway.ingress.policy(),
+        sender,
+        send,
+    )
+    .await?;
+    channel.queue.notify_one();
+    Ok(HttpResponse::Accepted().json(json!({ "id": id.to_string(), "status": "queued" })))
+}
+
+/// The address given, or that of the thread's newest inbound message on this channel's space.
+fn recipient(gateway: &Gateway, org: crate::model::OrgId, body: &Body) -> Result<String, Problem> {
+    if let Some(to) = &body.to {
+        return Ok(to.clone());
+    }
+    let Some(thread) = &body.thread else {
+        return Err(Problem::invalid("\"to\" or \"thread\" is needed"));
+    };
+    let id: ThreadId = thread
+        .parse()
+        .map_err(|_| Problem::invalid("\"thread\" is not the id of a thread"))?;
+    let space = gateway
+        .registry
+        .get(&body.channel)
+        .and_then(|channel| channel.facts.as_ref().map(|facts| facts.space.clone()));
+    let thread = gateway
+        .store
+        .thread(org, id)?
+        .ok_or_else(|| Problem::invalid("there is no such thread"))?;
+    let contact = gateway.store.contact(org, thread.contact)?;
+    contact
+        .into_iter()
+        .flat_map(|contact| contact.identities)
+        .find(|known| Some(&known.identity.space) == space.as_ref())
+        .map(|known| known.identity.identifier)
+        .ok_or_else(|| {
+            Problem::invalid("the contact of this thread has no address for this channel")
+        })
+}
+
+/// The caller's key, and a hash of what it stands for. Keys of one caller are not another's.
+fn idempotency(request: &HttpRequest, body: &Value) -> Result<Option<Idempotency>, Problem> {
+    let Some(key) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| !key.is_empty() && key.len() <= KEY_CHARS_MAX);
+    let key = key.ok_or_else(|| {
+        Problem::invalid(format!(
+            "Idempotency-Key must have 1 to {KEY_CHARS_MAX} visible characters"
+        ))
+    })?;
+    Ok(Some(Idempotency {
+        key: key.to_owned(),
+        request: Sha256::digest(canonical(body).as_bytes()).into(),
+    }))
+}
+
+/// The same text for bodies that differ only in the order of their keys.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort();
+            let members: Vec<String> = keys
+                .into_iter()
+                .map(|key| format!("{}:{}", Value::from(key.as_str()), canonical(&map[key])))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(canonical).collect();
+            format!("[{}]", items.join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+pub(super) async fn show(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id: MessageId = id.parse().map_err(|_| Problem::not_found("message"))?;
+    for org in caller.organizations(&gateway) {
+        if let Some(message) = gateway.store.message(org, id)? {
+            let slug = gateway.store.slug(org);
+            return Ok(HttpResponse::Ok().json(shapes::message(&slug, &message)));
+        }
+    }
+    Err(Problem::not_found("message"))
+}

@@ -1,0 +1,49 @@
+//! The API under `/api/v1`. Lists are `{"items", "next"}`; errors are problem+json.
+
+mod channels;
+mod contacts;
+mod events;
+mod messages;
+mod outbox;
+mod paging;
+mod shapes;
+mod system;
+mod threads;
+mod tokens;
+
+use actix_web::web::{ServiceConfig, delete, get, post};
+
+pub(super) use system::metrics;
+
+/// Every route of the API.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/channels", get().to(channels::list))
+        .route("/channels/{id}", get().to(channels::show))
+        .route("/channels/{id}/enable", post().to(channels::enable))
+        .route("/channels/{id}/disable", post().to(channels::disable))
+        .route("/channels/{id}/test", post().to(channels::test))
+        .route("/contacts", get().to(contacts::list))
+        .route("/contacts/{id}", get().to(contacts::show))
+        .route("/contacts/{id}/timeline", get().to(contacts::timeline))
+        .route("/threads", get().to(threads::list))
+        .route("/threads/{id}", get().to(threads::show))
+        .route("/threads/{id}/messages", get().to(threads::messages))
+        .route("/threads/{id}/turns", get().to(threads::turns))
+        .route("/threads/{id}/takeover", post().to(threads::take_over))
+        .route("/threads/{id}/release", post().to(threads::release))
+        .route("/threads/{id}/close", post().to(threads::close))
+        .route("/messages", post().to(messages::send))
+        .route("/messages/{id}", get().to(messages::show))
+        .route("/webhook-events", get().to(events::list))
+        .route("/webhook-events/{id}/replay", post().to(events::replay))
+        .route("/outbox", get().to(outbox::list))
+        .route("/outbox/{id}/retry", post().to(outbox::retry))
+        .route("/outbox/{id}/discard", post().to(outbox::discard))
+        .route("/tokens", get().to(tokens::list))
+        .route("/tokens", post().to(tokens::create))
+        .route("/tokens/{id}", delete().to(tokens::revoke))
+        .route("/plugins", get().to(system::plugins))
+        .route("/plugins/{id}", get().to(system::plugin))
+        .route("/reload", post().to(system::reload));
+}

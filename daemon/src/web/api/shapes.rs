@@ -1,0 +1,231 @@
+//! The JSON of the API, made from the model in one place.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    channel::Channel,
+    config::ReloadPlan,
+    gateway::Gateway,
+    model::{
+        ApiToken, Contact, Failure, Health, HistoryEntry, Message, Millis, OutboxItem, Thread,
+        TurnRecord, WebhookEvent,
+    },
+};
+
+/// RFC 3339 in UTC with milliseconds.
+pub(super) fn time(at_ms: Millis) -> Value {
+    Timestamp::from_millisecond(at_ms).map_or(Value::Null, |at| json!(format!("{at:.3}")))
+}
+
+fn maybe_time(at_ms: Option<Millis>) -> Value {
+    at_ms.map_or(Value::Null, time)
+}
+
+fn failure(error: &Failure) -> Value {
+    json!({
+        "class": error.class,
+        "code": error.code,
+        "message": error.message,
+        "provider_code": error.provider_code,
+    })
+}
+
+fn history_entry(entry: &HistoryEntry) -> Value {
+    json!({
+        "status": entry.status,
+        "at": time(entry.at_ms),
+        "source": entry.source,
+        "code": entry.code,
+        "detail": entry.detail,
+        "count": entry.count,
+    })
+}
+
+pub(super) fn message(organization: &str, message: &Message) -> Value {
+    let content = &message.content;
+    let mut shown = json!({
+        "text": content.text,
+        "html": content.html,
+        "subject": content.subject,
+        "media": content.media,
+    });
+    let rest = json!(content);
+    for key in ["template", "location", "interactive", "contacts"] {
+        if let Some(value) = rest.get(key) {
+            shown[key] = value.clone();
+        }
+    }
+    json!({
+        "id": message.id.to_string(),
+        "organization": organization,
+        "thread": message.thread.to_string(),
+        "channel": message.channel,
+        "medium": message.medium,
+        "direction": message.direction,
+        "contact": message.contact.to_string(),
+        "peer": message.peer,
+        "author": message.author,
+        "content": shown,
+        "external_id": message.external_id,
+        "reply_to": message.reply_to,
+        "status": message.status,
+        "history": message.history.iter().map(history_entry).collect::<Vec<_>>(),
+        "error": message.error.as_ref().map(failure),
+        "metadata": message.metadata,
+        "created_at": time(message.created_at_ms),
+        "provider_at": maybe_time(message.provider_at_ms),
+    })
+}
+
+pub(super) fn contact(organization: &str, contact: &Contact) -> Value {
+    let identities: Vec<Value> = contact
+        .identities
+        .iter()
+        .map(|known| {
+            json!({
+                "space": known.identity.space,
+                "identifier": known.identity.identifier,
+                "primary": known.primary,
+                "verified_at": maybe_time(known.verified_at_ms),
+            })
+        })
+        .collect();
+    json!({
+        "id": contact.id.to_string(),
+        "organization": organization,
+        "name": contact.name,
+        "identities": identities,
+        "thread": contact.thread.map(|id| id.to_string()),
+        "created_at": time(contact.created_at_ms),
+    })
+}
+
+pub(super) fn thread(organization: &str, thread: &Thread) -> Value {
+    json!({
+        "id": thread.id.to_string(),
+        "organization": organization,
+        "contact": thread.contact.to_string(),
+        "state": thread.state,
+        "needs_human": thread.needs_human,
+        "messages": thread.last_seq,
+        "last_channel": thread.last_channel,
+        "created_at": time(thread.created_at_ms),
+        "updated_at": time(thread.updated_at_ms),
+    })
+}
+
+pub(super) fn turn(turn: &TurnRecord) -> Value {
+    json!({
+        "thread": turn.thread.to_string(),
+        "channel": turn.channel,
+        "messages": turn.messages.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "first_at": time(turn.first_at_ms),
+        "closed_at": time(turn.closed_at_ms),
+    })
+}
+
+pub(super) fn event(event: &WebhookEvent) -> Value {
+    json!({
+        "id": event.id.to_string(),
+        "channel": event.channel,
+        "received_at": time(event.received_at_ms),
+        "outcome": event.outcome,
+        "signature_valid": event.signature_valid,
+        "duplicate": event.outcome == crate::model::Outcome::Duplicate,
+        "latency_us": event.latency_us,
+        "messages": event.messages,
+        "method": event.method,
+        "reason": event.reason,
+    })
+}
+
+pub(super) fn outbox_item(item: &OutboxItem) -> Value {
+    let waits = matches!(item.state.as_str(), "queued" | "retrying");
+    json!({
+        "id": item.message.to_string(),
+        "message": item.message.to_string(),
+        "channel": item.channel,
+        "state": item.state.as_str(),
+        "attempts": item.attempts,
+        "priority": item.priority,
+        "accepted_at": time(item.accepted_at_ms),
+        "next_attempt_at": if waits { time(item.due_ms) } else { Value::Null },
+        "error": item.error.as_ref().map(failure),
+    })
+}
+
+pub(super) fn health(health: &Health) -> Value {
+    json!({
+        "status": health.status,
+        "last_checked_at": maybe_time(health.last_checked_at_ms),
+        "last_successful_send": maybe_time(health.last_successful_send_ms),
+        "last_error": health.last_error,
+        "latency_ms": health.latency_ms,
+        "rate_limit_remaining": health.rate_limit_remaining,
+        "account": health.account,
+        "display_name": health.display_name,
+        "address": health.address,
+    })
+}
+
+pub(super) fn channel(gateway: &Gateway, channel: &Channel) -> Value {
+    let config = channel.config();
+    let mut state = gateway.board.get(&channel.id);
+    if state.last_error.is_none() {
+        state.last_error = channel.down_reason();
+    }
+    let started = channel.started_at_ms();
+    json!({
+        "id": channel.id,
+        "adapter": config.adapter,
+        "medium": channel.medium(),
+        "media": channel.facts.as_ref().map_or(Vec::new(), |facts| facts.media.clone()),
+        "organization": config.organization,
+        "display_name": config.display_name,
+        "enabled": gateway.is_enabled(channel),
+        "origin": "file",
+        "can_receive": channel.facts.as_ref().is_some_and(|facts| facts.can_receive),
+        "can_send": channel.facts.as_ref().is_some_and(|facts| facts.can_send),
+        "health": health(&state),
+        "webhook_url": webhook_url(gateway, channel),
+        "started_at": if started == 0 { Value::Null } else { time(started) },
+        "restarts": channel.restarts(),
+        "plugin": channel.plugin.as_ref().map(|plugin| json!({
+            "id": plugin.id(),
+            "version": plugin.version(),
+            "sha256": plugin.sha256(),
+        })),
+    })
+}
+
+/// The address to give to the provider; none where the channel takes no webhooks.
+fn webhook_url(gateway: &Gateway, channel: &Channel) -> Option<String> {
+    let facts = channel.facts.as_ref().filter(|facts| facts.can_receive)?;
+    let path = channel.webhook_path();
+    let url = gateway.settings.load().server.public_url.join(&path);
+    Some(format!("{url}{}", facts.webhook_url_suffix))
+}
+
+pub(super) fn token(token: &ApiToken) -> Value {
+    json!({
+        "id": token.id.to_string(),
+        "name": token.name,
+        "role": token.role,
+        "organization": token.organization,
+        "created_at": time(token.created_at_ms),
+    })
+}
+
+pub(super) fn plan(plan: &ReloadPlan) -> Value {
+    json!({
+        "start": plan.start,
+        "stop": plan.stop,
+        "restart": plan.restart,
+        "update": plan.update,
+        "keep": plan.keep,
+        "apply": plan.apply,
+        "needs_restart": plan.needs_restart,
+        "summary": plan.to_string(),
+    })
+}

@@ -1,0 +1,109 @@
+//! The installation: plugins, reload, metrics.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{paging::list as listed, shapes};
+use crate::{
+    gateway::Gateway,
+    model::Role,
+    plugin::Plugin,
+    web::{auth::Caller, problem::Problem},
+};
+
+/// Counts, in the OpenMetrics text format. Holds no identifiers of people.
+pub(in crate::web) async fn metrics(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    caller.must_see_all()?;
+    let routes = gateway.registry.routes();
+    let health: Vec<_> = routes
+        .channels()
+        .map(|channel| (channel.id.clone(), gateway.board.get(&channel.id).status))
+        .collect();
+    let depth = gateway.store.queue_depth();
+    Ok(HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(gateway.metrics.render(&health, depth)))
+}
+
+/// Loaded and refused plugins.
+pub(super) async fn plugins(gateway: web::Data<Gateway>, _: Caller) -> HttpResponse {
+    let found = gateway.plugins.load();
+    let loaded = found.plugins().map(|plugin| loaded(&gateway, plugin));
+    let refused = found.refused().iter().map(|refused| {
+        json!({
+            "id": refused.id,
+            "version": null,
+            "sha256": null,
+            "path": refused.path.display().to_string(),
+            "state": "refused",
+            "reason": refused.reason,
+            "channels": [],
+        })
+    });
+    HttpResponse::Ok().json(listed(loaded.chain(refused).collect(), None))
+}
+
+fn loaded(gateway: &Gateway, plugin: &Plugin) -> Value {
+    let routes = gateway.registry.routes();
+    let channels: Vec<_> = routes
+        .channels()
+        .filter(|channel| channel.config().adapter == plugin.id())
+        .map(|channel| channel.id.clone())
+        .collect();
+    json!({
+        "id": plugin.id(),
+        "version": plugin.version(),
+        "sha256": plugin.sha256(),
+        "path": plugin.path().display().to_string(),
+        "state": "loaded",
+        "reason": null,
+        "channels": channels,
+    })
+}
+
+/// One loaded plugin with its manifest.
+pub(super) async fn plugin(
+    gateway: web::Data<Gateway>,
+    _: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let found = gateway.plugins.load();
+    let plugin = found.get(&id).ok_or_else(|| {
+        let status = actix_web::http::StatusCode::NOT_FOUND;
+        Problem::new(status, "not_found", found.why_missing(&id))
+    })?;
+    let mut shown = loaded(&gateway, &plugin);
+    shown["manifest"] = json!(plugin.manifest());
+    Ok(HttpResponse::Ok().json(shown))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ReloadQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Reloads configuration and plugins; answers when the new state is in force. A dry run only says
+/// what would change.
+pub(super) async fn reload(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    query: web::Query<ReloadQuery>,
+) -> Result<HttpResponse, Problem> {
+    caller.must_be(Role::Admin)?;
+    caller.must_see_all()?;
+    tracing::info!(by = %caller.name, dry_run = query.dry_run, "reload asked for");
+    let report = if query.dry_run {
+        gateway.plan_reload().await?
+    } else {
+        gateway.reload().await?
+    };
+    let mut shown = shapes::plan(&report.plan);
+    let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
+    shown["warnings"] = json!(warnings);
+    Ok(HttpResponse::Ok().json(shown))
+}

@@ -1,0 +1,127 @@
+//! Who asks: a permitted user of this machine, by the socket, or the holder of a token.
+
+use std::future::{Ready, ready};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::{Extensions, Payload},
+    http::{StatusCode, header},
+    web,
+};
+use sha2::{Digest, Sha256};
+use tokio::net::UnixStream;
+
+use super::problem::Problem;
+use crate::{
+    gateway::Gateway,
+    model::{OrgId, Role},
+};
+
+/// The user id behind a connection of the admin socket.
+#[derive(Debug, Clone, Copy)]
+struct Peer {
+    uid: u32,
+}
+
+/// Notes the user behind a new connection of the socket.
+pub(super) fn note_peer(stream: &UnixStream, data: &mut Extensions) {
+    if let Ok(credentials) = stream.peer_cred() {
+        data.insert(Peer {
+            uid: credentials.uid(),
+        });
+    }
+}
+
+/// Who asks, and what they may do.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    /// For the log.
+    pub(super) name: String,
+    /// What they may do.
+    pub(super) role: Role,
+    /// The organization they are confined to, by slug; none is all.
+    pub(super) organization: Option<String>,
+}
+
+impl Caller {
+    /// Refuses callers below a role.
+    pub(super) fn must_be(&self, role: Role) -> Result<(), Problem> {
+        if self.role >= role {
+            return Ok(());
+        }
+        let detail = format!(
+            "this needs the role {}, yours is {}",
+            role.as_str(),
+            self.role.as_str()
+        );
+        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+    }
+
+    /// Refuses callers confined to one organization: this concerns the installation.
+    pub(super) fn must_see_all(&self) -> Result<(), Problem> {
+        match &self.organization {
+            None => Ok(()),
+            Some(_) => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "this needs a token for all organizations",
+            )),
+        }
+    }
+
+    /// The organizations that the caller may see.
+    pub(super) fn organizations(&self, gateway: &Gateway) -> Vec<OrgId> {
+        let mut known = gateway.store.organizations();
+        known.sort_by_key(|(_, org)| *org);
+        known
+            .into_iter()
+            .filter(|(slug, _)| self.sees(slug))
+            .map(|(_, org)| org)
+            .collect()
+    }
+
+    /// Whether the caller may see an organization.
+    pub(super) fn sees(&self, slug: &str) -> bool {
+        self.organization.as_deref().is_none_or(|own| own == slug)
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(identify(request))
+    }
+}
+
+fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
+    if let Some(peer) = request.conn_data::<Peer>() {
+        return Ok(Caller {
+            name: format!("uid {}", peer.uid),
+            role: Role::Owner,
+            organization: None,
+        });
+    }
+    let unauthorized =
+        |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
+    let secret = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or_else(|| unauthorized("send the header \"Authorization: Bearer tl_...\""))?;
+    let gateway = request
+        .app_data::<web::Data<Gateway>>()
+        .ok_or_else(|| unauthorized("not here"))?;
+    // Looked up by its hash: what the comparison's time tells is of the hash, not of the secret.
+    let token = gateway
+        .store
+        .token_by_hash(&Sha256::digest(secret.as_bytes()).into())
+        .ok_or_else(|| unauthorized("this token is not known, or was revoked"))?;
+    Ok(Caller {
+        name: format!("token {} ({})", token.id, token.name),
+        role: token.role,
+        organization: token.organization,
+    })
+}

@@ -1,0 +1,168 @@
+//! Errors of the API: RFC 9457 problem+json, each with a `code` for programs.
+
+use std::fmt;
+
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode, web};
+use serde_json::{Value, json};
+
+use crate::{
+    gateway::{ReloadError, SwitchError},
+    inbound::ReplayError,
+    outbound::AcceptError,
+    store::StoreError,
+};
+
+/// An error as the API shows it.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<String>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+        }
+    }
+
+    pub(super) fn not_found(what: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is no such {what}"),
+        )
+    }
+
+    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
+    }
+
+    pub(super) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+        });
+        if !self.errors.is_empty() {
+            body["errors"] = Value::from(self.errors.clone());
+        }
+        HttpResponse::build(self.status)
+            .content_type("application/problem+json")
+            .body(body.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string())
+    }
+}
+
+impl From<AcceptError> for Problem {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::Refused { code, detail } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+            }
+            AcceptError::KeyConflict => Self::conflict("idempotency_conflict", error.to_string()),
+            AcceptError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::NotFound => Self::not_found("webhook event"),
+            ReplayError::Store(error) => error.into(),
+            ReplayError::NotGenuine(_) => Self::conflict("not_genuine", error.to_string()),
+            ReplayError::Body(_) => Self::conflict("body_lost", error.to_string()),
+            ReplayError::Channel(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "channel_down",
+                error.to_string(),
+            ),
+        }
+    }
+}
+
+impl From<SwitchError> for Problem {
+    fn from(error: SwitchError) -> Self {
+        match error {
+            SwitchError::Store(error) => error.into(),
+            SwitchError::Config(_) => Self::conflict("channel_config", error.to_string()),
+        }
+    }
+}
+
+impl From<ReloadError> for Problem {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::Store(error) => error.into(),
+            ReloadError::Config(errors) => Self {
+                errors: errors.0.iter().map(ToString::to_string).collect(),
+                ..Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "configuration",
+                    "the configuration is wrong; the old one keeps running",
+                )
+            },
+        }
+    }
+}
+
+/// What no route takes.
+pub(super) async fn not_found(_: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::not_found("page"))
+}
+
+/// Bodies that are no JSON of the right shape.
+pub(super) fn json_config(limit: usize) -> web::JsonConfig {
+    web::JsonConfig::default()
+        .limit(limit)
+        .error_handler(|error, _| match &error {
+            actix_web::error::JsonPayloadError::Overflow { .. }
+            | actix_web::error::JsonPayloadError::OverflowKnownLength { .. } => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                error.to_string(),
+            )
+            .into(),
+            _ => Problem::invalid(format!("the body is not what is expected: {error}")).into(),
+        })
+}
+
+/// Queries with values that can't be read.
+pub(super) fn query_config() -> web::QueryConfig {
+    web::QueryConfig::default()
+        .error_handler(|error, _| Problem::invalid(format!("the query is wrong: {error}")).into())
+}
+
+/// Paths with ids that can't be read are the same as ids that do not exist.
+pub(super) fn path_config() -> web::PathConfig {
+    web::PathConfig::default().error_handler(|_, _| Problem::not_found("object").into())
+}

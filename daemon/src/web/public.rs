@@ -1,0 +1,162 @@
+//! Webhooks. The order of checks is part of the promise: first the path and its token, where all
+//! that is wrong gives the same 404; then the method, then the size, then the adapter's proof.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, StatusCode, header},
+    web,
+};
+use futures_util::StreamExt as _;
+use trunkline_plugin_api::{Response, WebhookRequest};
+
+use crate::{
+    channel::{Channel, Lookup, Routes},
+    gateway::Gateway,
+    inbound::Answer,
+};
+
+/// Time for a body once its head is there.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// After this many seconds a provider may come back.
+const RETRY_AFTER_S: &str = "2";
+/// Headers that an adapter is given.
+const HEADERS_MAX: usize = 100;
+
+/// Takes whatever comes to the public listener.
+pub(super) async fn webhook(
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let routes = gateway.registry.routes();
+    let Lookup::Channel(channel) = find(&routes, request.path()) else {
+        return HttpResponse::NotFound().finish();
+    };
+    if let Some(refusal) = refuse_method(&channel, request.method()) {
+        return refusal;
+    }
+    let limit = body_limit(&gateway, &channel);
+    let body = match tokio::time::timeout(BODY_TIMEOUT, read(&request, payload, limit)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(status)) => return HttpResponse::new(status),
+        Err(_) => return HttpResponse::new(StatusCode::REQUEST_TIMEOUT),
+    };
+    let webhook = to_webhook(&gateway, &request, body);
+    match gateway.ingress.take(&channel, webhook).await {
+        Answer::Adapter(response) => answer(response),
+        Answer::Unavailable => unavailable(),
+    }
+}
+
+/// `/webhooks/{channel}/{token}`, `/webhooks/{channel}`, or an alias.
+fn find(routes: &Routes, path: &str) -> Lookup {
+    if let Lookup::Channel(channel) = routes.by_alias(path) {
+        return Lookup::Channel(channel);
+    }
+    let Some(rest) = path.strip_prefix("/webhooks/") else {
+        return Lookup::NotFound;
+    };
+    let (id, token) = match rest.split_once('/') {
+        Some((id, token)) => (id, Some(token)),
+        None => (rest, None),
+    };
+    routes.by_token(id, token)
+}
+
+fn refuse_method(channel: &Channel, method: &Method) -> Option<HttpResponse> {
+    let get = channel
+        .facts
+        .as_ref()
+        .is_some_and(|facts| facts.accepts_get);
+    let allowed = *method == Method::POST || (get && *method == Method::GET);
+    if allowed {
+        return None;
+    }
+    let allow = if get { "GET, POST" } else { "POST" };
+    Some(
+        HttpResponse::MethodNotAllowed()
+            .insert_header((header::ALLOW, allow))
+            .finish(),
+    )
+}
+
+/// The channel's own limit, else the adapter's, else the server's.
+fn body_limit(gateway: &Gateway, channel: &Channel) -> usize {
+    let adapter = channel
+        .facts
+        .as_ref()
+        .and_then(|facts| facts.body_bytes_max);
+    let own = channel.config().body_bytes_max.or(adapter);
+    let limit = own.unwrap_or_else(|| gateway.settings.load().server.body_bytes_max);
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// Reads the body up to the limit; 413 beyond it, before it is read where its length is announced.
+async fn read(
+    request: &HttpRequest,
+    mut payload: web::Payload,
+    limit: usize,
+) -> Result<Vec<u8>, StatusCode> {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    if announced.is_some_and(|len| len > limit as u64) {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let expected = announced
+        .and_then(|len| usize::try_from(len).ok())
+        .unwrap_or(0);
+    let mut body = Vec::with_capacity(expected);
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
+        if body.len() + chunk.len() > limit {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// What the adapter sees: the URL as the provider called it, whatever proxy is in between.
+fn to_webhook(gateway: &Gateway, request: &HttpRequest, body: Vec<u8>) -> WebhookRequest {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    let headers = request
+        .headers()
+        .iter()
+        .take(HEADERS_MAX)
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect();
+    WebhookRequest {
+        method: request.method().as_str().to_owned(),
+        url: gateway.settings.load().server.public_url.join(target),
+        headers,
+        received_at_ms: gateway.store.now(),
+        body,
+    }
+}
+
+/// The adapter's answer; what is not HTTP in it is left out.
+fn answer(response: Response) -> HttpResponse {
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::OK);
+    let mut builder = HttpResponse::build(status);
+    for (name, value) in &response.headers {
+        builder.insert_header((name.as_str(), value.as_str()));
+    }
+    builder.body(response.body)
+}
+
+fn unavailable() -> HttpResponse {
+    HttpResponse::ServiceUnavailable()
+        .insert_header((header::RETRY_AFTER, RETRY_AFTER_S))
+        .finish()
+}
