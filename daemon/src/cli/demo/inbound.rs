@@ -128,6 +128,7 @@ async fn forged(world: &World, report: &mut Report) -> Result<(), Failure> {
         .replace("10+euros", "99+euros")
         .into_bytes();
 
+    say("someone posts a message in Ada's name, once with a stolen signature and once without")?;
     let answer = twilio
         .inbound_raw(address, changed, signature)
         .await

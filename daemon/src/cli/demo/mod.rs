@@ -49,13 +49,22 @@ impl Demo {
         let mut world = World::create(self.keep)?;
         let outcome = tokio::select! {
             outcome = self.play(&mut world) => outcome,
-            () = stop.asked() => output::print("\nStopping."),
+            () = stop.asked() => self.stopped(),
         };
-        if !matches!(outcome, Ok(()) | Err(Failure::OutputClosed)) {
+        if !matches!(outcome, Ok(()) | Err(Failure::OutputClosed | Failure::Told)) {
             world.show_log(LOG_LINES_SHOWN);
         }
         let ended = world.end().await;
         outcome.and(ended)
+    }
+
+    /// Stopped from outside: the way to end it, unless the story was all that was wanted.
+    fn stopped(&self) -> Result<(), Failure> {
+        output::print("\nStopping.")?;
+        if self.once {
+            return Err(Failure::Told);
+        }
+        Ok(())
     }
 
     async fn play(&self, world: &mut World) -> Result<(), Failure> {
