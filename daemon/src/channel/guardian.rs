@@ -38,11 +38,11 @@ impl Guardian {
         store: Store,
         metrics: Arc<Metrics>,
     ) -> (Arc<Channel>, Self) {
-        let reason = match &spec.instance {
-            Ok(_) => "it is starting".into(),
-            Err(reason) => reason.clone(),
+        let state = match &spec.instance {
+            Ok(_) => Running::Starting,
+            Err(reason) => Running::Down(reason.clone()),
         };
-        let (live, running) = watch::channel(Running::Down(reason));
+        let (live, running) = watch::channel(state);
         let channel = Arc::new(Channel::new(&spec, running, &settings));
         let (stop, stops) = mpsc::channel(1);
         let watcher = Watcher {

@@ -15,6 +15,8 @@ const MEDIA_COUNT_MAX: usize = 100;
 pub(crate) enum GivenId<'a> {
     /// The request is this one message: it counts before the message's own.
     Header(&'a str),
+    /// The same, but nothing proves it: the message's own counts first.
+    Unsigned(&'a str),
     /// The request holds several, this is the number of one: its own counts first.
     Numbered(&'a str, usize),
     /// There is none.
@@ -84,6 +86,7 @@ impl Fields {
         let body = self.body_of(object);
         let id = match given {
             GivenId::Header(id) => Some((*id).into()),
+            GivenId::Unsigned(id) => short_text(body, &self.id)?.or_else(|| Some((*id).into())),
             GivenId::Numbered(id, index) => {
                 short_text(body, &self.id)?.or_else(|| Some(format!("{id}#{index}")))
             }

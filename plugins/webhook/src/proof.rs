@@ -35,6 +35,15 @@ impl Forged {
     }
 }
 
+/// What was proved of a genuine request.
+pub(crate) struct Proved<'r> {
+    /// The id that a Standard Webhooks signature covers.
+    pub(crate) signed_id: Option<&'r str>,
+    /// True where the request itself carries the secret: all of it is the sender's. A hub signature
+    /// alone covers the body and nothing else.
+    pub(crate) knows_secret: bool,
+}
+
 impl Proofs {
     pub(crate) fn new(secrets: SecretList, hub_secrets: SecretList, keys: Vec<Key>) -> Self {
         Self {
@@ -49,11 +58,8 @@ impl Proofs {
         self.secrets.is_empty() && self.hub_secrets.is_empty() && self.keys.is_empty()
     }
 
-    /// Checks a request. Gives the id that a Standard Webhooks signature covers, where one is.
-    pub(crate) fn verify<'r>(
-        &self,
-        request: &'r WebhookRequest,
-    ) -> Result<Option<&'r str>, Forged> {
+    /// Checks a request.
+    pub(crate) fn verify<'r>(&self, request: &'r WebhookRequest) -> Result<Proved<'r>, Forged> {
         let signed_id = if self.keys.is_empty() {
             None
         } else {
@@ -62,7 +68,10 @@ impl Proofs {
         let has_hub = self.check_hub(request)?;
         let has_secret = self.check_secret(request)?;
         if signed_id.is_some() || has_hub || has_secret {
-            return Ok(signed_id);
+            return Ok(Proved {
+                signed_id,
+                knows_secret: has_secret,
+            });
         }
         Err(Forged {
             verdict: Verdict::Unsigned,

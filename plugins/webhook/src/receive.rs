@@ -25,26 +25,39 @@ pub(crate) fn receive(settings: &Settings, request: &WebhookRequest) -> Received
         let reason = "the channel has no inbound secret, so nothing can be verified";
         return Received::refused(Verdict::NoSecret, 404, reason);
     }
-    let signed_id = match settings.proofs.verify(request) {
-        Ok(signed_id) => signed_id,
+    let proved = match settings.proofs.verify(request) {
+        Ok(proved) => proved,
         Err(forged) => return Received::refused(forged.verdict, 401, forged.reason),
     };
-    // Under another proof the id header is not signed, but then the proof vouches for the sender.
-    let header_id = signed_id.or_else(|| standard::header_id(request));
+    let header_id = HeaderId {
+        id: proved.signed_id.or_else(|| standard::header_id(request)),
+        is_vouched_for: proved.signed_id.is_some() || proved.knows_secret,
+    };
     let answer = Response::with_body(200, "application/json", r#"{"status":"accepted"}"#);
-    match read(&settings.fields, &request.body, header_id) {
+    match read(&settings.fields, &request.body, &header_id) {
         Ok(events) => Received::authentic(answer, events),
         Err(why) => Received::unparsed(answer, why),
     }
 }
 
-fn read(fields: &Fields, body: &[u8], header_id: Option<&str>) -> Result<Vec<Event>, String> {
+/// The id in the request's headers. Where no proof covers it (under a hub signature alone), it
+/// stands behind the body's own: a captured body must not pass as new under another header.
+struct HeaderId<'a> {
+    id: Option<&'a str>,
+    is_vouched_for: bool,
+}
+
+fn read(fields: &Fields, body: &[u8], header: &HeaderId<'_>) -> Result<Vec<Event>, String> {
     let json: Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
     match json {
-        Value::Array(items) => read_batch(fields, &items, header_id),
+        Value::Array(items) => read_batch(fields, &items, header.id),
         object => {
-            let id = header_id.map_or(GivenId::None, GivenId::Header);
+            let id = match header.id {
+                Some(id) if header.is_vouched_for => GivenId::Header(id),
+                Some(id) => GivenId::Unsigned(id),
+                None => GivenId::None,
+            };
             Ok(vec![read_one(fields, &object, &id)?])
         }
     }

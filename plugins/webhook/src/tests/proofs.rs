@@ -296,3 +296,24 @@ fn without_a_secret_nothing_is_genuine() {
         ],
     );
 }
+
+/// A hub signature covers the body alone: sent again under another header, it is the same message.
+#[test]
+fn a_captured_body_is_not_new_under_another_header() {
+    let kit = kit(json!({"hub_secret": HUB_SECRET, "secret": SECRET}));
+    let id_of = |request: WebhookRequest| {
+        let received = kit.receive(&request);
+        let event = received.events.into_iter().next();
+        let Some(trunkline_plugin_api::Event::Message(message)) = event else {
+            panic!("no message: {event:?}");
+        };
+        message.id
+    };
+    let hubbed = |id: &str| {
+        let signed = with(request(BODY), "x-hub-signature-256", hub(BODY.as_bytes()));
+        with(signed, "webhook-id", id)
+    };
+    assert_eq!(id_of(hubbed("a")), "m1");
+    assert_eq!(id_of(hubbed("b")), "m1");
+    assert_eq!(id_of(with(with_secret(BODY), "webhook-id", "c")), "c");
+}
