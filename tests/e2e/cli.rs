@@ -291,7 +291,7 @@ async fn the_demo_tells_its_story_and_exits_0() {
     let output = tokio::time::timeout(Duration::from_secs(60), demo).await;
     let output = output.expect("the demo ends by itself").ok();
     let text = output.stdout.to_lowercase();
-    for word in ["duplicate", "forged", "burst", "batch", "delivered"] {
+    for word in ["duplicate", "forger", "burst", "batch", "delivered"] {
         assert!(text.contains(word), "the story lacks {word:?}: {output:?}");
     }
 }
