@@ -103,9 +103,10 @@ impl Store {
     ) -> Result<Decision, StoreError> {
         let now = self.now();
         let pending = self.engine.transact(|tx| {
-            let (Some(mut item), Some(mut message)) =
-                (queue::item(tx, org, id)?, reports::by_id(tx, org, id)?)
-            else {
+            let (Some(mut item), Some(mut message)) = (
+                queue::item(tx, org, id)?,
+                records::find_message(tx, org, id)?,
+            ) else {
                 return Ok(Decision::NotFound);
             };
             if item.state == OutboxState::Leased {

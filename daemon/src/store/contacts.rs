@@ -7,7 +7,7 @@ use super::{
     keys,
     records::{ClosedPolicy, Conversation, IdentityRecord, Peer, load},
 };
-use crate::model::{Contact, ContactId, ContactIdentity, Thread, ThreadId, ThreadState};
+use crate::model::{Contact, ContactId, ContactIdentity, SEQ_MAX, Thread, ThreadId, ThreadState};
 
 /// The person behind an identity and their open thread; both are created where there are none.
 pub(crate) fn find_or_create(
@@ -24,6 +24,7 @@ pub(crate) fn find_or_create(
         None => None,
     };
     match open {
+        Some(thread) if is_full(&thread) => renew(tx, clock, peer, known.contact),
         Some(thread) if thread.state == ThreadState::Open => {
             Ok(conversation(known.contact, thread))
         }
@@ -33,6 +34,11 @@ pub(crate) fn find_or_create(
         }
         _ => renew(tx, clock, peer, known.contact),
     }
+}
+
+/// A thread holds as many messages as their ids can count; then another begins.
+fn is_full(thread: &Thread) -> bool {
+    thread.last_seq >= SEQ_MAX
 }
 
 fn conversation(contact: ContactId, thread: Thread) -> Conversation {
@@ -91,6 +97,7 @@ fn renew(
     if let Some(other) = contact.thread
         && let Some(thread) = load::<Thread>(tx, &keys::thread(peer.org, other))?
         && thread.state == ThreadState::Open
+        && !is_full(&thread)
     {
         return Ok(conversation(id, thread));
     }
@@ -116,8 +123,14 @@ fn new_thread(
     peer: &Peer<'_>,
     contact: ContactId,
 ) -> Result<Thread, StoreError> {
+    let counter = keys::next_thread(peer.org);
+    let number = match tx.get(&counter)? {
+        Some(bytes) => u64::from_be_bytes(codec::fixed(&counter, &bytes)?),
+        None => 1,
+    };
+    tx.put(&counter, (number + 1).to_be_bytes())?;
     let thread = Thread {
-        id: ThreadId::new(clock.id()),
+        id: ThreadId::numbered(number, clock.time()),
         contact,
         state: ThreadState::Open,
         needs_human: false,

@@ -197,7 +197,7 @@ impl Store {
         };
         let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
         let mut message = Message {
-            id: MessageId::new(self.clock.id()),
+            id: records::UNPLACED,
             thread: conversation.thread.id,
             seq: 0,
             channel: channel.id.clone(),
@@ -219,7 +219,13 @@ impl Store {
             created_at_ms: at_ms,
             provider_at_ms: inbound.sent_at_ms,
         };
-        records::append_message(tx, channel.org, &mut conversation.thread, &mut message);
+        records::append_message(
+            tx,
+            channel.org,
+            &self.clock,
+            &mut conversation.thread,
+            &mut message,
+        );
         records::note(
             tx,
             &Change::Received {

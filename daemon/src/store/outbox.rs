@@ -10,6 +10,7 @@ use super::{
     codec, contacts,
     engine::{StoreError, Transaction},
     keys, queue,
+    records::UNPLACED,
     records::{self, ClosedPolicy, Peer, load},
     reports,
 };
@@ -140,8 +141,8 @@ impl Store {
         let idempotency = new.idempotency.clone();
         let (priority, due_ms) = (new.priority, new.send_at_ms.unwrap_or(now).max(now));
         let mut message =
-            self.queued_message(new, conversation.contact, conversation.thread.id, now);
-        records::append_message(tx, org, &mut conversation.thread, &mut message);
+            Self::queued_message(new, conversation.contact, conversation.thread.id, now);
+        records::append_message(tx, org, &self.clock, &mut conversation.thread, &mut message);
         let item = OutboxItem {
             message: message.id,
             channel: message.channel.clone(),
@@ -181,14 +182,13 @@ impl Store {
     }
 
     fn queued_message(
-        &self,
         new: NewOutbound,
         contact: ContactId,
         thread: ThreadId,
         now: Millis,
     ) -> Message {
         let mut message = Message {
-            id: MessageId::new(self.clock.id()),
+            id: UNPLACED,
             thread,
             seq: 0,
             channel: new.channel.id,
@@ -223,9 +223,10 @@ impl Store {
         let pending = self.engine.transact(|tx| {
             let mut leased = Vec::new();
             for id in queue::due_ids(tx, org, channel, now, limit)? {
-                let (Some(mut item), Some(message)) =
-                    (queue::item(tx, org, id)?, reports::by_id(tx, org, id)?)
-                else {
+                let (Some(mut item), Some(message)) = (
+                    queue::item(tx, org, id)?,
+                    records::find_message(tx, org, id)?,
+                ) else {
                     continue;
                 };
                 queue::lease(tx, org, &mut item)?;
@@ -293,9 +294,10 @@ impl Store {
                 let Some(id) = keys::trailing_id(&key).map(MessageId::from_bytes) else {
                     continue;
                 };
-                if let (Some(item), Some(message)) =
-                    (queue::item(tx, org, id)?, reports::by_id(tx, org, id)?)
-                {
+                if let (Some(item), Some(message)) = (
+                    queue::item(tx, org, id)?,
+                    records::find_message(tx, org, id)?,
+                ) {
                     leased.push((item, message));
                 }
             }
@@ -312,7 +314,7 @@ fn plan_finish(
     attempt: Attempt,
     now: Millis,
 ) -> Result<Status, StoreError> {
-    let Some(mut message) = reports::by_id(tx, org, id)? else {
+    let Some(mut message) = records::find_message(tx, org, id)? else {
         return Ok(Status::Failed);
     };
     let Some(mut item) = queue::item(tx, org, id)? else {
