@@ -356,7 +356,7 @@ async fn a_scheduled_message_waits_for_its_time() {
 }
 
 /// RFC 3339 in UTC with milliseconds.
-fn rfc3339(at: std::time::SystemTime) -> String {
+pub(crate) fn rfc3339(at: std::time::SystemTime) -> String {
     let since = at.duration_since(std::time::UNIX_EPOCH).unwrap();
     let timestamp = jiff::Timestamp::from_millisecond(i64::try_from(since.as_millis()).unwrap());
     timestamp.unwrap().to_string()
