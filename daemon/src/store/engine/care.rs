@@ -13,6 +13,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
+    checkpoint,
     error::StoreError,
     options::SnapshotInfo,
     read::LogReader,
@@ -155,7 +156,9 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
     }
     let info = writer.finish(&reached).map_err(failed)?;
     tracing::info!(path = %info.path.display(), position = info.position, "took a snapshot");
-    if let Err(error) = drop_needless(shared) {
+    // The log behind the last checkpoint is never needless.
+    let dropped = checkpoint::make(shared, false).and_then(|()| drop_needless(shared));
+    if let Err(error) = dropped {
         tracing::warn!("cannot remove what is no longer needed: {error}");
     }
     Ok(info)

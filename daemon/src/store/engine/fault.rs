@@ -4,7 +4,7 @@ use std::io;
 
 /// Failures to come.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     #[cfg(test)]
     armed: std::sync::Arc<Armed>,
 }

@@ -18,7 +18,12 @@ use super::{
     frame::{FrameBuffer, HEADER_BYTES, Hash, mark},
     layer::Layer,
     segment::{Catalog, SEGMENT_HEADER_BYTES, Segment},
+    spare::{self, Spare},
 };
+
+/// The room of a segment for which none was made ready: quickly made.
+const FIRST_BYTES: u64 = 4 << 20;
+const HEAD: u64 = SEGMENT_HEADER_BYTES as u64;
 
 /// The place where the next frame goes.
 #[derive(Debug)]
@@ -31,6 +36,7 @@ pub(super) struct Log {
     /// The hash of its frame.
     hash: Hash,
     open: Option<OpenSegment>,
+    spare: Option<Spare>,
     frame: FrameBuffer,
     faults: Faults,
 }
@@ -68,6 +74,7 @@ impl Log {
             last,
             hash,
             open: None,
+            spare: None,
             frame: FrameBuffer::default(),
             faults,
         }
@@ -93,6 +100,7 @@ impl Log {
         self.last = layer.last();
         self.hash = hash;
         self.mark();
+        self.look_ahead();
         Ok(Appended { bytes, sync, hash })
     }
 
@@ -110,21 +118,52 @@ impl Log {
             generation: self.generation,
             before: self.hash,
         };
-        let path = segment.path(self.catalog.folder());
-        let capacity = self.segment_bytes.max(SEGMENT_HEADER_BYTES as u64 + bytes);
-        let file = self
+        let (folder, path) = (self.catalog.folder(), segment.path(self.catalog.folder()));
+        let room = match self.spare.take_if(|spare| spare.is_ready()) {
+            Some(spare) if spare.bytes >= HEAD + bytes => {
+                let capacity = spare.bytes;
+                spare
+                    .finish()
+                    .map(|file| (file, spare::path_in(folder), capacity))
+            }
+            _ => {
+                let unfinished = path.with_extension("new");
+                let capacity = self.segment_bytes.min(FIRST_BYTES).max(HEAD + bytes);
+                spare::make(&unfinished, capacity).map(|file| (file, unfinished, capacity))
+            }
+        };
+        let begun = self
             .faults
             .before_create()
-            .and_then(|()| segment.create(self.catalog.folder(), capacity))
-            .map_err(|e| format!("cannot create {}: {e}", path.display()))?;
+            .and(room)
+            .and_then(|(file, from, capacity)| {
+                segment.begin(folder, &file, &from)?;
+                Ok((file, capacity))
+            });
+        let (file, capacity) =
+            begun.map_err(|e| format!("cannot create {}: {e}", path.display()))?;
         self.catalog.add(segment);
         self.open = Some(OpenSegment {
             file,
             path,
-            offset: SEGMENT_HEADER_BYTES as u64,
+            offset: HEAD,
             capacity,
         });
         Ok(())
+    }
+
+    /// Has the next segment made ready once the open one is half full.
+    fn look_ahead(&mut self) {
+        let half_full = self
+            .open
+            .as_ref()
+            .is_some_and(|o| o.offset >= o.capacity / 2);
+        if half_full && self.spare.is_none() {
+            match Spare::begin(self.catalog.folder(), self.segment_bytes) {
+                Ok(spare) => self.spare = Some(spare),
+                Err(error) => tracing::warn!("cannot make room for the log ahead: {error}"),
+            }
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<Duration, String> {
@@ -167,6 +206,11 @@ impl Log {
 
     /// Cuts the room that was not used off the open segment.
     pub(super) fn trim(&mut self) {
+        if let Some(spare) = self.spare.take() {
+            // Whether it was finished or not, nobody needs it now; opening removes it as well.
+            let _ = spare.finish();
+            let _ = std::fs::remove_file(spare::path_in(self.catalog.folder()));
+        }
         if let Some(open) = self.open.take() {
             let trimmed = open
                 .file

@@ -38,6 +38,7 @@ mod running;
 mod segment;
 mod shared;
 mod snapshot;
+mod spare;
 mod sweep;
 #[cfg(test)]
 mod tests;

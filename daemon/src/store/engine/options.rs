@@ -33,7 +33,9 @@ pub struct EngineOptions {
     pub index_timeout: Duration,
     /// How long opening may verify the index before it goes on doing so in the background. 500 ms.
     pub verify_budget: Duration,
-    pub(super) faults: Faults,
+    /// Failures to come, in tests.
+    #[cfg(test)]
+    pub(crate) faults: Faults,
 }
 
 impl Default for EngineOptions {
@@ -53,12 +55,24 @@ impl Default for EngineOptions {
             retain_bytes_max: 4096 * MIB,
             index_timeout: Duration::from_secs(60),
             verify_budget: Duration::from_millis(500),
+            #[cfg(test)]
             faults: Faults::default(),
         }
     }
 }
 
 impl EngineOptions {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unused_self, reason = "the tests' twin needs it")
+    )]
+    pub(super) fn faults(&self) -> Faults {
+        #[cfg(test)]
+        return self.faults.clone();
+        #[cfg(not(test))]
+        Faults::default()
+    }
+
     pub(super) fn group_limit(&self) -> GroupLimit {
         GroupLimit {
             commits: self.group_commits_max.max(1),
@@ -118,8 +132,12 @@ pub struct Stats {
     pub sync_us_last: u64,
     /// What the slowest took.
     pub sync_us_max: u64,
+    /// What all took together.
+    pub sync_us_total: u64,
     /// What applying the last group took, in microseconds.
     pub apply_us_last: u64,
+    /// What applying all took together.
+    pub apply_us_total: u64,
     /// Bytes written to the log since the start.
     pub log_bytes: u64,
     /// Writes that were not what their planner said: a key called new was there, or the other way

@@ -324,7 +324,7 @@ fn begin_log(shared: &Shared, generation: u64) -> Result<Log, OpenError> {
         generation,
         position,
         hash,
-        shared.options.faults.clone(),
+        shared.options.faults(),
     );
     log.make_room(1).map_err(|what| OpenError::Io {
         action: "begin a segment in",

@@ -13,7 +13,6 @@ use std::{
 };
 
 use parking_lot::RwLock;
-use rustix::fs::FallocateFlags;
 
 use super::{
     error::OpenError,
@@ -44,22 +43,12 @@ impl Segment {
         folder.join(format!("{:012}.log", self.number))
     }
 
-    /// Creates the file with room for `bytes`, durably, and opens it.
-    pub(super) fn create(&self, folder: &Path, bytes: u64) -> io::Result<File> {
-        let path = self.path(folder);
-        let unfinished = path.with_extension("new");
-        let file = File::options()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(&unfinished)?;
-        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
+    /// Gives a file full of zeros, which lies at `from`, its header and its name, durably.
+    pub(super) fn begin(&self, folder: &Path, file: &File, from: &Path) -> io::Result<()> {
         file.write_all_at(&self.header(), 0)?;
         file.sync_all()?;
-        std::fs::rename(&unfinished, &path)?;
-        File::open(folder)?.sync_all()?;
-        Ok(file)
+        std::fs::rename(from, self.path(folder))?;
+        File::open(folder)?.sync_all()
     }
 
     fn header(&self) -> [u8; SEGMENT_HEADER_BYTES] {

@@ -85,7 +85,9 @@ pub(super) struct Meters {
     pub(super) group_commits_max: AtomicU64,
     pub(super) sync_us_last: AtomicU64,
     pub(super) sync_us_max: AtomicU64,
+    pub(super) sync_us_total: AtomicU64,
     pub(super) apply_us_last: AtomicU64,
+    pub(super) apply_us_total: AtomicU64,
     pub(super) log_bytes: AtomicU64,
     /// Bytes written to the log since the last snapshot of this run.
     pub(super) since_snapshot: AtomicU64,
@@ -163,6 +165,8 @@ impl Shared {
             group_commits_max: meters.group_commits_max.load(Relaxed),
             sync_us_last: meters.sync_us_last.load(Relaxed),
             sync_us_max: meters.sync_us_max.load(Relaxed),
+            sync_us_total: meters.sync_us_total.load(Relaxed),
+            apply_us_total: meters.apply_us_total.load(Relaxed),
             apply_us_last: meters.apply_us_last.load(Relaxed),
             log_bytes: meters.log_bytes.load(Relaxed),
             surprises: meters.surprises.load(Relaxed),

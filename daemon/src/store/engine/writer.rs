@@ -80,6 +80,7 @@ fn note_append(shared: &Shared, layer: &Layer, bytes: u64, sync: Duration) {
     meters.group_commits_last.store(commits, Relaxed);
     meters.group_commits_max.fetch_max(commits, Relaxed);
     meters.sync_us_last.store(micros(sync), Relaxed);
+    meters.sync_us_total.fetch_add(micros(sync), Relaxed);
     meters.sync_us_max.fetch_max(micros(sync), Relaxed);
     if let Some(mut failed) = meters.failed.try_lock() {
         *failed = None;
@@ -137,6 +138,7 @@ fn apply(shared: &Shared, group: &Group) -> Result<(), String> {
     reach(&mut applied, layer, group.hash);
     let took = micros(started.elapsed());
     shared.meters.apply_us_last.store(took, Relaxed);
+    shared.meters.apply_us_total.fetch_add(took, Relaxed);
     Ok(())
 }
 

@@ -25,6 +25,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_a_crash() {
                 }
             });
         }
+        let stopping = Stop(&stop);
         for round in 0..8 {
             thread::sleep(Duration::from_millis(20 + round * 13));
             let before = acknowledged.lock().clone();
@@ -32,8 +33,17 @@ fn nothing_acknowledged_is_lost_or_doubled_by_a_crash() {
             copy(folder.path(), copied.path());
             check(copied.path(), &before);
         }
-        stop.store(true, SeqCst);
+        drop(stopping);
     });
+}
+
+/// Ends the writers also where a check fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 fn check(path: &std::path::Path, acknowledged: &[u64]) {

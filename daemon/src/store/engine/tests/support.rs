@@ -107,17 +107,20 @@ pub(super) fn numbers(engine: &Engine) -> Vec<u64> {
     numbers
 }
 
-/// Copies a store as a crash would leave it, while it is being written.
+/// Copies a store as a crash would leave it, while it is being written. A copy takes time, which a crash does not: what
+/// may never be ahead of the log is copied before it, and the log in its own order.
 pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    for item in std::fs::read_dir(from).unwrap() {
-        let item = item.unwrap();
-        let target = to.join(item.file_name());
-        // Files may vanish while this runs: a crash would not have seen them either.
-        match item.file_type() {
-            Ok(kind) if kind.is_dir() => copy(&item.path(), &target),
-            Ok(_) => drop(std::fs::copy(item.path(), target)),
-            Err(_) => {}
+    let items = std::fs::read_dir(from).unwrap();
+    let mut names: Vec<_> = items.map(|item| item.unwrap().file_name()).collect();
+    names.sort_by_key(|name| (name == "log", name.clone()));
+    for name in names {
+        let (item, target) = (from.join(&name), to.join(&name));
+        if item.is_dir() {
+            copy(&item, &target);
+        } else {
+            // Files may vanish while this runs: a crash would not have seen them either.
+            drop(std::fs::copy(item, target));
         }
     }
 }
