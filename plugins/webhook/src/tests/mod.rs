@@ -1,8 +1,10 @@
 //! The adapter against tables, published vectors and hostile input.
 
+mod hostile;
 mod inbound;
 mod outbound;
 mod proofs;
+mod reports;
 mod settings;
 
 use serde_json::{Value, json};
@@ -83,4 +85,19 @@ fn ids(received: &Received) -> Vec<&str> {
         _ => None,
     });
     messages.collect()
+}
+
+fn receive(config: Value, body: &Value) -> Received {
+    kit(config).receive(&with_secret(body.to_string()))
+}
+
+fn read(body: &Value) -> Received {
+    receive(json!({"secret": SECRET}), body)
+}
+
+/// Why a genuine webhook could not be read; it is answered as if it had been.
+fn fault(received: &Received) -> &str {
+    assert_eq!(received.response.status, 200);
+    assert!(received.events.is_empty());
+    received.unparsed.as_deref().expect("unparsed")
 }
