@@ -11,6 +11,8 @@ use super::output::clean;
 
 /// Longest text in a cell; longer ones are cut.
 const CELL_CHARS_MAX: usize = 60;
+/// Longest text in the last cell of a row, which pushes no other aside.
+const LAST_CHARS_MAX: usize = 500;
 /// What stands for a value that is not there.
 const NOTHING: &str = "-";
 
@@ -84,9 +86,19 @@ pub(super) fn render(items: &[Value], columns: &[Column]) -> String {
 
 fn render_in(items: &[Value], columns: &[Column], zone: &TimeZone) -> String {
     let titles = columns.iter().map(|column| column.title.to_owned());
+    let last = columns.len().saturating_sub(1);
     let rows = items.iter().map(|item| {
-        let cells = columns.iter().map(|column| column.cell(item, zone));
-        cells.map(|cell| cut(&clean(&cell))).collect()
+        let cells = columns.iter().enumerate();
+        cells
+            .map(|(at, column)| {
+                let chars_max = if at == last {
+                    LAST_CHARS_MAX
+                } else {
+                    CELL_CHARS_MAX
+                };
+                cut(&clean(&column.cell(item, zone)), chars_max)
+            })
+            .collect()
     });
     let right: Vec<bool> = columns.iter().map(|column| column.right).collect();
     align(titles.collect(), rows.collect(), &right)
@@ -158,11 +170,11 @@ pub(super) fn micros(micros: u64) -> String {
     }
 }
 
-fn cut(text: &str) -> String {
-    if text.chars().count() <= CELL_CHARS_MAX {
+fn cut(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(CELL_CHARS_MAX - 1).collect();
+    let kept: String = text.chars().take(chars_max - 1).collect();
     format!("{kept}…")
 }
 
@@ -210,6 +222,17 @@ bcd         3  -                          down [2J again";
         let last = table.lines().next_back().unwrap_or_default();
         assert!(
             last.starts_with(&format!("{}…", "x".repeat(59))) && last.ends_with('2'),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn only_the_last_column_shows_long_texts() {
+        let columns = [Column::text("A", "/a"), Column::text("B", "/b")];
+        let items = [json!({"a": "x".repeat(90), "b": "y".repeat(90)})];
+        let table = render_in(&items, &columns, &TimeZone::UTC);
+        assert!(
+            table.contains(&format!("{}…  {}", "x".repeat(59), "y".repeat(90))),
             "{table}"
         );
     }
