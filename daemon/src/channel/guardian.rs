@@ -252,7 +252,7 @@ impl Watcher {
         };
         let config = self.channel.config();
         let opening =
-            tokio::task::spawn_blocking(move || plugin.open(&config.id, &config.config.expose()));
+            tokio::task::spawn_blocking(move || plugin.open(&config.id, config.config.expose()));
         match tokio::time::timeout(self.watchdog(), opening).await {
             Ok(Ok(Ok((instance, _)))) => Ok(instance),
             Ok(Ok(Err(error))) => Err(error.to_string()),
@@ -275,9 +275,8 @@ async fn run_actor(
     }
     let life: ContextFut<ChannelActor, Context<ChannelActor>> = context.into_future(actor);
     let fault = match actix::spawn(life).await {
-        Ok(()) => Fault::Ended,
         Err(error) if error.is_panic() => Fault::Panic(panic_words(error.into_panic())),
-        Err(_) => Fault::Ended,
+        Ok(()) | Err(_) => Fault::Ended,
     };
     let _ = tell_end.send(fault);
 }

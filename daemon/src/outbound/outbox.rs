@@ -123,7 +123,7 @@ impl Worker {
                 let attempter = &attempter;
                 under_way.push(async move { attempter.run(&item, &message).await });
             }
-            let idle = self.idle(under_way.len()).await;
+            let idle = self.idle(under_way.len());
             tokio::select! {
                 _ = &mut stopping => break,
                 Some(seen) = under_way.next() => {
@@ -205,7 +205,7 @@ impl Worker {
     }
 
     /// How long to sleep: until the next item is due, not longer than [`IDLE`].
-    async fn idle(&self, under_way: usize) -> Duration {
+    fn idle(&self, under_way: usize) -> Duration {
         if under_way >= CONCURRENCY || !self.may_send() {
             return IDLE.min(Duration::from_millis(100));
         }

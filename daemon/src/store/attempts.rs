@@ -156,7 +156,7 @@ fn plan_finish(
             });
             reports::apply_waiting(tx, org, &mut message)?;
             if !message.status.is_final() {
-                tx.put(&keys::awaiting(org, &message.channel, message.id), [])?;
+                tx.put(keys::awaiting(org, &message.channel, message.id), [])?;
             }
         }
         Attempt::Later {

@@ -68,15 +68,12 @@ fn create(
         thread: Some(thread.id),
         ..contact
     };
-    tx.insert(
-        &keys::contact(peer.org, contact.id),
-        &codec::encode(&contact),
-    );
+    tx.insert(keys::contact(peer.org, contact.id), codec::encode(&contact));
     let record = IdentityRecord {
         contact: contact.id,
         thread: contact.thread,
     };
-    tx.insert(identity_key, &codec::encode(&record));
+    tx.insert(identity_key, codec::encode(&record));
     Ok(Conversation {
         contact: contact.id,
         thread,
@@ -108,9 +105,9 @@ fn renew(
         thread: contact.thread,
     });
     for known in &contact.identities {
-        tx.put(&keys::identity(peer.org, &known.identity), &record)?;
+        tx.put(keys::identity(peer.org, &known.identity), &record)?;
     }
-    tx.replace(&key, &codec::encode(&contact));
+    tx.replace(&key, codec::encode(&contact));
     Ok(Conversation {
         contact: id,
         thread,
@@ -139,7 +136,7 @@ fn new_thread(
         created_at_ms: peer.now_ms,
         updated_at_ms: peer.now_ms,
     };
-    tx.insert(&keys::thread(peer.org, thread.id), &codec::encode(&thread));
-    tx.insert(&keys::contact_thread(peer.org, contact, thread.id), &[]);
+    tx.insert(keys::thread(peer.org, thread.id), codec::encode(&thread));
+    tx.insert(keys::contact_thread(peer.org, contact, thread.id), []);
     Ok(thread)
 }

@@ -194,7 +194,7 @@ impl Store {
         let now = self.now();
         let pending = self
             .engine
-            .transact(|tx| tx.put(&keys::saved(CLOCK), &now.to_be_bytes()))?;
+            .transact(|tx| tx.put(keys::saved(CLOCK), now.to_be_bytes()))?;
         pending.await?;
         Ok(())
     }

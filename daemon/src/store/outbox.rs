@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use trunkline_plugin_api::{Content, Identity, Receipt};
+use trunkline_plugin_api::{Content, Identity};
 
 use super::{
     ChannelRef, Store,
@@ -12,11 +12,10 @@ use super::{
     keys, queue,
     records::UNPLACED,
     records::{self, ClosedPolicy, Peer, load},
-    reports,
 };
 use crate::model::{
-    Author, ChannelId, ContactId, Direction, Failure, Message, MessageId, Millis, OrgId,
-    OutboxItem, OutboxState, Priority, Report, Source, Status, ThreadId,
+    Author, ContactId, Direction, Message, MessageId, Millis, OutboxItem, OutboxState, Priority,
+    Report, Source, Status, ThreadId,
 };
 
 /// A message to be accepted for sending.
@@ -142,8 +141,8 @@ impl Store {
                 message: message.id,
             };
             tx.insert(
-                &keys::idempotency(org, &idempotency.key),
-                &codec::encode(&record),
+                keys::idempotency(org, &idempotency.key),
+                codec::encode(&record),
             );
         }
         records::note(

@@ -141,7 +141,7 @@ pub(crate) fn apply_to(
     if changed {
         note_status(tx, org, message);
         if message.status.is_final() {
-            tx.delete(&keys::awaiting(org, &message.channel, message.id))?;
+            tx.delete(keys::awaiting(org, &message.channel, message.id))?;
         }
         queue::settle(tx, org, message)?;
     }
@@ -199,7 +199,7 @@ fn wait(
             source,
             at_ms,
         });
-        tx.put(&key, &codec::encode(&waiting))?;
+        tx.put(&key, codec::encode(&waiting))?;
     }
     Ok(Applied::Waiting)
 }
