@@ -15,9 +15,10 @@ pub struct EngineOptions {
     pub snapshot_log_bytes: u64,
     /// The room set aside for a segment of the log. 64 MiB.
     pub segment_bytes: u64,
-    /// The index is made durable after this much of the log was applied. 32 MiB.
+    /// The index is made durable after this much of the log was applied. Often and a little at a
+    /// time: a large sync holds up the log on the same disk. 4 MiB.
     pub checkpoint_bytes: u64,
-    /// The index is made durable at least this often while there are commits. 5 s.
+    /// The index is made durable at least this often while there are commits. 250 ms.
     pub checkpoint_interval: Duration,
     /// More commits than this do not wait: they are refused as busy. 16,384.
     pub pending_max: usize,
@@ -46,8 +47,8 @@ impl Default for EngineOptions {
             snapshot_interval: Duration::from_secs(24 * 60 * 60),
             snapshot_log_bytes: 4096 * MIB,
             segment_bytes: 64 * MIB,
-            checkpoint_bytes: 32 * MIB,
-            checkpoint_interval: Duration::from_secs(5),
+            checkpoint_bytes: 4 * MIB,
+            checkpoint_interval: Duration::from_millis(250),
             pending_max: 16_384,
             pending_bytes_max: 64 * 1024 * 1024,
             group_commits_max: 1024,
