@@ -39,11 +39,8 @@ pub(super) struct Building {
 impl Building {
     /// Applies the log up to `until`, all of which is known to be durable.
     pub(super) fn advance(&mut self, until: u64) -> Result<(), OpenError> {
-        let replay = Replay {
-            index: &self.index,
-            counting: Counting::AsFound,
-            progress: &|position| tracing::info!(position, until, "building the index"),
-        };
+        let progress = |position| tracing::info!(position, until, "building the index");
+        let replay = Replay::new(&self.index, Counting::AsFound, &progress);
         let applied = replay.run(&mut self.reader, &mut self.reached, until);
         self.commits += applied.map_err(|what| refused(self.index.path(), what))?;
         Ok(())

@@ -167,11 +167,9 @@ fn catch_up(
         Err(damage) => return Err(damage.into_error()),
     };
     let mut reached = from;
-    let replay = Replay {
-        index: &index,
-        counting: Counting::AsPlanned,
-        progress: &|position| tracing::info!(position, until = end.last, "replaying the log"),
-    };
+    let until = end.last;
+    let progress = |position| tracing::info!(position, until, "replaying the log");
+    let replay = Replay::new(&index, Counting::AsPlanned, &progress);
     match replay.run(&mut reader, &mut reached, end.last) {
         Ok(replayed) => Ok(Ok(Opened {
             index,
