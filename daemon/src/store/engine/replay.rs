@@ -166,6 +166,33 @@ impl<'a> Replay<'a> {
         Ok(self.commits)
     }
 
+    /// Applies all that can be read from where `reader` stands, to the end of the log; what could not be read, as the
+    /// first and last commit of each hole.
+    pub(super) fn run_over_holes(
+        mut self,
+        reader: &mut LogReader,
+        reached: &mut Reached,
+    ) -> Result<Vec<(u64, u64)>, String> {
+        let mut holes = Vec::new();
+        loop {
+            let stop = match reader.read() {
+                Ok(frame) => {
+                    if frame.header.first > reached.position + 1 {
+                        holes.push((reached.position + 1, frame.header.first - 1));
+                    }
+                    self.apply(&frame, reached)?;
+                    continue;
+                }
+                Err(stop) => stop,
+            };
+            if !reader.skip(&stop) {
+                break;
+            }
+        }
+        self.flush(reached)?;
+        Ok(holes)
+    }
+
     /// Applies one frame. What it does may show only after a flush.
     pub(super) fn apply(&mut self, frame: &Frame<'_>, reached: &mut Reached) -> Result<(), String> {
         let last = frame.last();
