@@ -32,6 +32,7 @@ pub mod sign;
 mod step;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod transport;
 mod webhook;
 pub mod wire;
 
@@ -48,10 +49,10 @@ pub use message::{
     OutboundMessage, Part, Receipt, ReceivedRef, Sent, Template, TemplateCall,
 };
 pub use secret::{Secret, SecretList};
-pub use step::{
-    Body, FileReply, Header, HttpReply, HttpRequest, Lookup, Probe, ProbeState, PushReply,
-    PushRequest, Reply, ReplyTo, Request, SmtpReply, SmtpRequest, SmtpTls, Step, TransportError,
-    TransportKind, Turn,
+pub use step::{Lookup, Probe, ProbeState, Step, Turn};
+pub use transport::{
+    Body, FileReply, Header, HttpReply, HttpRequest, PushReply, PushRequest, Reply, ReplyTo,
+    Request, SmtpReply, SmtpRequest, SmtpTls, TransportError, TransportKind,
 };
 pub use webhook::{Received, Response, Verdict, WebhookRequest};
 

@@ -1,1 +1,20 @@
-//! t
+//! End-to-end tests: the real binary with the real plugins against the provider simulator.
+//!
+//! One module a subject. Every test has its own daemon, folder, ports and simulator, so they run
+//! in any order and side by side.
+
+mod api;
+mod cli;
+mod crash;
+mod damage;
+mod inbound;
+mod inbound_text;
+mod outbound;
+mod outbound_trouble;
+mod plugins;
+mod powercut;
+mod reload;
+mod routes;
+mod shutdown;
+mod stage;
+mod webhook;

@@ -1,1 +1,23 @@
-//! t
+//! Harness for black-box tests of Trunkline: everything goes through the binary, its files, its
+//! sockets and its command line.
+//!
+//! ```text
+//! Config ──writes──> Daemon (real binary, temporary folder, free ports) <──Api, cli, webhooks── test
+//!                       │                                                        ▲
+//!                       └── calls ──> provider simulator ── signed callbacks ────┘
+//! ```
+//!
+//! [`load`] drives signed messages and keeps a ledger of what was acknowledged; [`account`]
+//! compares that ledger with what the API shows.
+
+pub mod account;
+pub mod api;
+pub mod bench;
+pub mod built;
+pub mod config;
+pub mod daemon;
+pub mod http;
+pub mod load;
+pub mod port;
+pub mod twilio;
+pub mod wait;

@@ -38,11 +38,11 @@ impl Guardian {
         store: Store,
         metrics: Arc<Metrics>,
     ) -> (Arc<Channel>, Self) {
-        let reason = match &spec.instance {
-            Ok(_) => "it is starting".into(),
-            Err(reason) => reason.clone(),
+        let state = match &spec.instance {
+            Ok(_) => Running::Starting,
+            Err(reason) => Running::Down(reason.clone()),
         };
-        let (live, running) = watch::channel(Running::Down(reason));
+        let (live, running) = watch::channel(state);
         let channel = Arc::new(Channel::new(&spec, running, &settings));
         let (stop, stops) = mpsc::channel(1);
         let watcher = Watcher {
@@ -252,7 +252,7 @@ impl Watcher {
         };
         let config = self.channel.config();
         let opening =
-            tokio::task::spawn_blocking(move || plugin.open(&config.id, &config.config.expose()));
+            tokio::task::spawn_blocking(move || plugin.open(&config.id, config.config.expose()));
         match tokio::time::timeout(self.watchdog(), opening).await {
             Ok(Ok(Ok((instance, _)))) => Ok(instance),
             Ok(Ok(Err(error))) => Err(error.to_string()),
@@ -275,9 +275,8 @@ async fn run_actor(
     }
     let life: ContextFut<ChannelActor, Context<ChannelActor>> = context.into_future(actor);
     let fault = match actix::spawn(life).await {
-        Ok(()) => Fault::Ended,
         Err(error) if error.is_panic() => Fault::Panic(panic_words(error.into_panic())),
-        Err(_) => Fault::Ended,
+        Ok(()) | Err(_) => Fault::Ended,
     };
     let _ = tell_end.send(fault);
 }

@@ -56,6 +56,8 @@ pub struct ChannelSpec {
 /// What runs at the moment.
 #[derive(Clone)]
 pub enum Running {
+    /// The actor, in a moment: calls wait for it.
+    Starting,
     /// The actor, ready for calls.
     Live(Addr<ChannelActor>),
     /// Nothing, and why.
@@ -145,8 +147,26 @@ impl Channel {
     /// Why it is down, where it is.
     pub fn down_reason(&self) -> Option<String> {
         match &*self.running.borrow() {
-            Running::Live(_) => None,
+            Running::Live(_) | Running::Starting => None,
             Running::Down(reason) => Some(reason.clone()),
+        }
+    }
+
+    /// The actor's address; waits for one that is starting.
+    async fn address(&self, deadline: Duration) -> Result<Addr<ChannelActor>, ChannelError> {
+        if let Running::Live(address) = &*self.running.borrow() {
+            return Ok(address.clone());
+        }
+        let mut running = self.running.clone();
+        let settled = running.wait_for(|state| !matches!(state, Running::Starting));
+        match tokio::time::timeout(deadline, settled).await {
+            Ok(Ok(state)) => match &*state {
+                Running::Live(address) => Ok(address.clone()),
+                Running::Down(reason) => Err(ChannelError::Down(reason.clone())),
+                Running::Starting => Err(ChannelError::Deadline(deadline)),
+            },
+            Ok(Err(_)) => Err(ChannelError::Down("it was stopped".into())),
+            Err(_) => Err(ChannelError::Deadline(deadline)),
         }
     }
 
@@ -188,18 +208,15 @@ impl Channel {
         run: impl FnOnce(&Instance) -> Result<R, CallError> + Send + 'static,
     ) -> Result<R, ChannelError> {
         let _permit = self.permits.try_acquire().map_err(|_| ChannelError::Busy)?;
-        let address = match &*self.running.borrow() {
-            Running::Live(address) => address.clone(),
-            Running::Down(reason) => return Err(ChannelError::Down(reason.clone())),
-        };
+        let watchdog = self.settings.load().plugins.call_watchdog;
+        let deadline = watchdog + watchdog / 2;
+        let address = self.address(deadline).await?;
         let (answer, answered) = oneshot::channel();
         let run = Box::new(move |instance: &Instance| {
             // Nobody waits any more where the deadline has passed.
             let _ = answer.send(run(instance));
         });
         address.do_send(Call { what, run });
-        let watchdog = self.settings.load().plugins.call_watchdog;
-        let deadline = watchdog + watchdog / 2;
         match tokio::time::timeout(deadline, answered).await {
             Ok(Ok(result)) => self.judge(result),
             Ok(Err(_)) => Err(ChannelError::Down("its actor was stopped".into())),

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use subtle::{Choice, ConstantTimeEq};
 
 use super::Channel;
+use crate::config::WebhookToken;
 use crate::model::ChannelId;
 
 /// All running channels. Replaced as a whole by a reload, so that every request sees one state.
@@ -74,7 +75,7 @@ impl Routes {
         let tokens = channel.map(|channel| channel.config());
         let tokens: Vec<&str> = tokens
             .iter()
-            .flat_map(|config| config.webhook_tokens.iter().map(|known| known.expose()))
+            .flat_map(|config| config.webhook_tokens.iter().map(WebhookToken::expose))
             .collect();
         let given = token.unwrap_or_default();
         let decoy = "0".repeat(given.len());

@@ -1,7 +1,7 @@
 //! The daemon's API over its admin socket: no token, the socket's permissions are the proof.
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,7 +9,7 @@ use std::{
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 
-use super::{failure::Failure, output};
+use super::{failure::Failure, problem::Problem};
 
 /// How long an answer may take; reloads and live tests take their time.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -44,58 +44,14 @@ pub(super) enum AdminError {
     },
 }
 
-/// A refusal in the form of RFC 9457, "Problem Details for HTTP APIs".
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
-    /// HTTP status.
-    pub(super) status: u16,
-    /// The kind of problem, for people.
-    pub(super) title: String,
-    /// This one, for people.
-    pub(super) detail: Option<String>,
-    /// For programs.
-    pub(super) code: Option<String>,
-    /// Single findings, one line each: a refused configuration's.
-    pub(super) errors: Vec<String>,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&output::clean(&self.title))?;
-        if let Some(detail) = &self.detail {
-            write!(formatter, ": {}", output::clean(detail))?;
-        }
-        if let Some(code) = &self.code {
-            write!(formatter, " ({})", output::clean(code))?;
-        }
-        Ok(())
-    }
-}
-
-impl Problem {
-    /// Reads a refusal; a body in another form leaves the status to speak for itself.
-    fn read(status: u16, body: &[u8]) -> Self {
-        let json: Value = serde_json::from_slice(body).unwrap_or_default();
-        let text = |name: &str| json[name].as_str().map(str::to_owned);
-        let errors = json["errors"].as_array().into_iter().flatten();
-        Self {
-            status,
-            title: text("title").unwrap_or_else(|| format!("the daemon answered {status}")),
-            detail: text("detail"),
-            code: text("code"),
-            errors: errors
-                .filter_map(|line| line.as_str().map(output::clean))
-                .collect(),
-        }
-    }
-}
-
 impl Admin {
     /// A client for the daemon behind `socket`. Nothing is sent yet.
     pub(super) fn new(socket: PathBuf) -> Result<Self, Failure> {
         let client = reqwest::Client::builder()
             .unix_socket(socket.as_path())
             .timeout(TIMEOUT)
+            // A connection kept for later may be closed by the daemon just as it is used again.
+            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(anyhow::Error::from)?;
@@ -223,10 +179,9 @@ fn explain(error: &reqwest::Error, socket: &Path) -> String {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut words = error.to_string();
     while let Some(inner) = cause {
-        if let Some(kind) = inner.downcast_ref::<io::Error>().map(io::Error::kind) {
-            if let Some(words) = advice(kind, socket) {
-                return words;
-            }
+        let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let Some(words) = kind.and_then(|kind| advice(kind, socket)) {
+            return words;
         }
         words = inner.to_string();
         cause = inner.source();
@@ -338,17 +293,6 @@ mod tests {
             advice(io::ErrorKind::BrokenPipe, Path::new("/run/a.sock")),
             None
         );
-    }
-
-    #[test]
-    fn problems_are_read_whatever_their_form() {
-        let problem = Problem::read(502, b"<html>");
-        assert_eq!(problem.to_string(), "the daemon answered 502");
-        let problem = Problem::read(
-            422,
-            br#"{"title":"Bad","errors":["a.toml:1: x","b\u001b"]}"#,
-        );
-        assert_eq!(problem.errors, ["a.toml:1: x", "b "]);
     }
 
     #[test]

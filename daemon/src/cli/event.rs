@@ -16,7 +16,7 @@ const COLUMNS: [Column; 6] = [
     Column::text("CHANNEL", "/channel"),
     Column::text("OUTCOME", "/outcome"),
     Column::text("GENUINE", "/signature_valid"),
-    Column::made("LATENCY", latency),
+    Column::made("LATENCY", latency).right(),
     Column::text("ID", "/id"),
 ];
 

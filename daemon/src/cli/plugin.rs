@@ -72,8 +72,8 @@ impl Inspect {
         if self.json {
             return output::print_json(&plugin);
         }
-        let schema = plugin
-            .as_object_mut()
+        let manifest = plugin["manifest"].as_object_mut();
+        let schema = manifest
             .and_then(|members| members.shift_remove("config_schema"))
             .unwrap_or_default();
         output::print(&detail::render(&plugin))?;

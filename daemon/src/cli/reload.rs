@@ -91,7 +91,7 @@ fn names(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::admin::Problem;
+    use crate::cli::problem::Problem;
     use serde_json::json;
 
     #[test]

@@ -35,8 +35,8 @@ pub(super) struct Send {
     #[arg(long, value_enum)]
     priority: Option<Priority>,
     /// Not before this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    send_at: Option<jiff::Timestamp>,
+    #[arg(long = "send-at", value_name = "TIME")]
+    at: Option<jiff::Timestamp>,
     /// Sending twice with the same key sends once.
     #[arg(long, value_name = "KEY", value_parser = key)]
     idempotency_key: Option<String>,
@@ -99,10 +99,7 @@ impl Send {
             self.priority
                 .map(|lane| ("priority".into(), lane.as_str().into())),
         );
-        body.extend(
-            self.send_at
-                .map(|at| ("send_at".into(), at.to_string().into())),
-        );
+        body.extend(self.at.map(|at| ("send_at".into(), at.to_string().into())));
         body.into()
     }
 }

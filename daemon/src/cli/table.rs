@@ -11,6 +11,8 @@ use super::output::clean;
 
 /// Longest text in a cell; longer ones are cut.
 const CELL_CHARS_MAX: usize = 60;
+/// Longest text in the last cell of a row, which pushes no other aside.
+const LAST_CHARS_MAX: usize = 500;
 /// What stands for a value that is not there.
 const NOTHING: &str = "-";
 
@@ -19,13 +21,13 @@ const NOTHING: &str = "-";
 pub(super) struct Column {
     title: &'static str,
     show: Show,
+    right: bool,
 }
 
 /// Where a cell comes from; pointers are JSON pointers into the item.
 #[derive(Debug, Clone, Copy)]
 enum Show {
-    Text(&'static str),
-    Number(&'static str),
+    Word(&'static str),
     Time(&'static str),
     Made(fn(&Value) -> String),
 }
@@ -33,31 +35,41 @@ enum Show {
 impl Column {
     /// A text, cut where it is long.
     pub(super) const fn text(title: &'static str, pointer: &'static str) -> Self {
-        let show = Show::Text(pointer);
-        Self { title, show }
+        Self::new(title, Show::Word(pointer))
     }
 
     /// A number, aligned to the right.
     pub(super) const fn number(title: &'static str, pointer: &'static str) -> Self {
-        let show = Show::Number(pointer);
-        Self { title, show }
+        Self::new(title, Show::Word(pointer)).right()
     }
 
     /// A time, shown as local time.
     pub(super) const fn time(title: &'static str, pointer: &'static str) -> Self {
-        let show = Show::Time(pointer);
-        Self { title, show }
+        Self::new(title, Show::Time(pointer))
     }
 
     /// What a function makes of the item.
     pub(super) const fn made(title: &'static str, make: fn(&Value) -> String) -> Self {
-        let show = Show::Made(make);
-        Self { title, show }
+        Self::new(title, Show::Made(make))
+    }
+
+    /// The same, aligned to the right.
+    pub(super) const fn right(mut self) -> Self {
+        self.right = true;
+        self
+    }
+
+    const fn new(title: &'static str, show: Show) -> Self {
+        Self {
+            title,
+            show,
+            right: false,
+        }
     }
 
     fn cell(&self, item: &Value, zone: &TimeZone) -> String {
         match self.show {
-            Show::Text(pointer) | Show::Number(pointer) => word(item.pointer(pointer)),
+            Show::Word(pointer) => word(item.pointer(pointer)),
             Show::Time(pointer) => item
                 .pointer(pointer)
                 .and_then(Value::as_str)
@@ -74,26 +86,33 @@ pub(super) fn render(items: &[Value], columns: &[Column]) -> String {
 
 fn render_in(items: &[Value], columns: &[Column], zone: &TimeZone) -> String {
     let titles = columns.iter().map(|column| column.title.to_owned());
+    let last = columns.len().saturating_sub(1);
     let rows = items.iter().map(|item| {
-        let cells = columns.iter().map(|column| column.cell(item, zone));
-        cells.map(|cell| cut(&clean(&cell))).collect()
+        let cells = columns.iter().enumerate();
+        cells
+            .map(|(at, column)| {
+                let chars_max = if at == last {
+                    LAST_CHARS_MAX
+                } else {
+                    CELL_CHARS_MAX
+                };
+                cut(&clean(&column.cell(item, zone)), chars_max)
+            })
+            .collect()
     });
-    let numbers: Vec<bool> = columns
-        .iter()
-        .map(|column| matches!(column.show, Show::Number(_)))
-        .collect();
-    align(titles.collect(), rows.collect(), &numbers)
+    let right: Vec<bool> = columns.iter().map(|column| column.right).collect();
+    align(titles.collect(), rows.collect(), &right)
 }
 
-/// Aligned rows under their titles; where `numbers` says so a column goes to the right.
-pub(super) fn align(titles: Vec<String>, rows: Vec<Vec<String>>, numbers: &[bool]) -> String {
+/// Aligned rows under their titles; where `right` says so a column goes to the right.
+pub(super) fn align(titles: Vec<String>, rows: Vec<Vec<String>>, right: &[bool]) -> String {
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(titles)
         .add_rows(rows);
-    for (column, right) in table.column_iter_mut().zip(numbers) {
+    for (column, right) in table.column_iter_mut().zip(right) {
         column.set_padding((0, 2));
         if *right {
             column.set_cell_alignment(CellAlignment::Right);
@@ -151,11 +170,11 @@ pub(super) fn micros(micros: u64) -> String {
     }
 }
 
-fn cut(text: &str) -> String {
-    if text.chars().count() <= CELL_CHARS_MAX {
+fn cut(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(CELL_CHARS_MAX - 1).collect();
+    let kept: String = text.chars().take(chars_max - 1).collect();
     format!("{kept}…")
 }
 
@@ -203,6 +222,17 @@ bcd         3  -                          down [2J again";
         let last = table.lines().next_back().unwrap_or_default();
         assert!(
             last.starts_with(&format!("{}…", "x".repeat(59))) && last.ends_with('2'),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn only_the_last_column_shows_long_texts() {
+        let columns = [Column::text("A", "/a"), Column::text("B", "/b")];
+        let items = [json!({"a": "x".repeat(90), "b": "y".repeat(90)})];
+        let table = render_in(&items, &columns, &TimeZone::UTC);
+        assert!(
+            table.contains(&format!("{}…  {}", "x".repeat(59), "y".repeat(90))),
             "{table}"
         );
     }

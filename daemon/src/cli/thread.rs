@@ -12,10 +12,12 @@ use super::{
     table::Column,
 };
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 7] = [
     Column::text("ID", "/id"),
     Column::text("STATE", "/state"),
     Column::text("NEEDS HUMAN", "/needs_human"),
+    Column::number("MESSAGES", "/messages"),
+    Column::text("LAST CHANNEL", "/last_channel"),
     Column::text("CONTACT", "/contact"),
     Column::time("UPDATED", "/updated_at"),
 ];

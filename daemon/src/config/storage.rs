@@ -38,19 +38,16 @@ impl Default for Store {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
-    /// How long webhook events and their raw bodies are kept.
+    /// How long webhook events are kept, with their raw bodies and the marks by which a repeated
+    /// webhook is recognized.
     #[serde(with = "HumanTime")]
     pub webhook_events: Duration,
-    /// How long a provider's message id is remembered, so that a repeated webhook is recognized.
-    #[serde(with = "HumanTime")]
-    pub dedupe: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         Self {
             webhook_events: Duration::from_secs(30 * 86_400),
-            dedupe: Duration::from_secs(90 * 86_400),
         }
     }
 }

@@ -27,7 +27,10 @@ impl CheckReport {
 /// Checks a configuration file with everything it names. Plugins are loaded and every channel is
 /// opened, as a start would.
 pub async fn check(file: &Path) -> Result<CheckReport, ConfigErrors> {
-    let prepared = prepare::prepare(file, None)?;
+    // A check leaves nothing behind, and runs for users who may not write to the store.
+    let state = tempfile::tempdir().ok();
+    let state = state.as_ref().map(tempfile::TempDir::path);
+    let prepared = prepare::prepare(file, None, state)?;
     let organizations: BTreeMap<String, OrgId> = BTreeMap::new();
     let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
     let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;

@@ -21,10 +21,16 @@ pub struct Prepared {
 }
 
 /// Loads the configuration and the plugins and checks every channel's section against its
-/// adapter's schema. Blocks.
-pub(super) fn prepare(file: &Path, previous: Option<&PluginSet>) -> Result<Prepared, ConfigErrors> {
+/// adapter's schema. Plugins are loaded from private copies below `state`, by default the store's
+/// folder. Blocks.
+pub(super) fn prepare(
+    file: &Path,
+    previous: Option<&PluginSet>,
+    state: Option<&Path>,
+) -> Result<Prepared, ConfigErrors> {
     let config = Config::load(file, &Environment::of_process())?;
-    let plugins = PluginSet::scan(&plugin_options(&config), previous);
+    let state = state.unwrap_or(&config.store.path);
+    let plugins = PluginSet::scan(&plugin_options(&config, state), previous);
     let schema_of = |adapter: &str| {
         let plugin = plugins.get(adapter)?;
         Some(plugin.manifest().config_schema.clone())
@@ -42,10 +48,10 @@ pub(super) fn prepare(file: &Path, previous: Option<&PluginSet>) -> Result<Prepa
     })
 }
 
-fn plugin_options(config: &Config) -> PluginOptions {
+fn plugin_options(config: &Config, state: &Path) -> PluginOptions {
     PluginOptions {
         paths: config.plugins.path.clone(),
-        state: config.store.path.clone(),
+        state: state.to_owned(),
         output_bytes_max: usize::try_from(config.plugins.output_bytes_max).unwrap_or(usize::MAX),
         pins: config.plugins.pins.clone(),
     }

@@ -95,7 +95,7 @@ impl Gateway {
     async fn prepare(&self) -> Result<Prepared, ReloadError> {
         let (file, previous) = (self.file.clone(), self.plugins.load_full());
         let prepared =
-            tokio::task::spawn_blocking(move || prepare::prepare(&file, Some(&previous)))
+            tokio::task::spawn_blocking(move || prepare::prepare(&file, Some(&previous), None))
                 .await
                 .map_err(|error| {
                     StoreError::Failed(format!("the configuration could not be read: {error}"))

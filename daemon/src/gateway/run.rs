@@ -46,7 +46,7 @@ impl From<StartError> for RunError {
 /// Runs the daemon until a signal ends it. `init_logs` is called once the configuration says how
 /// to log, and before anything is logged.
 pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), RunError> {
-    let prepared = prepare::prepare(file, None)?;
+    let prepared = prepare::prepare(file, None, None)?;
     init_logs(&prepared.config);
     for warning in &prepared.warnings {
         warn!("{warning}");
@@ -85,9 +85,11 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
 }
 
 fn open_store(config: &Config) -> Result<Store, OpenError> {
-    let mut options = EngineOptions::default();
-    options.cache_bytes = config.store.cache_bytes;
-    options.snapshot_interval = config.store.snapshot_interval;
+    let options = EngineOptions {
+        cache_bytes: config.store.cache_bytes,
+        snapshot_interval: config.store.snapshot_interval,
+        ..EngineOptions::default()
+    };
     let (store, report) = Store::open(&config.store.path, options)?;
     info!(?report, "store opened");
     Ok(store)

@@ -62,26 +62,22 @@ impl Coalescer {
         loop {
             let wait = self.wait(&bursts);
             let mut turns = Vec::new();
-            match tokio::time::timeout(wait, follower.next()).await {
-                Ok(batch) => {
-                    let batch = match batch {
-                        Ok(batch) => batch,
-                        Err(StoreError::Gone { kept, .. }) => {
-                            error!(
-                                "changes before position {kept} are gone; turns in them are not closed"
-                            );
-                            reached = Position(kept);
-                            follower = self.store.changes(CONSUMER, reached);
-                            continue;
-                        }
-                        Err(error) => return Err(error),
-                    };
-                    for change in batch.changes {
-                        turns.extend(self.take(&mut bursts, change, reached));
+            if let Ok(batch) = tokio::time::timeout(wait, follower.next()).await {
+                let batch = match batch {
+                    Err(StoreError::Gone { kept, .. }) => {
+                        error!(
+                            "changes before position {kept} are gone; turns in them are not closed"
+                        );
+                        reached = Position(kept);
+                        follower = self.store.changes(CONSUMER, reached);
+                        continue;
                     }
-                    reached = batch.position;
+                    other => other?,
+                };
+                for change in batch.changes {
+                    turns.extend(self.take(&mut bursts, change, reached));
                 }
-                Err(_) => {}
+                reached = batch.position;
             }
             turns.extend(bursts.due(self.store.now()));
             let resume = bursts.resume(reached);

@@ -100,7 +100,7 @@ impl Replayer {
             for event in pending.unwrap_or_default() {
                 match self.replay(channel, event, false).await {
                     Ok(done) => {
-                        info!(channel = %channel.id, outcome = done.outcome.as_str(), "a pending webhook was replayed")
+                        info!(channel = %channel.id, outcome = done.outcome.as_str(), "a pending webhook was replayed");
                     }
                     Err(error) => {
                         all_well = false;

@@ -14,7 +14,10 @@ mod token;
 pub use channel::{Health, HealthStatus, Toggle};
 pub use contact::{Contact, ContactIdentity};
 pub use event::{Outcome, WebhookEvent};
-pub use ids::{ChannelId, ContactId, EventId, MessageId, OrgId, ParseIdError, ThreadId, TokenId};
+pub use ids::{
+    ChannelId, ContactId, EventId, MessageId, OrgId, ParseIdError, Place, SEQ_MAX, ThreadId,
+    TokenId,
+};
 pub use mask::{mask_identifier, mask_url};
 pub use message::{Author, AuthorKind, Direction, Failure, Message, Report};
 pub use outbox::{OutboxItem, OutboxState, Priority};

@@ -19,6 +19,8 @@ pub(super) enum Seen {
     Sent(Receipt),
     /// It refused, or did not answer.
     Failed(AdapterError),
+    /// It may have this one.
+    Uncertain(MessageId, AdapterError),
     /// The store could not be asked; nothing was sent.
     Nothing,
 }
@@ -34,7 +36,8 @@ pub(super) struct Attempter<'a> {
 impl Attempter<'_> {
     /// Sends a leased message and records the outcome.
     pub(super) async fn run(&self, item: &OutboxItem, message: &Message) -> Seen {
-        let outbound = Arc::new(self.outbound(item, message));
+        let public_url = &self.settings.load().server.public_url;
+        let outbound = Arc::new(outbound_message(self.channel, public_url, item, message));
         let (store, org, id) = (self.store, self.channel.org, item.message);
         let outcome = drive(
             self.channel,
@@ -51,7 +54,10 @@ impl Attempter<'_> {
             Err(DriveError::Store(_)) => return self.release(item).await,
             Err(error) => {
                 let error = error.into_adapter_error();
-                (self.judge(item, &error), Seen::Failed(error))
+                match self.judge(item, &error) {
+                    uncertain @ Attempt::Uncertain(_) => (uncertain, Seen::Uncertain(id, error)),
+                    other => (other, Seen::Failed(error)),
+                }
             }
         };
         self.record(id, attempt).await;
@@ -139,23 +145,25 @@ impl Attempter<'_> {
             .as_ref()
             .is_some_and(|facts| facts.idempotent_send)
     }
+}
 
-    fn outbound(&self, item: &OutboxItem, message: &Message) -> OutboundMessage {
-        OutboundMessage {
-            id: message.id.to_string(),
-            to: message.peer.clone(),
-            content: message.content.clone(),
-            part: None,
-            idempotency_key: message.id.to_string(),
-            callback_url: callback_url(
-                self.channel,
-                &self.settings.load().server.public_url,
-                message.id,
-            ),
-            reply_to: message.reply_to.clone(),
-            accepted_at_ms: item.accepted_at_ms,
-            metadata: message.metadata.clone(),
-        }
+/// What the adapter is given of a message.
+pub(super) fn outbound_message(
+    channel: &Channel,
+    public_url: &PublicUrl,
+    item: &OutboxItem,
+    message: &Message,
+) -> OutboundMessage {
+    OutboundMessage {
+        id: message.id.to_string(),
+        to: message.peer.clone(),
+        content: message.content.clone(),
+        part: None,
+        idempotency_key: message.id.to_string(),
+        callback_url: callback_url(channel, public_url, message.id),
+        reply_to: message.reply_to.clone(),
+        accepted_at_ms: item.accepted_at_ms,
+        metadata: message.metadata.clone(),
     }
 }
 

@@ -41,8 +41,8 @@ impl DriveError {
     /// What this means for the message.
     pub fn into_adapter_error(self) -> AdapterError {
         match self {
-            Self::Adapter(error) => error,
-            Self::Channel {
+            Self::Adapter(error)
+            | Self::Channel {
                 error: ChannelError::Call(CallError::Failed(error)),
                 ..
             } => error,

@@ -12,12 +12,15 @@ mod attempt;
 mod backoff;
 mod drive;
 mod outbox;
+mod reconcile;
 mod transport;
 
 pub use accept::{AcceptError, SendRequest, Sender, accept};
 pub use attempt::callback_url;
+use attempt::outbound_message;
 pub use backoff::{Backoff, Next};
 pub(crate) use drive::no_memory;
 pub use drive::{DriveError, drive};
 pub use outbox::{Outbox, OutboxContext};
+pub use reconcile::Reconciler;
 pub use transport::Transport;

@@ -10,14 +10,14 @@ use tracing::{info, warn};
 use trunkline_plugin_api::ErrorClass;
 
 use super::{
-    Transport,
+    Reconciler, Transport,
     attempt::{Attempter, Seen},
 };
 use crate::{
     channel::Channel,
     config::Settings,
     metrics::Metrics,
-    model::{Message, Millis, OutboxItem},
+    model::{Message, MessageId, Millis, OutboxItem},
     store::Store,
     watch::HealthBoard,
 };
@@ -26,6 +26,9 @@ use crate::{
 const CONCURRENCY: usize = 16;
 /// Longest sleep when nothing is due; also how soon a change of health is noticed at the latest.
 const IDLE: Duration = Duration::from_secs(1);
+/// After a send of unknown outcome the provider is asked about it: not at once, since it may be
+/// working on it still.
+const LOOK_UP_AFTER: Duration = Duration::from_secs(1);
 /// Wait after the store refused.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 /// Pause of the whole channel where the provider throttles without saying for how long.
@@ -95,7 +98,7 @@ struct Worker {
 
 impl Worker {
     async fn run(mut self, mut stopping: oneshot::Receiver<()>) {
-        self.recover().await;
+        let interrupted = self.recover().await;
         let context = self.context.clone();
         let channel = self.channel.clone();
         let attempter = Attempter {
@@ -104,6 +107,15 @@ impl Worker {
             transport: &context.transport,
             settings: &context.settings,
         };
+        let reconciler = Reconciler {
+            store: context.store.clone(),
+            transport: context.transport.clone(),
+            settings: context.settings.clone(),
+        };
+        let mut look_ups = FuturesUnordered::new();
+        for id in interrupted {
+            look_ups.push(look_up(&reconciler, &channel, id));
+        }
         let mut under_way = FuturesUnordered::new();
         loop {
             let leased = self.lease(CONCURRENCY - under_way.len()).await;
@@ -111,10 +123,16 @@ impl Worker {
                 let attempter = &attempter;
                 under_way.push(async move { attempter.run(&item, &message).await });
             }
-            let idle = self.idle(under_way.len()).await;
+            let idle = self.idle(under_way.len());
             tokio::select! {
                 _ = &mut stopping => break,
-                Some(seen) = under_way.next() => self.note(&seen),
+                Some(seen) = under_way.next() => {
+                    self.note(&seen);
+                    if let Seen::Uncertain(id, _) = seen {
+                        look_ups.push(look_up(&reconciler, &channel, id));
+                    }
+                }
+                Some(()) = look_ups.next() => {}
                 () = self.channel.queue.notified() => {}
                 () = tokio::time::sleep(idle) => {}
             }
@@ -125,8 +143,9 @@ impl Worker {
         }
     }
 
-    /// Items that were leased when the daemon last stopped.
-    async fn recover(&self) {
+    /// Settles the items that were leased when the daemon last stopped; gives those of unknown
+    /// outcome.
+    async fn recover(&self) -> Vec<MessageId> {
         let attempter = Attempter {
             store: &self.context.store,
             channel: &self.channel,
@@ -140,12 +159,16 @@ impl Worker {
             .await
         {
             Ok(leased) => {
+                let mut uncertain = Vec::new();
                 for (item, _) in leased {
                     attempter.recover(&item).await;
+                    uncertain.push(item.message);
                 }
+                uncertain
             }
             Err(error) => {
-                warn!(channel = %self.channel.id, %error, "leases of the last run could not be read")
+                warn!(channel = %self.channel.id, %error, "leases of the last run could not be read");
+                Vec::new()
             }
         }
     }
@@ -182,7 +205,7 @@ impl Worker {
     }
 
     /// How long to sleep: until the next item is due, not longer than [`IDLE`].
-    async fn idle(&self, under_way: usize) -> Duration {
+    fn idle(&self, under_way: usize) -> Duration {
         if under_way >= CONCURRENCY || !self.may_send() {
             return IDLE.min(Duration::from_millis(100));
         }
@@ -213,7 +236,7 @@ impl Worker {
                 metrics.sent(&self.channel.id);
                 health.sent(&self.channel.id, store.now(), receipt.rate_limit_remaining);
             }
-            Seen::Failed(error) => {
+            Seen::Failed(error) | Seen::Uncertain(_, error) => {
                 metrics.send_failed(&self.channel.id, error.class);
                 info!(channel = %self.channel.id, class = error.class.as_str(), code = %error.code, provider_code = error.provider_code.as_deref(), "a send failed");
                 match error.class {
@@ -228,4 +251,9 @@ impl Worker {
             }
         }
     }
+}
+
+async fn look_up(reconciler: &Reconciler, channel: &Channel, id: MessageId) {
+    tokio::time::sleep(LOOK_UP_AFTER).await;
+    reconciler.settle(channel, id).await;
 }

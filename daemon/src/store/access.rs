@@ -17,7 +17,7 @@ impl Store {
             let known = tx.scan(&keys::kind(OrgId::SYSTEM, b'l'), usize::MAX)?.len();
             let number = u32::try_from(known + 1)
                 .map_err(|_| StoreError::unreadable(&key, "more organizations than numbers"))?;
-            tx.insert(&key, &number.to_be_bytes());
+            tx.insert(&key, number.to_be_bytes());
             Ok::<_, StoreError>(OrgId(number))
         })?;
         let (org, _) = pending.await?;
@@ -46,7 +46,7 @@ impl Store {
         let key = keys::token(token.id);
         let pending = self
             .engine
-            .transact(|tx| tx.put(&key, &codec::encode(token)))?;
+            .transact(|tx| tx.put(&key, codec::encode(token)))?;
         pending.await?;
         self.tokens.write().insert(token.hash, token.clone());
         Ok(())
@@ -82,7 +82,7 @@ impl Store {
         let key = keys::toggle(org, channel);
         let pending = self
             .engine
-            .transact(|tx| tx.put(&key, &codec::encode(&toggle)))?;
+            .transact(|tx| tx.put(&key, codec::encode(&toggle)))?;
         pending.await?;
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Store {
                 ThreadUpdate::Release => thread.needs_human = false,
                 ThreadUpdate::Close => thread.state = ThreadState::Closed,
             }
-            tx.replace(&key, &codec::encode(&thread));
+            tx.replace(&key, codec::encode(&thread));
             Ok::<_, StoreError>(Some(thread))
         })?;
         Ok(pending.await?.0)

@@ -7,7 +7,9 @@ use super::{
     outbox::report,
     queue, records, reports,
 };
-use crate::model::{Message, MessageId, OrgId, OutboxItem, OutboxState, Report, Source, Status};
+use crate::model::{
+    ChannelId, Message, MessageId, OrgId, OutboxItem, OutboxState, Report, Source, Status,
+};
 
 /// What came of a person's decision on an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +59,44 @@ impl Store {
         Ok(page)
     }
 
-    /// Puts an item that was given up (or whose outcome is unknown) back in line.
-    pub async fn retry(&self, org: OrgId, id: MessageId) -> Result<Decision, StoreError> {
-        self.decide(org, id, |tx, item, message, now| {
+    /// An item in the queue with its message.
+    pub fn outbox_entry(
+        &self,
+        org: OrgId,
+        id: MessageId,
+    ) -> Result<Option<(OutboxItem, Message)>, StoreError> {
+        let item: Option<OutboxItem> = self.record(&keys::outbox(org, id))?;
+        Ok(item.zip(self.message(org, id)?))
+    }
+
+    /// The message that a provider's id belongs to.
+    pub fn holder(
+        &self,
+        org: OrgId,
+        channel: &ChannelId,
+        external_id: &str,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let key = keys::external(org, channel, external_id);
+        let Some(bytes) = self.engine.get(&key)? else {
+            return Ok(None);
+        };
+        let place = keys::read_place(codec::fixed(&key, &bytes)?);
+        let message: Option<Message> = self.record(&keys::message(org, place))?;
+        Ok(message.map(|message| message.id))
+    }
+
+    /// Puts an item that was given up (or whose outcome is unknown) back in line, by the word of
+    /// `source`.
+    pub async fn retry(
+        &self,
+        org: OrgId,
+        id: MessageId,
+        source: Source,
+    ) -> Result<Decision, StoreError> {
+        self.decide(org, id, move |tx, item, message, now| {
             message.status = Status::Queued;
             message.error = None;
-            message.apply(report(Status::Queued, Source::Operator, now));
+            message.apply(report(Status::Queued, source, now));
             item.attempts = 0;
             item.accepted_at_ms = now;
             item.due_ms = now;
@@ -103,9 +137,10 @@ impl Store {
     ) -> Result<Decision, StoreError> {
         let now = self.now();
         let pending = self.engine.transact(|tx| {
-            let (Some(mut item), Some(mut message)) =
-                (queue::item(tx, org, id)?, reports::by_id(tx, org, id)?)
-            else {
+            let (Some(mut item), Some(mut message)) = (
+                queue::item(tx, org, id)?,
+                records::find_message(tx, org, id)?,
+            ) else {
                 return Ok(Decision::NotFound);
             };
             if item.state == OutboxState::Leased {

@@ -41,6 +41,11 @@ impl Clock {
         Millis::try_from(now.as_millis()).unwrap_or(Millis::MAX)
     }
 
+    /// The time since the Unix epoch, for ids that hold a place of their own.
+    pub(crate) fn time(&self) -> Duration {
+        self.state.lock().advance()
+    }
+
     /// A new id, greater than every one before it.
     pub(crate) fn id(&self) -> Uuid {
         let mut state = self.state.lock();

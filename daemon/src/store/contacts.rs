@@ -7,7 +7,7 @@ use super::{
     keys,
     records::{ClosedPolicy, Conversation, IdentityRecord, Peer, load},
 };
-use crate::model::{Contact, ContactId, ContactIdentity, Thread, ThreadId, ThreadState};
+use crate::model::{Contact, ContactId, ContactIdentity, SEQ_MAX, Thread, ThreadId, ThreadState};
 
 /// The person behind an identity and their open thread; both are created where there are none.
 pub(crate) fn find_or_create(
@@ -24,6 +24,7 @@ pub(crate) fn find_or_create(
         None => None,
     };
     match open {
+        Some(thread) if is_full(&thread) => renew(tx, clock, peer, known.contact),
         Some(thread) if thread.state == ThreadState::Open => {
             Ok(conversation(known.contact, thread))
         }
@@ -35,12 +36,13 @@ pub(crate) fn find_or_create(
     }
 }
 
+/// A thread holds as many messages as their ids can count; then another begins.
+fn is_full(thread: &Thread) -> bool {
+    thread.last_seq >= SEQ_MAX
+}
+
 fn conversation(contact: ContactId, thread: Thread) -> Conversation {
-    Conversation {
-        contact,
-        thread,
-        is_new_thread: false,
-    }
+    Conversation { contact, thread }
 }
 
 /// First word of a stranger: contact, identity and thread in one step.
@@ -66,19 +68,15 @@ fn create(
         thread: Some(thread.id),
         ..contact
     };
-    tx.insert(
-        &keys::contact(peer.org, contact.id),
-        &codec::encode(&contact),
-    );
+    tx.insert(keys::contact(peer.org, contact.id), codec::encode(&contact));
     let record = IdentityRecord {
         contact: contact.id,
         thread: contact.thread,
     };
-    tx.insert(identity_key, &codec::encode(&record));
+    tx.insert(identity_key, codec::encode(&record));
     Ok(Conversation {
         contact: contact.id,
         thread,
-        is_new_thread: true,
     })
 }
 
@@ -96,6 +94,7 @@ fn renew(
     if let Some(other) = contact.thread
         && let Some(thread) = load::<Thread>(tx, &keys::thread(peer.org, other))?
         && thread.state == ThreadState::Open
+        && !is_full(&thread)
     {
         return Ok(conversation(id, thread));
     }
@@ -106,13 +105,12 @@ fn renew(
         thread: contact.thread,
     });
     for known in &contact.identities {
-        tx.put(&keys::identity(peer.org, &known.identity), &record)?;
+        tx.put(keys::identity(peer.org, &known.identity), &record)?;
     }
-    tx.replace(&key, &codec::encode(&contact));
+    tx.replace(&key, codec::encode(&contact));
     Ok(Conversation {
         contact: id,
         thread,
-        is_new_thread: true,
     })
 }
 
@@ -122,8 +120,14 @@ fn new_thread(
     peer: &Peer<'_>,
     contact: ContactId,
 ) -> Result<Thread, StoreError> {
+    let counter = keys::next_thread(peer.org);
+    let number = match tx.get(&counter)? {
+        Some(bytes) => u64::from_be_bytes(codec::fixed(&counter, &bytes)?),
+        None => 1,
+    };
+    tx.put(&counter, (number + 1).to_be_bytes())?;
     let thread = Thread {
-        id: ThreadId::new(clock.id()),
+        id: ThreadId::numbered(number, clock.time()),
         contact,
         state: ThreadState::Open,
         needs_human: false,
@@ -132,7 +136,7 @@ fn new_thread(
         created_at_ms: peer.now_ms,
         updated_at_ms: peer.now_ms,
     };
-    tx.insert(&keys::thread(peer.org, thread.id), &codec::encode(&thread));
-    tx.insert(&keys::contact_thread(peer.org, contact, thread.id), &[]);
+    tx.insert(keys::thread(peer.org, thread.id), codec::encode(&thread));
+    tx.insert(keys::contact_thread(peer.org, contact, thread.id), []);
     Ok(thread)
 }

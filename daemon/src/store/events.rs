@@ -17,7 +17,7 @@ impl Store {
         // Dropping the handle does not take the commit back.
         drop(
             self.engine
-                .transact(|tx| tx.put(&key, &codec::encode(record)))?,
+                .transact(|tx| tx.put(&key, codec::encode(record)))?,
         );
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Store {
             let (key, bytes) = entry?;
             events.push(codec::decode(&key, &bytes)?);
         }
-        events.sort_by(|left: &WebhookEvent, right| right.id.cmp(&left.id));
+        events.sort_by_key(|event: &WebhookEvent| std::cmp::Reverse(event.id));
         Ok(Page::cut(events, limit, |event| event.id))
     }
 
@@ -137,7 +137,7 @@ impl Store {
             if let Some(mut record) = load::<WebhookEvent>(tx, &key)? {
                 record.outcome = outcome;
                 record.reason = reason;
-                tx.replace(&key, &codec::encode(&record));
+                tx.replace(&key, codec::encode(&record));
             }
             Ok::<_, StoreError>(())
         })?;

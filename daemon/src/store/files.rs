@@ -5,6 +5,7 @@ use std::{
     fs, io,
     io::Write,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use data_encoding::HEXLOWER;
@@ -31,7 +32,9 @@ impl BodyFiles {
         let name = HEXLOWER.encode(&Sha256::digest(body));
         let folder = self.folder.join(&name[..2]);
         let path = folder.join(&name);
-        if path.is_file() {
+        if let Ok(known) = fs::File::options().append(true).open(&path) {
+            // Its time begins anew, so that it outlives the event that refers to it now.
+            known.set_modified(SystemTime::now())?;
             return Ok(name);
         }
         fs::create_dir_all(&folder)?;
@@ -43,6 +46,25 @@ impl BodyFiles {
             fs::File::open(parent)?.sync_all()?;
         }
         Ok(name)
+    }
+
+    /// Deletes bodies that were last kept before a time; returns how many. Blocks.
+    pub fn sweep(&self, before: SystemTime) -> io::Result<usize> {
+        let mut ended = 0;
+        let folders = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            other => other?,
+        };
+        for folder in folders {
+            for file in fs::read_dir(folder?.path())? {
+                let file = file?;
+                if file.metadata()?.modified()? < before {
+                    fs::remove_file(file.path())?;
+                    ended += 1;
+                }
+            }
+        }
+        Ok(ended)
     }
 
     /// Reads a body by its hash. The content is checked against the name.
@@ -76,9 +98,14 @@ mod tests {
         let name = files.keep(b"hello").unwrap();
         assert_eq!(files.keep(b"hello").unwrap(), name);
         assert_eq!(files.read(&name).unwrap(), b"hello");
+        let past = SystemTime::UNIX_EPOCH;
+        assert_eq!(files.sweep(past).unwrap(), 0);
         let path = folder.path().join("bodies").join(&name[..2]).join(&name);
         fs::write(path, b"hellx").unwrap();
         assert!(files.read(&name).is_err());
         assert!(files.read("../../etc/passwd").is_err());
+        let future = SystemTime::now() + std::time::Duration::from_secs(60);
+        assert_eq!(files.sweep(future).unwrap(), 1);
+        assert!(files.read(&name).is_err());
     }
 }

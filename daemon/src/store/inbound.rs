@@ -76,6 +76,9 @@ pub struct InboundResult {
     pub duplicates: u32,
 }
 
+/// A thread in which something happened, and when: for the order of the inbox.
+type Touched = (OrgId, ThreadId, Millis);
+
 /// What one event did.
 enum Effect {
     New(NewMessage, String),
@@ -95,15 +98,11 @@ impl Store {
         Ok(result)
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "a result and what to note once it is durable"
-    )]
     fn plan_inbound(
         &self,
         tx: &mut Transaction<'_>,
         inbound: Inbound,
-    ) -> Result<(InboundResult, Vec<(OrgId, ThreadId, Millis)>), StoreError> {
+    ) -> Result<(InboundResult, Vec<Touched>), StoreError> {
         let Inbound {
             org,
             mut record,
@@ -197,7 +196,7 @@ impl Store {
         };
         let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
         let mut message = Message {
-            id: MessageId::new(self.clock.id()),
+            id: records::UNPLACED,
             thread: conversation.thread.id,
             seq: 0,
             channel: channel.id.clone(),
@@ -219,7 +218,13 @@ impl Store {
             created_at_ms: at_ms,
             provider_at_ms: inbound.sent_at_ms,
         };
-        records::append_message(tx, channel.org, &mut conversation.thread, &mut message);
+        records::append_message(
+            tx,
+            channel.org,
+            &self.clock,
+            &mut conversation.thread,
+            &mut message,
+        );
         records::note(
             tx,
             &Change::Received {
@@ -254,13 +259,13 @@ fn write_event(
     let key = keys::event(org, &record.channel, record.id);
     let mark = keys::pending(org, &record.channel, record.id);
     if is_replay {
-        tx.replace(&key, &codec::encode(record));
+        tx.replace(&key, codec::encode(record));
         tx.delete(&mark)?;
         return Ok(());
     }
-    tx.insert(&key, &codec::encode(record));
+    tx.insert(&key, codec::encode(record));
     if record.outcome == Outcome::Pending {
-        tx.insert(&mark, &[]);
+        tx.insert(&mark, []);
         records::note(
             tx,
             &Change::Pending {

@@ -3,9 +3,8 @@
 //!
 //! | kind | after it | value |
 //! |---|---|---|
-//! | `m` | thread, sequence | message |
-//! | `i` | message id | thread, sequence |
-//! | `x` | channel, provider's id | thread, sequence, time: locator and dedupe mark in one |
+//! | `m` | thread's number, sequence | message; both are in the message's id |
+//! | `x` | channel, provider's id | place of the message: locator and dedupe mark in one |
 //! | `t` | thread | thread |
 //! | `c` | contact | contact |
 //! | `n` | identifier, space | contact, open thread |
@@ -25,12 +24,14 @@
 //! | `y` | channel | an operator's switch |
 //! | `l` | slug (organization 0) | the organization's number |
 //! | `z` | token id (organization 0) | API token |
-//! | `v` | name (organization 0) | a saved position or the clock |
+//! | `v` | name | a saved position, the clock, the number of the next thread |
 
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
 
-use crate::model::{ChannelId, ContactId, EventId, MessageId, Millis, OrgId, Priority, ThreadId};
+use crate::model::{
+    ChannelId, ContactId, EventId, MessageId, Millis, OrgId, Place, Priority, ThreadId,
+};
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
 const TEXT_BYTES_MAX: usize = 160;
@@ -82,15 +83,27 @@ pub(crate) fn kind(org: OrgId, kind: u8) -> Vec<u8> {
     Key::new(org, kind).0
 }
 
-pub(crate) fn message(org: OrgId, thread: ThreadId, seq: u64) -> Vec<u8> {
-    Key::new(org, MESSAGE)
-        .bytes(thread.as_bytes())
-        .bytes(&seq.to_be_bytes())
-        .0
+pub(crate) fn message(org: OrgId, place: Place) -> Vec<u8> {
+    Key::new(org, MESSAGE).bytes(&place_bytes(place)).0
 }
 
-pub(crate) fn locator(org: OrgId, id: MessageId) -> Vec<u8> {
-    Key::new(org, b'i').bytes(id.as_bytes()).0
+/// A place in 8 bytes that sort by thread, then sequence: 5 for the number, 3 for the sequence.
+pub(crate) fn place_bytes(place: Place) -> [u8; 8] {
+    ((place.thread << 24) | place.seq).to_be_bytes()
+}
+
+/// Reads what [`place_bytes`] wrote.
+pub(crate) fn read_place(bytes: [u8; 8]) -> Place {
+    let packed = u64::from_be_bytes(bytes);
+    Place {
+        thread: packed >> 24,
+        seq: packed & 0x00ff_ffff,
+    }
+}
+
+/// The number that the next thread of an organization gets.
+pub(crate) fn next_thread(org: OrgId) -> Vec<u8> {
+    Key::new(org, b'v').text("next thread").0
 }
 
 pub(crate) fn external(org: OrgId, channel: &ChannelId, external_id: &str) -> Vec<u8> {

@@ -4,6 +4,7 @@
 //! other in order, and durable before its future resolves. Nothing outside this module names a key.
 
 mod access;
+mod attempts;
 mod attention;
 mod changes;
 mod clock;
@@ -29,12 +30,13 @@ use serde::de::DeserializeOwned;
 
 pub use self::{
     access::ThreadUpdate,
+    attempts::Attempt,
     attention::Decision,
     changes::{Change, Changed, Changes},
     engine::{Engine, EngineOptions, OpenError, OpenReport, Position, StoreError},
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
-    outbox::{Accepted, Attempt, Idempotency, NewOutbound},
+    outbox::{Accepted, Idempotency, NewOutbound},
     records::ClosedPolicy,
     reports::Applied,
     turns::NewTurn,
@@ -192,7 +194,7 @@ impl Store {
         let now = self.now();
         let pending = self
             .engine
-            .transact(|tx| tx.put(&keys::saved(CLOCK), &now.to_be_bytes()))?;
+            .transact(|tx| tx.put(keys::saved(CLOCK), now.to_be_bytes()))?;
         pending.await?;
         Ok(())
     }

@@ -30,7 +30,7 @@ pub(crate) fn enqueue(
     org: OrgId,
     item: &OutboxItem,
 ) -> Result<(), StoreError> {
-    tx.insert(&keys::outbox(org, item.message), &codec::encode(item));
+    tx.insert(keys::outbox(org, item.message), codec::encode(item));
     join_line(tx, org, item)
 }
 
@@ -43,8 +43,8 @@ pub(crate) fn join_line(
     let line = keys::queue_of(org, &item.channel, item.contact);
     let is_first = tx.scan(&line, 1)?.is_empty();
     tx.put(
-        &keys::queue(org, &item.channel, item.contact, item.message),
-        &[],
+        keys::queue(org, &item.channel, item.contact, item.message),
+        [],
     )?;
     if is_first {
         make_due(tx, org, item)?;
@@ -54,7 +54,7 @@ pub(crate) fn join_line(
 
 fn make_due(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
     let key = keys::due(org, &item.channel, item.priority, item.due_ms, item.message);
-    tx.put(&key, &[])
+    tx.put(&key, [])
 }
 
 /// Takes an item out of the line and makes the next one due.
@@ -98,14 +98,14 @@ pub(crate) fn lease(
     unschedule(tx, org, item)?;
     item.state = OutboxState::Leased;
     item.attempts += 1;
-    tx.put(&keys::lease(org, &item.channel, item.message), &[])?;
+    tx.put(keys::lease(org, &item.channel, item.message), [])?;
     save(tx, org, item);
     Ok(())
 }
 
 /// Writes an item back.
 pub(crate) fn save(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) {
-    tx.replace(&keys::outbox(org, item.message), codec::encode(item));
+    tx.replace(keys::outbox(org, item.message), codec::encode(item));
 }
 
 /// Changes what an item waits for, keeping the lists of items that want attention.
@@ -118,7 +118,7 @@ pub(crate) fn set_state(
     drop_attention(tx, org, item)?;
     item.state = state;
     if wants_attention(state) {
-        tx.put(&keys::attention(org, state.as_str(), item.message), &[])?;
+        tx.put(keys::attention(org, state.as_str(), item.message), [])?;
     }
     save(tx, org, item);
     Ok(())
@@ -167,7 +167,7 @@ pub(crate) fn remove(
 ) -> Result<(), StoreError> {
     leave_line(tx, org, item)?;
     drop_attention(tx, org, item)?;
-    tx.delete(&keys::outbox(org, item.message))?;
+    tx.delete(keys::outbox(org, item.message))?;
     Ok(())
 }
 

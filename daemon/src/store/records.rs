@@ -5,18 +5,14 @@ use trunkline_plugin_api::Identity;
 
 use super::{
     changes::{self, Change},
+    clock::Clock,
     codec,
     engine::{StoreError, Transaction},
     keys,
 };
-use crate::model::{ChannelId, ContactId, Message, MessageId, Millis, OrgId, Thread, ThreadId};
-
-/// Where a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) thread: ThreadId,
-    pub(crate) seq: u64,
-}
+use crate::model::{
+    ChannelId, ContactId, Message, MessageId, Millis, OrgId, Place, Thread, ThreadId,
+};
 
 /// Whose an identity is.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -38,22 +34,6 @@ pub(crate) fn note(tx: &mut Transaction<'_>, change: &Change) {
     tx.change(changes::KIND, change.encode());
 }
 
-pub(crate) fn place_bytes(place: Place) -> [u8; 24] {
-    let mut bytes = [0; 24];
-    bytes[..16].copy_from_slice(place.thread.as_bytes());
-    bytes[16..].copy_from_slice(&place.seq.to_be_bytes());
-    bytes
-}
-
-pub(crate) fn read_place(key: &[u8], bytes: &[u8]) -> Result<Place, StoreError> {
-    let bytes: [u8; 24] = codec::fixed(key, bytes)?;
-    let (thread, seq) = bytes.split_at(16);
-    Ok(Place {
-        thread: ThreadId::from_bytes(thread.try_into().expect("split at 16")),
-        seq: u64::from_be_bytes(seq.try_into().expect("24 - 16 is 8")),
-    })
-}
-
 /// The message that a provider's id stands for, where it is known.
 pub(crate) fn find_external(
     tx: &mut Transaction<'_>,
@@ -63,20 +43,18 @@ pub(crate) fn find_external(
 ) -> Result<Option<Place>, StoreError> {
     let key = keys::external(org, channel, external_id);
     tx.get(&key)?
-        .map(|bytes| read_place(&key, &bytes))
+        .map(|bytes| codec::fixed(&key, &bytes).map(keys::read_place))
         .transpose()
 }
 
-/// The place of a message by its id.
+/// The message with this id.
 pub(crate) fn find_message(
     tx: &mut Transaction<'_>,
     org: OrgId,
     id: MessageId,
-) -> Result<Option<Place>, StoreError> {
-    let key = keys::locator(org, id);
-    tx.get(&key)?
-        .map(|bytes| read_place(&key, &bytes))
-        .transpose()
+) -> Result<Option<Message>, StoreError> {
+    let found: Option<Message> = load(tx, &keys::message(org, id.place()))?;
+    Ok(found.filter(|message| message.id == id))
 }
 
 /// The message at a place.
@@ -85,7 +63,7 @@ pub(crate) fn message_at(
     org: OrgId,
     place: Place,
 ) -> Result<Message, StoreError> {
-    let key = keys::message(org, place.thread, place.seq);
+    let key = keys::message(org, place);
     load(tx, &key)?
         .ok_or_else(|| StoreError::unreadable(&key, "a locator points here, but nothing is"))
 }
@@ -93,36 +71,38 @@ pub(crate) fn message_at(
 /// Writes a changed message back.
 pub(crate) fn save_message(tx: &mut Transaction<'_>, org: OrgId, message: &Message) {
     tx.replace(
-        keys::message(org, message.thread, message.seq),
+        keys::message(org, message.id.place()),
         codec::encode(message),
     );
 }
 
-/// Stores a new message with its locators at the end of its thread.
+/// The id of a message that has no place yet.
+pub(crate) const UNPLACED: MessageId = MessageId::from_bytes([0; 16]);
+
+/// Stores a new message at the end of its thread, which gives it its id.
 pub(crate) fn append_message(
     tx: &mut Transaction<'_>,
     org: OrgId,
+    clock: &Clock,
     thread: &mut Thread,
     message: &mut Message,
 ) {
     thread.last_seq += 1;
     thread.last_channel = message.channel.clone();
     thread.updated_at_ms = message.created_at_ms;
+    let place = Place {
+        thread: thread.id.number(),
+        seq: thread.last_seq,
+    };
+    message.id = MessageId::at(place, clock.time());
     message.thread = thread.id;
     message.seq = thread.last_seq;
-    let place = place_bytes(Place {
-        thread: thread.id,
-        seq: message.seq,
-    });
-    tx.insert(
-        &keys::message(org, thread.id, message.seq),
-        &codec::encode(message),
-    );
-    tx.insert(&keys::locator(org, message.id), &place);
+    tx.insert(keys::message(org, place), codec::encode(message));
     if let Some(external_id) = &message.external_id {
-        tx.insert(&keys::external(org, &message.channel, external_id), &place);
+        let key = keys::external(org, &message.channel, external_id);
+        tx.insert(key, keys::place_bytes(place));
     }
-    tx.replace(&keys::thread(org, thread.id), codec::encode(thread));
+    tx.replace(keys::thread(org, thread.id), codec::encode(thread));
 }
 
 /// What a closed thread does when a message comes.
@@ -147,7 +127,6 @@ impl From<crate::config::Closed> for ClosedPolicy {
 pub(crate) struct Conversation {
     pub(crate) contact: ContactId,
     pub(crate) thread: Thread,
-    pub(crate) is_new_thread: bool,
 }
 
 /// Who is asked for, and what to create where nobody is found.

@@ -9,7 +9,7 @@ use super::{
     codec,
     engine::{StoreError, Transaction},
     keys, queue,
-    records::{self, Place, load},
+    records::{self, load},
 };
 use crate::model::{ChannelId, Failure, Message, MessageId, Millis, OrgId, Report, Source, Status};
 
@@ -70,7 +70,7 @@ impl Store {
             let mut messages = Vec::new();
             for (key, _) in tx.scan(&prefix, limit)? {
                 let id = MessageId::from_bytes(keys::trailing_id(&key).unwrap_or_default());
-                match by_id(tx, org, id)? {
+                match records::find_message(tx, org, id)? {
                     Some(message) if message.created_at_ms >= since_ms => messages.push(message),
                     _ => {
                         tx.delete(&key)?;
@@ -115,11 +115,8 @@ fn find(
     let Some(id) = report.reference.as_deref().and_then(|id| id.parse().ok()) else {
         return Ok(None);
     };
-    let Some(place) = records::find_message(tx, org, id)? else {
-        return Ok(None);
-    };
-    let message = records::message_at(tx, org, place)?;
-    Ok((message.channel == *channel).then_some(message))
+    let message = records::find_message(tx, org, id)?;
+    Ok(message.filter(|message| message.channel == *channel))
 }
 
 /// Applies a report to its message, which the caller saves.
@@ -144,7 +141,7 @@ pub(crate) fn apply_to(
     if changed {
         note_status(tx, org, message);
         if message.status.is_final() {
-            tx.delete(&keys::awaiting(org, &message.channel, message.id))?;
+            tx.delete(keys::awaiting(org, &message.channel, message.id))?;
         }
         queue::settle(tx, org, message)?;
     }
@@ -175,12 +172,8 @@ pub(crate) fn learn_external_id(
     if message.external_id.is_some() || external_id.is_empty() {
         return Ok(());
     }
-    let place = Place {
-        thread: message.thread,
-        seq: message.seq,
-    };
     let key = keys::external(org, &message.channel, external_id);
-    tx.put(&key, &records::place_bytes(place))?;
+    tx.put(&key, keys::place_bytes(message.id.place()))?;
     message.external_id = Some(external_id.to_owned());
     Ok(())
 }
@@ -206,7 +199,7 @@ fn wait(
             source,
             at_ms,
         });
-        tx.put(&key, &codec::encode(&waiting))?;
+        tx.put(&key, codec::encode(&waiting))?;
     }
     Ok(Applied::Waiting)
 }
@@ -234,16 +227,4 @@ pub(crate) fn apply_waiting(
     }
     tx.delete(&key)?;
     Ok(())
-}
-
-/// The message with this id.
-pub(crate) fn by_id(
-    tx: &mut Transaction<'_>,
-    org: OrgId,
-    id: MessageId,
-) -> Result<Option<Message>, StoreError> {
-    match records::find_message(tx, org, id)? {
-        Some(place) => records::message_at(tx, org, place).map(Some),
-        None => Ok(None),
-    }
 }

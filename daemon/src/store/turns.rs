@@ -35,7 +35,7 @@ impl Store {
                 if tx.get(&key)?.is_some() {
                     continue;
                 }
-                tx.insert(&key, &codec::encode(&turn.record));
+                tx.insert(&key, codec::encode(&turn.record));
                 let change = Change::Turn {
                     org: turn.org,
                     thread: turn.record.thread,
@@ -43,7 +43,7 @@ impl Store {
                 };
                 records::note(tx, &change);
             }
-            tx.put(&keys::saved(consumer), &resume.0.to_be_bytes())
+            tx.put(keys::saved(consumer), resume.0.to_be_bytes())
         })?;
         pending.await?;
         self.engine.retain(consumer, resume);

@@ -1,19 +1,15 @@
 //! What is read for people and programs: contacts, timelines, threads, messages.
 
-use super::{
-    Page, Store, codec, engine::StoreError, keys, records::IdentityRecord, records::read_place,
+use super::{Page, Store, codec, engine::StoreError, keys, records::IdentityRecord};
+use crate::model::{
+    Contact, ContactId, Message, MessageId, OrgId, Place, Thread, ThreadId, TurnRecord,
 };
-use crate::model::{Contact, ContactId, Message, MessageId, OrgId, Thread, ThreadId, TurnRecord};
 
 impl Store {
     /// A message by its id.
     pub fn message(&self, org: OrgId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let key = keys::locator(org, id);
-        let Some(bytes) = self.engine.get(&key)? else {
-            return Ok(None);
-        };
-        let place = read_place(&key, &bytes)?;
-        self.message_in(org, place.thread, place.seq)
+        let found: Option<Message> = self.record(&keys::message(org, id.place()))?;
+        Ok(found.filter(|message| message.id == id))
     }
 
     fn message_in(
@@ -22,7 +18,11 @@ impl Store {
         thread: ThreadId,
         seq: u64,
     ) -> Result<Option<Message>, StoreError> {
-        self.record(&keys::message(org, thread, seq))
+        let place = Place {
+            thread: thread.number(),
+            seq,
+        };
+        self.record(&keys::message(org, place))
     }
 
     /// A contact by its id.

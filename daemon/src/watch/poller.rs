@@ -12,7 +12,7 @@ use crate::{
     channel::Channel,
     config::Settings,
     model::{Message, Millis},
-    outbound::{DriveError, Transport, drive, no_memory},
+    outbound::{DriveError, Reconciler, Transport, drive, no_memory},
     store::Store,
 };
 
@@ -63,6 +63,7 @@ impl Poller {
             }
             if self.board.lets_send(&channel.id) && channel.down_reason().is_none() {
                 self.round(&channel).await;
+                self.look_up_uncertain(&channel).await;
             }
         }
     }
@@ -87,6 +88,23 @@ impl Poller {
         for message in awaiting {
             if let Err(error) = self.ask(channel, &message).await {
                 debug!(channel = %channel.id, message = %message.id, %error, "the provider did not tell");
+            }
+        }
+    }
+
+    /// Looks up sends of unknown outcome again: the provider may know more by now.
+    async fn look_up_uncertain(&self, channel: &Channel) {
+        let reconciler = Reconciler {
+            store: self.store.clone(),
+            transport: self.transport.clone(),
+            settings: self.settings.clone(),
+        };
+        let uncertain = self
+            .store
+            .outbox(channel.org, Some("uncertain"), None, ROUND_MAX);
+        for item in uncertain.map(|page| page.items).unwrap_or_default() {
+            if item.channel == channel.id {
+                reconciler.settle(channel, item.message).await;
             }
         }
     }

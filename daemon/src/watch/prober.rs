@@ -7,7 +7,7 @@ use trunkline_plugin_api::{AdapterError, ErrorClass, Probe};
 
 use super::{HealthBoard, board::Checked};
 use crate::{
-    channel::{Channel, Running},
+    channel::Channel,
     config::Settings,
     model::Health,
     outbound::{Transport, drive, no_memory},
@@ -68,8 +68,7 @@ impl Prober {
 
     /// Checks a channel now and returns its health.
     pub async fn check(&self, channel: &Arc<Channel>) -> Health {
-        let running = channel.watch().borrow().clone();
-        if let Running::Down(reason) = running {
+        if let Some(reason) = channel.down_reason() {
             self.board.stopped(&channel.id, &reason, self.store.now());
             return self.board.get(&channel.id);
         }

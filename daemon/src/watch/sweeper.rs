@@ -1,6 +1,9 @@
 //! Ends what is kept for a time only, and saves the clock.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -36,21 +39,31 @@ impl Sweeper {
     }
 
     async fn round(&self) {
-        let kept_ms = Millis::try_from(self.settings.load().retention.webhook_events.as_millis())
-            .unwrap_or(Millis::MAX);
+        let kept = self.settings.load().retention.webhook_events;
+        let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
         let before = self.store.now().saturating_sub(kept_ms);
         for channel in self.registry.routes().channels() {
-            match self
+            let swept = self
                 .store
                 .sweep_events(channel.org, &channel.id, before)
-                .await
-            {
+                .await;
+            match swept {
                 Ok(0) => {}
-                Ok(ended) => info!(channel = %channel.id, ended, "old webhook events were removed"),
+                Ok(ended) => {
+                    info!(channel = %channel.id, ended, "old webhook events were removed");
+                }
                 Err(error) => {
-                    warn!(channel = %channel.id, %error, "old webhook events could not be removed")
+                    warn!(channel = %channel.id, %error, "old webhook events could not be removed");
                 }
             }
+        }
+        let store = self.store.clone();
+        let before = SystemTime::now()
+            .checked_sub(kept)
+            .unwrap_or(SystemTime::UNIX_EPOCH);
+        let swept = tokio::task::spawn_blocking(move || store.files().sweep(before)).await;
+        if let Ok(Err(error)) = swept {
+            warn!(%error, "old webhook bodies could not be removed");
         }
     }
 }

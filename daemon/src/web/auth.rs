@@ -1,9 +1,6 @@
 //! Who asks: a permitted user of this machine, by the socket, or the holder of a token.
 
-use std::{
-    any::Any,
-    future::{Ready, ready},
-};
+use std::future::{Ready, ready};
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -27,10 +24,8 @@ struct Peer {
 }
 
 /// Notes the user behind a new connection of the socket.
-pub(super) fn note_peer(connection: &dyn Any, data: &mut Extensions) {
-    if let Some(stream) = connection.downcast_ref::<UnixStream>()
-        && let Ok(credentials) = stream.peer_cred()
-    {
+pub(super) fn note_peer(stream: &UnixStream, data: &mut Extensions) {
+    if let Ok(credentials) = stream.peer_cred() {
         data.insert(Peer {
             uid: credentials.uid(),
         });

@@ -15,17 +15,15 @@ mod auth;
 mod problem;
 mod public;
 mod readiness;
+mod socket;
 
-use std::{
-    fs, io,
-    net::SocketAddr,
-    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    web::{self, ServiceConfig},
 };
-
-use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
 
 pub use self::readiness::Readiness;
 use crate::gateway::Gateway;
@@ -34,37 +32,9 @@ use crate::gateway::Gateway;
 const PUBLIC_WORKERS: usize = 2;
 /// Time in which a request's head must be there.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Owner and group may use the admin socket.
-const SOCKET_MODE: u32 = 0o660;
 /// Bytes of an API request's body.
 const API_BYTES_MAX: usize = 1024 * 1024;
 
-/// The admin listener's server: the same for TCP and for the socket, whose peers are known by
-/// their credentials. A macro, because the type of a server can't be written down.
-macro_rules! admin_server {
-    ($gateway:expr, $readiness:expr, $config:expr) => {{
-        let gateway: Arc<Gateway> = $gateway.clone();
-        let readiness: Arc<Readiness> = $readiness.clone();
-        HttpServer::new(move || {
-            App::new()
-                .app_data(web::Data::from(gateway.clone()))
-                .app_data(web::Data::from(readiness.clone()))
-                .app_data(problem::json_config(API_BYTES_MAX))
-                .app_data(problem::query_config())
-                .app_data(problem::path_config())
-                .route("/healthz", web::get().to(healthz))
-                .route("/readyz", web::get().to(readiness::readyz))
-                .route("/metrics", web::get().to(api::metrics))
-                .service(web::scope("/api/v1").configure(api::routes))
-                .default_service(web::to(problem::not_found))
-        })
-        .workers(1)
-        .on_connect(auth::note_peer)
-        .client_request_timeout(HEADERS_TIMEOUT)
-        .shutdown_timeout($config.server.drain.as_secs())
-        .disable_signals()
-    }};
-}
 /// What was bound.
 pub struct Listeners {
     /// The public address.
@@ -100,20 +70,22 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
     .disable_signals()
     .bind(config.server.listen)
     .map_err(|error| (at("[server] listen", &config.server.listen), error))?;
-    let admin = admin_server!(gateway, readiness, config)
-        .bind(config.admin.listen)
-        .map_err(|error| (at("[admin] listen", &config.admin.listen), error))?;
+    let (shared, ready) = (gateway.clone(), readiness.clone());
+    let admin = HttpServer::new(move || {
+        App::new().configure(|config| admin_routes(config, &shared, &ready))
+    })
+    .workers(1)
+    .client_request_timeout(HEADERS_TIMEOUT)
+    .shutdown_timeout(config.server.drain.as_secs())
+    .disable_signals()
+    .bind(config.admin.listen)
+    .map_err(|error| (at("[admin] listen", &config.admin.listen), error))?;
     let addresses = (public.addrs()[0], admin.addrs()[0]);
     let socket = config.admin.socket.clone();
-    make_way(&socket).map_err(|error| (at("[admin] socket", &socket.display()), error))?;
-    let by_socket = admin_server!(gateway, readiness, config)
-        .bind_uds(&socket)
-        .and_then(|server| {
-            fs::set_permissions(&socket, fs::Permissions::from_mode(SOCKET_MODE)).map(|()| server)
-        })
+    let by_socket = socket::serve(gateway, &readiness, &socket)
         .map_err(|error| (at("[admin] socket", &socket.display()), error))?;
 
-    let servers = [public.run(), admin.run(), by_socket.run()];
+    let servers = [public.run(), admin.run(), by_socket];
     let handles = servers.iter().map(actix_web::dev::Server::handle).collect();
     for server in servers {
         actix::spawn(server);
@@ -132,18 +104,17 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok")
 }
 
-/// Removes a socket that a killed daemon left behind, and makes its folder. The store's lock has
-/// proved already that no other daemon lives from these files; anything but a socket is kept.
-fn make_way(socket: &Path) -> io::Result<()> {
-    if let Some(folder) = socket.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    match fs::symlink_metadata(socket) {
-        Ok(found) if found.file_type().is_socket() => fs::remove_file(socket),
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "there is a file of another kind in its place",
-        )),
-        Err(_) => Ok(()),
-    }
+/// The routes of the admin listener and of its socket.
+fn admin_routes(config: &mut ServiceConfig, gateway: &Arc<Gateway>, readiness: &Arc<Readiness>) {
+    config
+        .app_data(web::Data::from(gateway.clone()))
+        .app_data(web::Data::from(readiness.clone()))
+        .app_data(problem::json_config(API_BYTES_MAX))
+        .app_data(problem::query_config())
+        .app_data(problem::path_config())
+        .route("/healthz", web::get().to(healthz))
+        .route("/readyz", web::get().to(readiness::readyz))
+        .route("/metrics", web::get().to(api::metrics))
+        .service(web::scope("/api/v1").configure(api::routes))
+        .default_service(web::to(problem::not_found));
 }

@@ -19,6 +19,10 @@ use crate::{
 
 /// Time for a body once its head is there.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a refused body that are read to be thrown away.
+const DRAIN_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Time for that.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// After this many seconds a provider may come back.
 const RETRY_AFTER_S: &str = "2";
 /// Headers that an adapter is given.
@@ -32,7 +36,7 @@ pub(super) async fn webhook(
 ) -> HttpResponse {
     let routes = gateway.registry.routes();
     let Lookup::Channel(channel) = find(&routes, request.path()) else {
-        return HttpResponse::NotFound().finish();
+        return not_found(payload).await;
     };
     if let Some(refusal) = refuse_method(&channel, request.method()) {
         return refusal;
@@ -40,7 +44,7 @@ pub(super) async fn webhook(
     let limit = body_limit(&gateway, &channel);
     let body = match tokio::time::timeout(BODY_TIMEOUT, read(&request, payload, limit)).await {
         Ok(Ok(body)) => body,
-        Ok(Err(status)) => return HttpResponse::new(status),
+        Ok(Err((status, rest))) => return refuse_body(status, rest).await,
         Err(_) => return HttpResponse::new(StatusCode::REQUEST_TIMEOUT),
     };
     let webhook = to_webhook(&gateway, &request, body);
@@ -98,27 +102,52 @@ async fn read(
     request: &HttpRequest,
     mut payload: web::Payload,
     limit: usize,
-) -> Result<Vec<u8>, StatusCode> {
+) -> Result<Vec<u8>, (StatusCode, web::Payload)> {
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
     if announced.is_some_and(|len| len > limit as u64) {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, payload));
     }
     let expected = announced
         .and_then(|len| usize::try_from(len).ok())
         .unwrap_or(0);
     let mut body = Vec::with_capacity(expected);
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
+        let Ok(chunk) = chunk else {
+            return Err((StatusCode::BAD_REQUEST, payload));
+        };
         if body.len() + chunk.len() > limit {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, payload));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// The one answer for every path that leads nowhere: the same bytes whatever the method, the size
+/// and the body.
+async fn not_found(payload: web::Payload) -> HttpResponse {
+    refuse_body(StatusCode::NOT_FOUND, payload).await
+}
+
+/// Answers after reading what is left of the body, up to a bound: a connection that is closed on
+/// unread bytes is reset, and the caller never sees the answer. The connection ends either way.
+async fn refuse_body(status: StatusCode, mut payload: web::Payload) -> HttpResponse {
+    let drain = async {
+        let mut read = 0;
+        while let Some(Ok(chunk)) = payload.next().await {
+            read += chunk.len();
+            if read > DRAIN_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // Who is slower than this is not waited for.
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, drain).await;
+    HttpResponse::build(status).force_close().finish()
 }
 
 /// What the adapter sees: the URL as the provider called it, whatever proxy is in between.

@@ -227,8 +227,9 @@ fn is_loopback(base: &Url) -> bool {
 }
 
 fn parse_base(text: &str) -> Result<Url, AdapterError> {
-    let base = Url::parse(text)
-        .map_err(|error| refused(format!("api_base is not a URL ({error}): {text:?}")))?;
+    // The text is not quoted: it may hold a password.
+    let base =
+        Url::parse(text).map_err(|error| refused(format!("api_base is not a URL: {error}")))?;
     let plain = base.username().is_empty() && base.password().is_none() && base.query().is_none();
     if !matches!(base.scheme(), "http" | "https") || !base.has_host() || !plain {
         return Err(refused(

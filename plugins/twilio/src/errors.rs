@@ -10,6 +10,8 @@ use trunkline_plugin_api::{
     HttpReply, Timestamp,
 };
 
+use crate::rest::Resource;
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
@@ -103,7 +105,8 @@ pub(crate) const TABLE: &[Row] = &[
 /// The error for one of Twilio's codes. A code that the table does not know is of class `bug`.
 pub(crate) fn by_code(code: u32) -> AdapterError {
     known(code).unwrap_or_else(|| {
-        let words = format!("Twilio gives code {code}: see https://www.twilio.com/docs/errors/{code}");
+        let words =
+            format!("Twilio gives code {code}: see https://www.twilio.com/docs/errors/{code}");
         AdapterError::new(Bug, "unknown_code", words).with_provider_code(code.to_string())
     })
 }
@@ -121,8 +124,8 @@ fn known(code: u32) -> Option<AdapterError> {
 
 /// The error in an answer that is not 2xx.
 ///
-/// A gateway's 502 or 504, and any 5xx in words that are not Twilio's own, leaves open whether
-/// Twilio took the request: ambiguous. Else Twilio's code decides, and the status where the code
+/// A gateway's 502 or 504, and any 5xx but 503 in words that are not Twilio's own, leaves open
+/// whether Twilio took the request: ambiguous. Else Twilio's code decides, and the status where the code
 /// is unknown. Twilio's words are left out: they may repeat what was sent.
 pub(crate) fn of_answer(reply: &HttpReply, now_ms: Timestamp) -> AdapterError {
     let code = error_code(&reply.body);
@@ -147,7 +150,7 @@ pub(crate) fn of_answer(reply: &HttpReply, now_ms: Timestamp) -> AdapterError {
 /// The code in Twilio's error body `{"code", "message", "more_info", "status"}`.
 fn error_code(body: &[u8]) -> Option<u32> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    body.get("code")?.as_u64()?.try_into().ok()
+    Resource(&body).number("code")
 }
 
 fn by_status(status: u16, own_words: bool) -> AdapterError {
@@ -163,10 +166,7 @@ fn by_status(status: u16, own_words: bool) -> AdapterError {
         429 => (Throttled, "too many requests at once"),
         503 => (Transient, "not available"),
         500.. if own_words => (Transient, "an internal error"),
-        500.. => (
-            Ambiguous,
-            "a fault on the way, the outcome is not known",
-        ),
+        500.. => (Ambiguous, "a fault on the way, the outcome is not known"),
         _ => (Bug, "an unexpected answer"),
     };
     AdapterError::new(

@@ -16,9 +16,26 @@ const MEDIA_COUNT_MAX: usize = 10;
 
 /// Parameters that have a place of their own in the message, or that only repeat one.
 const READ: &[&str] = &[
-    "AccountSid", "Address", "ApiVersion", "Body", "ButtonPayload", "ButtonText", "FlowData", "From", "Label", "Latitude", "Longitude", "MessageSid",
-    "MessageStatus", "NumMedia", "OriginalRepliedMessageSid", "ProfileName", "SmsMessageSid",
-    "SmsSid", "SmsStatus", "To",
+    "AccountSid",
+    "Address",
+    "ApiVersion",
+    "Body",
+    "ButtonPayload",
+    "ButtonText",
+    "FlowData",
+    "From",
+    "Label",
+    "Latitude",
+    "Longitude",
+    "MessageSid",
+    "MessageStatus",
+    "NumMedia",
+    "OriginalRepliedMessageSid",
+    "ProfileName",
+    "SmsMessageSid",
+    "SmsSid",
+    "SmsStatus",
+    "To",
 ];
 
 /// The message, followed by the consent where Twilio recorded one (Advanced Opt-Out).
@@ -42,9 +59,7 @@ pub(crate) fn events(sid: &str, params: &Params) -> Result<Vec<Event>, String> {
         sender,
         content: content(params),
         sent_at_ms: None,
-        reply_to: params
-            .filled("OriginalRepliedMessageSid")
-            .map(String::from),
+        reply_to: params.filled("OriginalRepliedMessageSid").map(String::from),
         metadata: metadata(params),
     });
     Ok([Some(message), consent].into_iter().flatten().collect())

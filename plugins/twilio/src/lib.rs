@@ -30,6 +30,8 @@ mod rest;
 mod send;
 mod signature;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 use trunkline_plugin_api::{

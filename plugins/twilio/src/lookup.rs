@@ -1,7 +1,7 @@
 //! Finds out whether a send of unknown outcome reached Twilio, from the list of messages.
 //!
 //! Twilio shows neither our id nor the callback URL on a message, so a message is recognised by
-//! recipient, sender, text and time of creation. Exactly one match is a find. Everything else is
+//! recipient, sender, text, number of attachments and time of creation. Exactly one match is a find. Everything else is
 //! `Unsure`, an empty list too: the list does not say when it was brought up to date, nor does the
 //! lookup know when the last attempt was made, so a message may still appear after it. `Absent`
 //! would permit a second send and is never claimed.
@@ -44,7 +44,8 @@ pub(crate) fn find_sent(
         let wanted = Wanted {
             settings,
             to: &to,
-            text: message.content.text.as_deref().unwrap_or_default(),
+            text: send::body(&message.content).unwrap_or_default(),
+            media_count: message.content.media.len(),
             from_ms: message.accepted_at_ms.saturating_sub(CLOCK_SKEW_MS),
             until_ms: turn.now_ms.saturating_add(CLOCK_SKEW_MS),
         };
@@ -69,7 +70,8 @@ pub(crate) fn find_sent(
 struct Wanted<'a> {
     settings: &'a Settings,
     to: &'a str,
-    text: &'a str,
+    text: String,
+    media_count: usize,
     from_ms: i64,
     until_ms: i64,
 }
@@ -82,6 +84,9 @@ impl Wanted<'_> {
         let outbound = listed
             .text("direction")
             .is_none_or(|direction| direction.starts_with("outbound"));
+        let same_media = listed
+            .number("num_media")
+            .is_none_or(|count| usize::try_from(count) == Ok(self.media_count));
         let in_time = listed
             .time("date_created")
             .is_none_or(|created_ms| (self.from_ms..=self.until_ms).contains(&created_ms));
@@ -91,5 +96,6 @@ impl Wanted<'_> {
             && same("from", self.settings.from.as_deref())
             && same("messaging_service_sid", self.settings.service.as_deref())
             && listed.text("body").unwrap_or_default() == self.text
+            && same_media
     }
 }

@@ -24,7 +24,6 @@ impl Payload {
             return Self::Query(Params::of_url(request));
         }
         match media_type(request).as_str() {
-            _ if request.body.is_empty() => Self::Form(Params::default()),
             "" | "application/x-www-form-urlencoded" => Self::Form(Params::parse(&request.body)),
             "application/json" => Self::Json,
             _ => Self::Foreign,

@@ -22,7 +22,11 @@ const MESSAGES: &str = "messages";
 /// Checks whether Twilio would take a message now.
 pub(crate) fn probe(settings: &Settings, turn: &Turn) -> Step<Probe> {
     let Some(api) = &settings.api else {
-        return Step::done(finding(settings, ProbeState::Down, "No credentials configured"));
+        return Step::done(finding(
+            settings,
+            ProbeState::Down,
+            "No credentials configured",
+        ));
     };
     if !settings.has_sender() {
         let words = "No sender configured: set from or messaging_service_sid";

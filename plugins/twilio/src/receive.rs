@@ -6,9 +6,7 @@
 //! ```
 
 use serde_json::Value;
-use trunkline_plugin_api::{
-    Event, Note, Received, Response, Verdict, WebhookRequest,
-};
+use trunkline_plugin_api::{Event, Note, Received, Response, Verdict, WebhookRequest};
 
 use crate::{
     config::Settings,

@@ -63,7 +63,9 @@ impl Api {
 
     /// Follows a `next_page_uri`, which is a path with query; none where it is anything else.
     pub(crate) fn get_page(&self, uri: &str) -> Option<HttpRequest> {
-        let url = self.base.join(uri).ok().filter(|url| self.owns(url))?;
+        let base = self.base.as_str().trim_end_matches('/');
+        let path = uri.strip_prefix('/')?;
+        let url = Url::parse(&format!("{base}/{path}")).ok()?;
         Some(
             self.authorize(HttpRequest::new("GET", url))
                 .header("accept", "application/json"),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use trunkline_plugin_api::{
     AdapterError, Content,
     ErrorClass::{self, Ambiguous, Bug},
-    HttpReply, OutboundMessage, Receipt, ReportedStatus, Step, Turn,
+    HttpReply, Location, OutboundMessage, Receipt, ReportedStatus, Step, Turn,
 };
 
 use crate::{
@@ -70,7 +70,12 @@ fn form(
             .map(|service| ("MessagingServiceSid", service)),
     );
     form.extend(fields(&message.content, whatsapp)?);
-    form.extend(message.callback_url.clone().map(|url| ("StatusCallback", url)));
+    form.extend(
+        message
+            .callback_url
+            .clone()
+            .map(|url| ("StatusCallback", url)),
+    );
     Ok(form)
 }
 
@@ -91,8 +96,7 @@ fn fields(content: &Content, whatsapp: bool) -> Result<Vec<(&'static str, String
         return Ok(fields);
     }
     let mut fields = Vec::new();
-    fields.extend(content.text.clone().map(|text| ("Body", text)));
-    fields.retain(|(_, text)| !text.is_empty());
+    fields.extend(body(content).map(|text| ("Body", text)));
     fields.extend(media(content)?);
     if let Some(place) = &content.location {
         if !whatsapp {
@@ -101,9 +105,7 @@ fn fields(content: &Content, whatsapp: bool) -> Result<Vec<(&'static str, String
                 "places can be sent over WhatsApp only",
             ));
         }
-        let label = place.label.as_deref().unwrap_or_default();
-        let place = format!("geo:{},{}|{label}", place.latitude, place.longitude);
-        fields.push(("PersistentAction", place));
+        fields.push(("PersistentAction", geo(place)));
     }
     if fields.is_empty() {
         return Err(refused(
@@ -112,6 +114,31 @@ fn fields(content: &Content, whatsapp: bool) -> Result<Vec<(&'static str, String
         ));
     }
     Ok(fields)
+}
+
+/// The `Body` of a message. Twilio refuses a place that has neither text nor attachment beside it,
+/// so there the place's own name is the text.
+pub(crate) fn body(content: &Content) -> Option<String> {
+    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let place = content
+        .location
+        .as_ref()
+        .filter(|_| content.media.is_empty());
+    filled(&content.text).or_else(|| {
+        let place = place?;
+        let name = filled(&place.label).or_else(|| filled(&place.address));
+        Some(name.unwrap_or_else(|| format!("{}, {}", place.latitude, place.longitude)))
+    })
+}
+
+/// A place as Twilio writes it: `geo:52.5,13.4|Office`.
+fn geo(place: &Location) -> String {
+    let mut geo = format!("geo:{},{}", place.latitude, place.longitude);
+    if let Some(label) = place.label.as_deref().filter(|label| !label.is_empty()) {
+        geo.push('|');
+        geo.push_str(label);
+    }
+    geo
 }
 
 /// Twilio fetches attachments itself, so each needs a public URL.

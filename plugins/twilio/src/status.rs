@@ -36,19 +36,16 @@ pub(crate) fn word(params: &Params) -> Option<&str> {
 }
 
 /// What a status callback says. A word that is not known is kept as a note.
-pub(crate) fn callback(
-    sid: &str,
-    word: &str,
-    params: &Params,
-    request: &WebhookRequest,
-) -> Event {
+pub(crate) fn callback(sid: &str, word: &str, params: &Params, request: &WebhookRequest) -> Event {
     let Some(status) = reported(word) else {
         return Event::Note(Note {
             kind: "status".into(),
             data: Value::Object(params.to_object(|_| false)),
         });
     };
-    let code = params.filled("ErrorCode").and_then(|code| code.parse().ok());
+    let code = params
+        .filled("ErrorCode")
+        .and_then(|code| code.parse().ok());
     let detail = ["ErrorMessage", "ChannelStatusMessage"]
         .into_iter()
         .find_map(|name| params.filled(name));

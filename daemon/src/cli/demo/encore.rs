@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Pause between two messages.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(7);
 
 /// What people go on to write, and what they are answered.
 const TALK: [(&str, &str, &str); 4] = [

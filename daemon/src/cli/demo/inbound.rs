@@ -8,7 +8,7 @@ use trunkline_simulator::{Answer, InboundHook, InboundSms, Proof, SimulatorError
 use super::super::failure::Failure;
 use super::{
     gateway::{inbound, settle},
-    report::{Count, Report, shown},
+    report::{Count, Report, say, shown},
     settings::{SALES, SHOP, SUPPORT, WHATSAPP},
     world::World,
 };
@@ -45,7 +45,7 @@ async fn single(world: &World, report: &mut Report) -> Result<InboundSms, Failur
         Ok(inbound(&world.gateway.messages_with(ADA).await?))
     });
     let stored = stored.await?;
-    report.say(&format!(
+    say(&format!(
         "Ada writes; answered {} in {}, in her timeline {} after it was sent",
         answer.status,
         shown(answer.elapsed),
@@ -65,7 +65,7 @@ async fn burst(world: &World, report: &mut Report) -> Result<(), Failure> {
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
     report.add(Count::Stored, lines.len(), 0);
-    report.say("Ben writes three short messages in a row; they are handed on as one turn")?;
+    say("Ben writes three short messages in a row; they are handed on as one turn")?;
     let messages = world.gateway.messages_with(BEN).await?;
     report.check(
         "messages in Ben's timeline",
@@ -88,8 +88,7 @@ async fn burst(world: &World, report: &mut Report) -> Result<(), Failure> {
 async fn duplicate(world: &World, report: &mut Report, sms: &InboundSms) -> Result<(), Failure> {
     report.chapter("A duplicate")?;
     repeat(world, report, sms).await?;
-    report
-        .say("the provider delivers Ada's message again; it is answered, and not stored again")?;
+    say("the provider delivers Ada's message again; it is answered, and not stored again")?;
     let stored = inbound(&world.gateway.messages_with(ADA).await?);
     report.check("messages in Ada's timeline", &1, &stored)
 }
@@ -126,9 +125,10 @@ async fn forged(world: &World, report: &mut Report) -> Result<(), Failure> {
         .find(|(name, _)| name == "x-twilio-signature");
     let signature = header.map(|(_, value)| value.as_str());
     let changed = String::from_utf8_lossy(&genuine.body)
-        .replace("10", "99")
+        .replace("10+euros", "99+euros")
         .into_bytes();
 
+    say("someone posts a message in Ada's name, once with a stolen signature and once without")?;
     let answer = twilio
         .inbound_raw(address, changed, signature)
         .await
@@ -177,7 +177,7 @@ async fn many_in_one(world: &World, report: &mut Report) -> Result<(), Failure> 
         .map_err(lost)?;
     took(report, &answer, 200);
     report.add(Count::Stored, customers.len(), 0);
-    report.say(&format!(
+    say(&format!(
         "the web shop posts five messages of three customers in one signed webhook; answered {} in {}",
         answer.status,
         shown(answer.elapsed)
@@ -195,7 +195,7 @@ async fn whatsapp(world: &World, report: &mut Report) -> Result<(), Failure> {
     let answer = deliver(world, WHATSAPP, &sms).await?;
     took(report, &answer, 200);
     report.add(Count::Stored, 1, 0);
-    report.say("Chloé writes by WhatsApp, through the same provider and another channel")?;
+    say("Chloé writes by WhatsApp, through the same provider and another channel")?;
     let messages = world.gateway.messages_with(CHLOE).await?;
     let medium = messages
         .first()
@@ -235,7 +235,7 @@ async fn rush(world: &World, report: &mut Report) -> Result<(), Failure> {
         right += usize::from(answer.status == 200);
     }
     report.add(Count::Stored, RUSH, 0);
-    report.say(&format!(
+    say(&format!(
         "{RUSH} people write to both numbers at once, {RUSH_AT_ONCE} at a time; done in {}",
         shown(elapsed)
     ))?;

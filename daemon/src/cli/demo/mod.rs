@@ -49,13 +49,22 @@ impl Demo {
         let mut world = World::create(self.keep)?;
         let outcome = tokio::select! {
             outcome = self.play(&mut world) => outcome,
-            () = stop.asked() => output::print("\nStopping."),
+            () = stop.asked() => self.stopped(),
         };
-        if outcome.is_err() {
+        if !matches!(outcome, Ok(()) | Err(Failure::OutputClosed | Failure::Told)) {
             world.show_log(LOG_LINES_SHOWN);
         }
-        world.end().await?;
-        outcome
+        let ended = world.end().await;
+        outcome.and(ended)
+    }
+
+    /// Stopped from outside: the way to end it, unless the story was all that was wanted.
+    fn stopped(&self) -> Result<(), Failure> {
+        output::print("\nStopping.")?;
+        if self.once {
+            return Err(Failure::Told);
+        }
+        Ok(())
     }
 
     async fn play(&self, world: &mut World) -> Result<(), Failure> {
@@ -66,11 +75,11 @@ impl Demo {
         trouble::tell(world, &mut report).await?;
         let stored = world.gateway.inbound_total().await?;
         report.finish(stored)?;
+        report.verdict()?;
         if self.once {
-            return report.verdict();
+            return Ok(());
         }
-        encore::play(world).await?;
-        report.verdict()
+        encore::play(world).await
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::failure::Failure;
 use super::{
     gateway::settle,
     inbound::{ADA, BEN, CHLOE},
-    report::{Count, Report},
+    report::{Count, Report, say},
     settings::{SHOP, SUPPORT, WHATSAPP},
     world::World,
 };
@@ -29,8 +29,8 @@ async fn reply(world: &World, report: &mut Report) -> Result<(), Failure> {
         .send(SUPPORT, ADA, "It arrives tomorrow.")
         .await?;
     let message = delivered(world, report, &id).await?;
-    report.say("Ada is answered through the API; the provider reports back by signed callbacks")?;
-    report.say(&format!("history: {}", history(&message)))?;
+    say("Ada is answered through the API; the provider reports back by signed callbacks")?;
+    say(&format!("history: {}", history(&message)))?;
     let taken = world.simulator.twilio().messages();
     let taken = taken.iter().filter(|sent| sent.to == ADA).count();
     report.check("taken by the provider", &1, &taken)
@@ -47,8 +47,8 @@ async fn through_an_outage(world: &World, report: &mut Report) -> Result<(), Fai
         .send(SUPPORT, BEN, "Your invoice is attached.")
         .await?;
     let message = delivered(world, report, &id).await?;
-    report.say("the provider answers 503 twice; the reply is tried again, with growing pauses")?;
-    report.say(&format!("history: {}", history(&message)))?;
+    say("the provider answers 503 twice; the reply is tried again, with growing pauses")?;
+    say(&format!("history: {}", history(&message)))?;
     let requests = twilio.requests();
     let attempts = requests
         .iter()
@@ -72,11 +72,11 @@ async fn other_channels(world: &World, report: &mut Report) -> Result<(), Failur
         .send(SHOP, "dora", "Your parcel is packed.")
         .await?;
     let taken = settle(1, async || Ok(shop.taken().len())).await?;
-    report.say("Chloé by WhatsApp, the web shop by a signed webhook")?;
+    say("Chloé by WhatsApp, the web shop by a signed webhook")?;
     report.check("webhooks with a right signature at the shop", &1, &taken)?;
     let problems = world.simulator.twilio().problems();
     for problem in &problems {
-        report.say(problem)?;
+        say(problem)?;
     }
     report.check(
         "requests that the provider would dislike",

@@ -40,7 +40,7 @@ impl Count {
 
     fn words(self) -> &'static str {
         match self {
-            Self::Webhooks => "webhooks answered as they should be",
+            Self::Webhooks => "webhooks sent to us, answered rightly",
             Self::Stored => "messages stored, each once",
             Self::Duplicates => "duplicates recognised",
             Self::Refused => "forgeries refused",
@@ -67,11 +67,6 @@ impl Report {
         output::print(&format!("\n{:>2}  {title}", self.chapters))
     }
 
-    /// Tells something.
-    pub(super) fn say(&self, words: &str) -> Result<(), Failure> {
-        output::print(&format!("    {}", output::clean(words)))
-    }
-
     /// Keeps how long a webhook took to be acknowledged.
     pub(super) fn acknowledged(&mut self, after: Duration) {
         self.acknowledged.push(after);
@@ -91,10 +86,10 @@ impl Report {
         found: &T,
     ) -> Result<(), Failure> {
         if expected == found {
-            return self.say(&format!("✓ {what}: {found}"));
+            return say(&format!("✓ {what}: {found}"));
         }
         let words = format!("{what}: {found}, should be {expected}");
-        self.say(&format!("✗ {words}"))?;
+        say(&format!("✗ {words}"))?;
         self.off.push(words);
         Ok(())
     }
@@ -150,6 +145,11 @@ impl Report {
             shown(percentile(&sorted, 99)),
         )
     }
+}
+
+/// Tells something in the chapter that was begun last.
+pub(super) fn say(words: &str) -> Result<(), Failure> {
+    output::print(&format!("    {}", output::clean(words)))
 }
 
 /// A duration for people.

@@ -1,9 +1,13 @@
 //! The configuration of the demo's daemon, written as an operator would write it.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use data_encoding::BASE64;
-use serde_json::{Value, json};
+use serde_json::Value;
 use trunkline_simulator::Simulator;
 
 /// Where providers believe the gateway is. The demo plays the TLS proxy in front of it.
@@ -25,6 +29,7 @@ pub(super) const CHANNELS: [&str; 4] = [SUPPORT, SALES, WHATSAPP, SHOP];
 /// Writes `trunkline.toml` and `channels.d/`; gives the secret that signs the shop's webhooks.
 pub(super) fn write(folder: &Path, simulator: &Simulator) -> io::Result<String> {
     fs::create_dir(folder.join("channels.d"))?;
+    fs::create_dir(folder.join("secrets"))?;
     fs::write(folder.join("trunkline.toml"), main_file(folder))?;
     let numbers = simulator.twilio().numbers();
     let sender = [
@@ -33,21 +38,17 @@ pub(super) fn write(folder: &Path, simulator: &Simulator) -> io::Result<String> 
         (WHATSAPP, "WhatsApp", format!("whatsapp:{}", numbers[2])),
     ];
     for (id, name, from) in sender {
-        write_channel(folder, id, &twilio(id, name, &from, simulator))?;
+        twilio(folder, id, name, &from, simulator)?;
     }
-    let secret = format!("whsec_{}", BASE64.encode(&rand::random::<[u8; 32]>()));
-    write_channel(folder, SHOP, &shop(&secret, simulator))?;
-    Ok(secret)
+    let signing_secret = format!("whsec_{}", BASE64.encode(&rand::random::<[u8; 32]>()));
+    shop(folder, &signing_secret, simulator)?;
+    Ok(signing_secret)
 }
 
 /// Adds the channel that the story's reload brings.
 pub(super) fn add_events_line(folder: &Path, simulator: &Simulator) -> io::Result<()> {
     let number = simulator.twilio().numbers().swap_remove(3);
-    write_channel(
-        folder,
-        EVENTS,
-        &twilio(EVENTS, "Events", &number, simulator),
-    )
+    twilio(folder, EVENTS, "Events", &number, simulator)
 }
 
 /// Makes a mistake in that channel's file, as people do.
@@ -57,12 +58,8 @@ pub(super) fn break_events_line(folder: &Path) -> io::Result<()> {
     fs::write(path, text)
 }
 
-fn channel_file(folder: &Path, id: &str) -> std::path::PathBuf {
+fn channel_file(folder: &Path, id: &str) -> PathBuf {
     folder.join("channels.d").join(format!("{id}.toml"))
-}
-
-fn write_channel(folder: &Path, id: &str, text: &str) -> io::Result<()> {
-    fs::write(channel_file(folder, id), text)
 }
 
 fn main_file(folder: &Path) -> String {
@@ -109,39 +106,75 @@ format = "json"
     )
 }
 
-fn twilio(id: &str, name: &str, from: &str, simulator: &Simulator) -> String {
+fn twilio(
+    folder: &Path,
+    id: &str,
+    name: &str,
+    from: &str,
+    simulator: &Simulator,
+) -> io::Result<()> {
     let twilio = simulator.twilio();
-    let section = json!({
-        "account_sid": twilio.account_sid(),
-        "auth_token": twilio.auth_token(),
-        "from": from,
-        "api_base": twilio.api_base(),
-    });
-    channel(id, "twilio", name, &section)
+    let section = [
+        ("account_sid", quoted(&twilio.account_sid())),
+        (
+            "auth_token",
+            secret(folder, "twilio", &twilio.auth_token())?,
+        ),
+        ("from", quoted(from)),
+        ("api_base", quoted(&twilio.api_base())),
+    ];
+    channel(folder, id, "twilio", name, &section)
 }
 
-fn shop(secret: &str, simulator: &Simulator) -> String {
+fn shop(folder: &Path, signing_secret: &str, simulator: &Simulator) -> io::Result<()> {
     let webhook = simulator.webhook();
-    let section = json!({
-        "signing_secret": secret,
-        "url": webhook.sink_url(),
-        "url_secret": webhook.url_secret(),
-    });
-    channel(SHOP, "webhook", "Web shop", &section)
+    let section = [
+        ("signing_secret", secret(folder, "shop-in", signing_secret)?),
+        ("url", quoted(&webhook.sink_url())),
+        (
+            "url_secret",
+            secret(folder, "shop-out", &webhook.url_secret())?,
+        ),
+    ];
+    channel(folder, SHOP, "webhook", "Web shop", &section)
 }
 
-/// The file of one channel; `section` holds strings only.
-fn channel(id: &str, adapter: &str, name: &str, section: &Value) -> String {
-    let token = format!("{:032x}", rand::random::<u128>());
-    let mut text = format!(
-        "[channel.{id}]\nadapter = \"{adapter}\"\ndisplay_name = {}\nwebhook_token = \"{token}\"\n\
-         # The simulated provider is on this machine.\nallow_private = true\n\n[channel.{id}.config]\n",
-        quoted(name),
+/// Writes the file of one channel; the values of `section` are TOML.
+fn channel(
+    folder: &Path,
+    id: &str,
+    adapter: &str,
+    name: &str,
+    section: &[(&str, String)],
+) -> io::Result<()> {
+    let path_token = format!("{:032x}", rand::random::<u128>());
+    let path_token = secret(folder, &format!("{id}-path"), &path_token)?;
+    let keys: Vec<_> = section
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .collect();
+    let text = format!(
+        r#"[channel.{id}]
+adapter = "{adapter}"
+display_name = {name}
+webhook_token = {path_token}
+# The simulated provider is on this machine.
+allow_private = true
+
+[channel.{id}.config]
+{keys}"#,
+        name = quoted(name),
+        keys = keys.concat(),
     );
-    for (key, value) in section.as_object().into_iter().flatten() {
-        text.push_str(&format!("{key} = {value}\n"));
-    }
-    text
+    fs::write(channel_file(folder, id), text)
+}
+
+/// Puts a secret into a file of its own, for the owner alone; gives the TOML that names it.
+fn secret(folder: &Path, name: &str, value: &str) -> io::Result<String> {
+    let path = folder.join("secrets").join(name);
+    fs::write(&path, value)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    Ok(format!("{{ file = {} }}", quoted(&path.to_string_lossy())))
 }
 
 /// A TOML string: its basic strings escape as JSON's do.
@@ -167,6 +200,7 @@ mod tests {
         let mut expected = CHANNELS;
         expected.sort_unstable();
         assert!(config.channels.keys().eq(&expected));
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 
         add_events_line(folder.path(), &simulator).expect("written");
         assert!(

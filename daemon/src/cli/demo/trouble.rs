@@ -4,7 +4,7 @@ use super::super::{admin::AdminError, failure::Failure, reload};
 use super::{
     gateway::{inbound, settle},
     inbound::{deliver, repeat, text, took},
-    report::{Count, Report, shown},
+    report::{Count, Report, say, shown},
     settings::{self, CHANNELS, EVENTS, SUPPORT},
     world::{World, started_at},
 };
@@ -33,7 +33,7 @@ async fn crash(world: &mut World, report: &mut Report) -> Result<(), Failure> {
     }
     world.crash()?;
     let (_, after) = world.start().await?;
-    report.say(&format!(
+    say(&format!(
         "the daemon is killed right after it has acknowledged {BEFORE_CRASH} messages; \
          started again, ready after {}",
         shown(after)
@@ -43,7 +43,7 @@ async fn crash(world: &mut World, report: &mut Report) -> Result<(), Failure> {
     }
     let fresh = text(world, SUPPORT, GUS, "Still there?").await?;
     took(report, &deliver(world, SUPPORT, &fresh).await?, 200);
-    report.say("the provider repeats the last of them, and Gus writes once more")?;
+    say("the provider repeats the last of them, and Gus writes once more")?;
     let expected = BEFORE_CRASH + 1;
     report.add(Count::Stored, expected, 0);
     let stored = settle(expected, async || {
@@ -57,9 +57,9 @@ async fn reload(world: &World, report: &mut Report) -> Result<(), Failure> {
     let before = started_at(&world.gateway, &CHANNELS).await?;
     settings::add_events_line(world.path(), &world.simulator)?;
     let plan = world.gateway.reload().await?;
-    report.say("a file for one more number is put into channels.d; `trunkline reload` says:")?;
+    say("a file for one more number is put into channels.d; `trunkline reload` says:")?;
     for line in reload::sentences(&plan).lines() {
-        report.say(&format!("  {line}"))?;
+        say(&format!("  {line}"))?;
     }
     let after = started_at(&world.gateway, &CHANNELS).await?;
     let same = before
@@ -86,9 +86,9 @@ async fn mistake(world: &World, report: &mut Report) -> Result<(), Failure> {
         Err(other) => return Err(other.into()),
         Ok(_) => Vec::new(),
     };
-    report.say("a key is misspelt; the reload is refused, and everything goes on as before:")?;
+    say("a key is misspelt; the reload is refused, and everything goes on as before:")?;
     for line in &refused {
-        report.say(&format!("  {line}"))?;
+        say(&format!("  {line}"))?;
     }
     let named = refused
         .iter()

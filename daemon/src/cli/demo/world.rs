@@ -16,7 +16,7 @@ use super::{
     child::{Addresses, Daemon},
     gateway::{Gateway, settle},
     plugins,
-    report::{Report, shown},
+    report::{Report, say, shown},
     settings::{self, CHANNELS, PUBLIC_URL},
 };
 
@@ -68,8 +68,8 @@ impl World {
         ))?;
         report.chapter("The daemon starts")?;
         let (addresses, after) = self.start().await?;
-        report.say(&format!("ready after {}", shown(after)))?;
-        report.say(&format!(
+        say(&format!("ready after {}", shown(after)))?;
+        say(&format!(
             "webhooks on {}, as {PUBLIC_URL} behind a TLS proxy; API on {}",
             addresses.public, addresses.admin
         ))?;

@@ -29,6 +29,8 @@ pub(super) type Kind = (u32, u8);
 /// A key and its value.
 pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
+/// What sled counts as cached takes several times as much memory.
+const SLED_OVERHEAD: u64 = 2;
 const META_TREE: &[u8] = b"meta";
 const POSITION_KEY: &[u8] = b"position";
 
@@ -70,7 +72,7 @@ impl Index {
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, String> {
         let db = sled::Config::new()
             .path(path)
-            .cache_capacity(cache_bytes)
+            .cache_capacity(cache_bytes / SLED_OVERHEAD)
             .open()
             .map_err(|e| e.to_string())?;
         let meta = db.open_tree(META_TREE).map_err(|e| e.to_string())?;

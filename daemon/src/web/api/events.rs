@@ -48,7 +48,7 @@ pub(super) async fn list(
             .webhook_events(channel.org, &channel.id, before, limit + 1)?;
         events.extend(page.items);
     }
-    events.sort_by(|left, right| right.id.cmp(&left.id));
+    events.sort_by_key(|event| std::cmp::Reverse(event.id));
     let more = events.len() > limit;
     events.truncate(limit);
     let next = events

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     gateway::Gateway,
-    model::{MessageId, OrgId, Role},
+    model::{MessageId, OrgId, Role, Source},
     store::Decision,
     web::{auth::Caller, problem::Problem},
 };
@@ -55,7 +55,7 @@ pub(super) async fn retry(
 ) -> Result<HttpResponse, Problem> {
     let (org, id) = find(&gateway, &caller, &id)?;
     tracing::info!(by = %caller.name, message = %id, "send retried by an operator");
-    let decision = gateway.store.retry(org, id).await?;
+    let decision = gateway.store.retry(org, id, Source::Operator).await?;
     if let Some(message) = gateway.store.message(org, id)?
         && let Some(channel) = gateway.registry.get(message.channel.as_str())
     {

@@ -3,13 +3,16 @@
 use std::str::FromStr;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     model::OrgId,
     store::{Page, StoreError},
     web::problem::Problem,
 };
+
+/// One page with the organization of each item, and the cursor of the next.
+pub(super) type Found<T> = (Vec<(OrgId, T)>, Option<String>);
 
 /// Items on a page where the caller does not say.
 const LIMIT: usize = 50;
@@ -50,7 +53,7 @@ impl Paging {
         &self,
         organizations: &[OrgId],
         mut page_of: impl FnMut(OrgId, Option<C>, usize) -> Result<Page<T, C>, StoreError>,
-    ) -> Result<(Vec<(OrgId, T)>, Option<String>), Problem> {
+    ) -> Result<Found<T>, Problem> {
         let limit = self.limit()?;
         let mut start = match &self.cursor {
             None => None,
@@ -95,5 +98,8 @@ fn wrong_cursor() -> Problem {
 
 /// The form of every list.
 pub(super) fn list(items: Vec<Value>, next: Option<String>) -> Value {
-    json!({ "items": items, "next": next })
+    let mut list = Map::new();
+    list.insert("items".into(), Value::Array(items));
+    list.insert("next".into(), next.map_or(Value::Null, Value::String));
+    Value::Object(list)
 }

@@ -1,0 +1,114 @@
+/* A plugin that does wrong on request. Everything it receives is authentic; what it does is the
+ * body's first word. What is wrong with the file itself is chosen when it is compiled. */
+#include <string.h>
+#include <unistd.h>
+
+#include "trunkline_plugin.h"
+
+#ifndef FAULTY_NO_NOTE
+TL_NOTE(FAULTY_ID, "0.1.0");
+#endif
+
+static int handle;
+
+static int32_t put(const tl_sink *out, int32_t code, const char *text)
+{
+    tl_put_part(out, text, strlen(text));
+    return code;
+}
+
+static int32_t describe(const tl_sink *out)
+{
+#ifdef FAULTY_DESCRIPTION
+    return put(out, TL_OK, "not JSON at all");
+#else
+    return put(out, TL_OK,
+        "{\"id\":\"" FAULTY_ID "\",\"version\":\"0.1.0\",\"name\":\"Faulty\",\"media\":[\"webhook\"],"
+        "\"capabilities\":[\"receive\",\"probe\"],\"config_schema\":{\"type\":\"object\"}}");
+#endif
+}
+
+static int32_t open_channel(const tl_host *host, tl_bytes config, tl_handle **out_handle,
+                            const tl_sink *out)
+{
+    (void)host;
+    (void)config;
+    *out_handle = (tl_handle *)&handle;
+    return put(out, TL_OK,
+        "{\"media\":[\"webhook\"],\"space\":\"faulty\",\"can_receive\":true,\"can_send\":true}");
+}
+
+static int is(tl_bytes body, const char *word)
+{
+    size_t len = strlen(word);
+    return body.len >= len && memcmp(body.ptr, word, len) == 0;
+}
+
+static int32_t receive(tl_bytes body, const tl_sink *out)
+{
+    char json[512] = "{\"verdict\":\"authentic\",\"response\":{\"status\":200},\"events\":["
+                     "{\"type\":\"message\",\"id\":\"";
+    size_t len = body.len < 64 ? body.len : 64;
+    if (is(body, "hang"))
+        for (;;)
+            pause();
+    if (is(body, "panic"))
+        return put(out, TL_PANIC, "told to panic");
+    if (is(body, "garbage"))
+        return put(out, TL_OK, "{\"verdict\":7");
+    if (is(body, "code"))
+        return put(out, 77, "no such return code");
+    if (is(body, "nothing"))
+        return TL_OK;
+    if (is(body, "halfpart"))
+        return out->write(out->ctx, (const uint8_t *)"\xff\xff\xff", 3) == 0 ? TL_OK : TL_ERROR;
+    strncat(json, (const char *)body.ptr, len);
+    strcat(json, "\",\"sender\":{\"space\":\"faulty\",\"identifier\":\"ada\"},"
+                 "\"content\":{\"text\":\"");
+    strncat(json, (const char *)body.ptr, len);
+    strcat(json, "\"}}]}");
+    return put(out, TL_OK, json);
+}
+
+static int32_t call(tl_handle *channel, uint32_t op, const tl_bytes *parts, size_t n,
+                    const tl_sink *out)
+{
+    tl_bytes empty = {0};
+    (void)channel;
+    if (op == TL_OP_PROBE)
+        return put(out, TL_OK, "{\"step\":\"done\",\"result\":{\"state\":\"healthy\"}}");
+    if (op != TL_OP_RECEIVE)
+        return TL_UNSUPPORTED;
+    return receive(n > 1 ? parts[1] : empty, out);
+}
+
+static void close_channel(tl_handle *channel)
+{
+    (void)channel;
+}
+
+#ifdef FAULTY_MAGIC
+#define MAGIC 42
+#else
+#define MAGIC TL_MAGIC
+#endif
+
+#ifdef FAULTY_SIZE
+#define SIZE 16
+#else
+#define SIZE sizeof(tl_adapter_v1)
+#endif
+
+static const tl_adapter_v1 table = {MAGIC,    SIZE,         TL_ABI_MINOR, 0, 0,
+                                    describe, open_channel, call,         close_channel};
+
+#ifndef FAULTY_ENTRY
+#define FAULTY_ENTRY tl_adapter_entry_v1
+#endif
+
+TL_EXPORT const tl_adapter_v1 *FAULTY_ENTRY(void);
+
+const tl_adapter_v1 *FAULTY_ENTRY(void)
+{
+    return &table;
+}

@@ -1,0 +1,185 @@
+//! Power cut: the store lives on a loop-mounted file system whose image is copied while the daemon
+//! writes; the copy, journal replayed, is what a disk holds after the current went.
+//!
+//! The daemon is stopped (SIGSTOP) while the image is copied: a power cut is one instant, a copy is
+//! not. Nothing is synced or unmounted before it, so what sits in the file system's cache is gone.
+//!
+//! The rounds run in a mount namespace of their own: however they end, no mount and no loop device
+//! outlives them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use trunkline_simulator::Simulator;
+use trunkline_tests::account::balance;
+use trunkline_tests::config::Config;
+use trunkline_tests::daemon::Daemon;
+use trunkline_tests::load::{Load, Plan, Sent, redeliver};
+use trunkline_tests::twilio::Hook;
+use trunkline_tests::wait::blocking;
+
+use crate::stage::{SMS, twilio};
+
+const ROUNDS: u32 = 10;
+const IMAGE_MIB: u64 = 1_024;
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_by_a_power_cut() {
+    if let Err(why) = run("unshare", &["--mount", "mkfs.ext4", "-V"]) {
+        eprintln!("the power cut test is skipped, it needs root and e2fsprogs: {why}");
+        return;
+    }
+    let own = std::env::current_exe().expect("a running program has a path");
+    let rounds = ["--exact", "powercut::rounds", "--ignored", "--nocapture"];
+    let args = [
+        &["--mount", "--fork", "--kill-child", text(&own)][..],
+        &rounds,
+    ]
+    .concat();
+    let done = run("unshare", &args);
+    assert!(done.is_ok(), "{}", done.unwrap_err());
+}
+
+#[tokio::test]
+#[ignore = "run by the test above, in a mount namespace"]
+async fn rounds() {
+    let folder = tempfile::Builder::new()
+        .prefix("trunkline-powercut-")
+        .tempdir()
+        .unwrap();
+    let disk = match Disk::new(folder.path()) {
+        Ok(disk) => disk,
+        Err(why) => {
+            eprintln!("the power cut test is skipped: {why}");
+            return;
+        }
+    };
+    let simulator = Simulator::start().expect("the simulator starts");
+    let config = Config::new()
+        .set(
+            "store.path",
+            disk.mount.join("store").to_string_lossy().into_owned(),
+        )
+        .channel(twilio(SMS, &simulator));
+    let account = config.find(SMS).clone();
+    let mut daemon = Daemon::start(config).await;
+    let hook = Hook {
+        url: daemon.url(SMS),
+        account_sid: account.get("account_sid").to_owned(),
+        auth_token: account.get("auth_token").to_owned(),
+    };
+    let mut everything: Vec<Sent> = Vec::new();
+    for round in 0..ROUNDS {
+        let load = Load::start(
+            daemon.public(),
+            &hook,
+            &Plan::new(format!("1600{round:03}")),
+        );
+        let moment = Duration::from_millis(rand::random_range(300..1_000));
+        tokio::time::sleep(moment).await;
+        daemon.signal("STOP");
+        let acknowledged = load.acknowledged();
+        let cut = disk.clone();
+        blocking(move || cut.copy()).await;
+        daemon.kill9().await;
+        let mut ledger = load.stop().await;
+        assert!(
+            acknowledged > 0,
+            "round {round}: nothing was acknowledged before the cut"
+        );
+        let swap = disk.clone();
+        blocking(move || swap.replace_by_copy()).await;
+        daemon.launch().await;
+        let after = balance(&daemon.api(), &ledger).await;
+        assert!(
+            after.is_right(),
+            "round {round}, cut after {moment:?}: {after}"
+        );
+        redeliver(daemon.public(), &hook, &mut ledger).await;
+        everything.extend(ledger);
+    }
+    balance(&daemon.api(), &everything).await.must_be_right();
+    daemon.kill9().await;
+}
+
+/// An ext4 image, mounted while it lives.
+#[derive(Clone)]
+struct Disk {
+    image: PathBuf,
+    copy: PathBuf,
+    mount: PathBuf,
+    _unmount: std::sync::Arc<Unmount>,
+}
+
+impl Disk {
+    /// Makes and mounts the image; the error says why that can't be done here.
+    fn new(folder: &Path) -> Result<Self, String> {
+        let mount = folder.join("disk");
+        let disk = Self {
+            image: folder.join("disk.img"),
+            copy: folder.join("copy.img"),
+            mount: mount.clone(),
+            _unmount: std::sync::Arc::new(Unmount(mount)),
+        };
+        fs::create_dir(&disk.mount).map_err(|why| why.to_string())?;
+        let image = fs::File::create(&disk.image).map_err(|why| why.to_string())?;
+        image
+            .set_len(IMAGE_MIB << 20)
+            .map_err(|why| why.to_string())?;
+        run("mkfs.ext4", &["-q", "-F", text(&disk.image)])?;
+        disk.mount_image()?;
+        Ok(disk)
+    }
+
+    fn mount_image(&self) -> Result<(), String> {
+        run(
+            "mount",
+            &["-o", "loop", text(&self.image), text(&self.mount)],
+        )
+    }
+
+    /// Takes the disk as it is at this instant.
+    fn copy(&self) {
+        run(
+            "cp",
+            &["--sparse=always", text(&self.image), text(&self.copy)],
+        )
+        .expect("the image can be copied");
+    }
+
+    /// Puts the copy in the place of the disk.
+    fn replace_by_copy(&self) {
+        run("umount", &[text(&self.mount)]).expect("nobody uses the disk any more");
+        fs::rename(&self.copy, &self.image).expect("the copy can take the image's place");
+        self.mount_image().expect("the copied disk can be mounted");
+    }
+}
+
+/// Unmounts when it goes, so that the folder can be removed.
+struct Unmount(PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        // Lazily, because a daemon may still be ending.
+        let _ = run("umount", &["-l", text(&self.0)]);
+    }
+}
+
+fn run(program: &str, args: &[&str]) -> Result<(), String> {
+    let output = Command::new(program).args(args).output();
+    let output = output.map_err(|why| format!("{program} can't be run: {why}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(format!(
+        "{program}: {}",
+        String::from_utf8_lossy(&said).trim()
+    ))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are text")
+}

@@ -1,0 +1,82 @@
+//! What to measure and how long.
+
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Trunkline against an empty handler on the same machine, in one run.
+#[derive(Debug, Clone, Parser)]
+pub struct Options {
+    /// What to measure; everything where none is given.
+    #[command(subcommand)]
+    pub part: Option<Part>,
+    /// Seconds of load on the daemon, in slices between those of the empty handler.
+    #[arg(long, global = true, default_value_t = 60)]
+    pub seconds: u32,
+    /// Slices that the seconds are cut into.
+    #[arg(long, global = true, default_value_t = 3)]
+    pub slices: u32,
+    /// Connections of the closed loop.
+    #[arg(long, global = true, default_value_t = 64)]
+    pub connections: u32,
+    /// Different senders.
+    #[arg(long, global = true, default_value_t = 5_000)]
+    pub senders: u64,
+    /// Requests a second of the open loop.
+    #[arg(long, global = true, default_value_t = 1_000)]
+    pub rate: u32,
+    /// Messages stored for the memory figure.
+    #[arg(long, global = true, default_value_t = 1_000_000)]
+    pub messages: u64,
+    /// A few seconds of everything, to see that it works; the figures mean little.
+    #[arg(long, global = true)]
+    pub quick: bool,
+}
+
+/// One measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Part {
+    /// Closed loop: requests a second against the empty handler.
+    Inbound,
+    /// Open loop: latency from the scheduled time at a steady rate.
+    Open,
+    /// Resident memory with many messages stored.
+    Memory,
+    /// Start to ready on an empty store.
+    Start,
+    /// Duplicates and reloads.
+    Paths,
+    /// The empty handler itself; started by the others.
+    #[command(hide = true)]
+    Baseline,
+}
+
+impl Options {
+    /// The options with `--quick` applied.
+    #[must_use]
+    pub fn resolved(mut self) -> Self {
+        if self.quick {
+            self.seconds = self.seconds.min(4);
+            self.slices = self.slices.min(2);
+            self.messages = self.messages.min(20_000);
+            self.senders = self.senders.min(500);
+        }
+        self.slices = self.slices.clamp(1, self.seconds.max(1));
+        self
+    }
+
+    /// True where a part is wanted.
+    pub fn wants(&self, part: Part) -> bool {
+        self.part.is_none_or(|wanted| wanted == part)
+    }
+
+    /// Length of one slice of load on the daemon.
+    pub fn slice(&self) -> Duration {
+        Duration::from_secs(self.seconds.into()) / self.slices
+    }
+
+    /// Length of one slice of load on the empty handler.
+    pub fn baseline_slice(&self) -> Duration {
+        (self.slice() / 4).clamp(Duration::from_secs(1), Duration::from_secs(5))
+    }
+}
