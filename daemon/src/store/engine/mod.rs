@@ -58,10 +58,17 @@ use self::{care::Order, running::Running, shared::Shared};
 pub use self::{
     error::{OpenError, StoreError},
     follow::{Change, ChangeBatch, Follower},
-    options::{EngineOptions, OpenReport, SnapshotInfo, Stats},
+    options::{EngineOptions, OpenReport, RepairReport, SnapshotInfo, Stats},
     pending::Pending,
     transaction::{COMMIT_BYTES_MAX, KEY_BYTES_MAX, Transaction, VALUE_BYTES_MAX},
 };
+
+/// Goes on without what cannot be read, where [`Engine::open`] refuses with [`OpenError::LogDamaged`]: builds the index
+/// from the newest good snapshot and all sound frames behind it, keeps it in a snapshot, and begins the log anew. The
+/// damaged segments stay where they are. Blocks.
+pub fn repair(path: &Path, options: EngineOptions) -> Result<RepairReport, OpenError> {
+    recover::repair(path, options)
+}
 
 /// The place of a commit in the one order of all commits. The first is 1; 0 is before all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

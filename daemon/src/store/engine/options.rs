@@ -99,6 +99,15 @@ pub struct OpenReport {
     pub salvaged: Option<String>,
 }
 
+/// What a repair kept and lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepairReport {
+    /// The newest commit that was kept.
+    pub position: u64,
+    /// The commits that are lost, as first and last of each stretch. One that was never acknowledged may be among them.
+    pub lost: Vec<(u64, u64)>,
+}
+
 /// A finished snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotInfo {

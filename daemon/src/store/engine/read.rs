@@ -149,6 +149,44 @@ impl LogReader {
         Ok(false)
     }
 
+    /// Moves on behind a place that can't be read, to the next sound frame of the segment or to the next segment. False
+    /// where there is nothing more.
+    pub(super) fn skip(&mut self, stop: &Stop) -> bool {
+        let segment = self.open.as_ref().map(|open| open.segment);
+        let bytes = segment.and_then(|s| std::fs::read(s.path(self.catalog.folder())).ok());
+        let bytes = bytes.unwrap_or_default();
+        let mut at = usize::try_from(stop.offset)
+            .unwrap_or(usize::MAX)
+            .max(SEGMENT_HEADER_BYTES);
+        while at < bytes.len() {
+            if let (Ok(frame), Some(open)) = (Frame::parse(&bytes[at..]), &mut self.open)
+                && frame.header.first >= self.next
+            {
+                open.offset = at as u64;
+                open.position = frame.header.first;
+                open.before = frame.header.before;
+                self.next = frame.header.first;
+                return true;
+            }
+            at += ALIGNMENT;
+        }
+        let (segments, next) = (self.catalog.all(), self.next);
+        // One that begins right here was not entered yet, if it is not the one just read.
+        let fresh = |s: &&Segment| segment.is_some_and(|open| open.number < s.number);
+        let later = segments
+            .iter()
+            .filter(|s| s.first > next || (s.first == next && fresh(s)))
+            .map(|s| s.first);
+        self.open = None;
+        match later.min() {
+            Some(first) => {
+                self.next = first;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Reads one frame of the open segment; its last commit.
     fn step(&mut self) -> Result<u64, Stop> {
         let open = self.open.as_mut().expect("entered");

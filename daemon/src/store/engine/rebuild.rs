@@ -39,11 +39,8 @@ pub(super) struct Building {
 impl Building {
     /// Applies the log up to `until`, all of which is known to be durable.
     pub(super) fn advance(&mut self, until: u64) -> Result<(), OpenError> {
-        let replay = Replay {
-            index: &self.index,
-            counting: Counting::AsFound,
-            progress: &|position| tracing::info!(position, until, "building the index"),
-        };
+        let progress = |position| tracing::info!(position, until, "building the index");
+        let replay = Replay::new(&self.index, Counting::AsFound, &progress);
         let applied = replay.run(&mut self.reader, &mut self.reached, until);
         self.commits += applied.map_err(|what| refused(self.index.path(), what))?;
         Ok(())
@@ -51,6 +48,28 @@ impl Building {
 }
 
 impl Source<'_> {
+    /// Builds an index from all that can be read, whatever is missing; the first and last commit of each hole.
+    pub(super) fn build_over_holes(&self) -> Result<(Building, Vec<(u64, u64)>), OpenError> {
+        let mut building = self.begin_anywhere()?;
+        let progress = |position| tracing::info!(position, "building the index");
+        let replay = Replay::new(&building.index, Counting::AsFound, &progress);
+        let holes = replay.run_over_holes(&mut building.reader, &mut building.reached);
+        let holes = holes.map_err(|what| refused(building.index.path(), what))?;
+        Ok((building, holes))
+    }
+
+    fn begin_anywhere(&self) -> Result<Building, OpenError> {
+        match self.begin() {
+            Err(OpenError::NothingToRebuildFrom { .. }) => {
+                let before = self.catalog.oldest().map_or(0, |s| s.first - 1);
+                let mut building = self.building(self.fresh()?, Reached::default());
+                building.reader = LogReader::new(Arc::clone(self.catalog), before + 1);
+                Ok(building)
+            }
+            begun => begun,
+        }
+    }
+
     /// Builds an index at the end of the log, while nobody writes to it.
     pub(super) fn build_whole(&self, durable: u64) -> Result<(Building, LogEnd), OpenError> {
         let mut building = self.begin()?;

@@ -29,7 +29,7 @@ use super::{
     guard,
     index::{Index, Reached},
     log::Log,
-    options::{EngineOptions, OpenReport},
+    options::{EngineOptions, OpenReport, RepairReport},
     overlay::Overlay,
     read::{LogReader, Stop},
     rebuild::{self, Source},
@@ -82,8 +82,8 @@ pub(super) fn open(
     if let Some(stop) = &opened.stop {
         report.cut_bytes = cut(stop)?;
     }
-    let mut generation = catalog.newest().map_or(1, |s| s.generation);
     let (shared, orders) = share(path, options, catalog, opened.index, opened.reached, saved);
+    let mut generation = generation_of(&shared);
     match opened.damage {
         None => prove(&shared, &mut report)?,
         Some(damage) => {
@@ -96,6 +96,55 @@ pub(super) fn open(
     let running = Running::start(&shared, log, orders, lock)
         .map_err(OpenError::io("start threads for", path))?;
     Ok((shared, running, report))
+}
+
+/// Goes on without what cannot be read: see [`super::repair`].
+pub(super) fn repair(path: &Path, options: EngineOptions) -> Result<RepairReport, OpenError> {
+    let lock = claim(path)?;
+    let catalog = Arc::new(Catalog::load(&path.join("log"))?);
+    let saved = Checkpoint::load(path);
+    let source = Source {
+        path,
+        options: &options,
+        catalog: &catalog,
+        why: "a repair was asked for",
+    };
+    let (building, holes) = source.build_over_holes()?;
+    let position = building.reached.position;
+    let known = saved.map_or(0, |c| c.position);
+    let (shared, orders) = share(
+        path,
+        options,
+        catalog,
+        building.index,
+        building.reached,
+        saved,
+    );
+    keep(&shared)?;
+    settle(&shared)?;
+    let log = begin_log(&shared, generation_of(&shared) + 1)?;
+    let running = Running::start(&shared, log, orders, lock)
+        .map_err(OpenError::io("start threads for", path))?;
+    running.close(&shared);
+    let lost_end = (known > position).then_some((position + 1, known));
+    Ok(RepairReport {
+        position,
+        lost: holes.into_iter().chain(lost_end).collect(),
+    })
+}
+
+fn generation_of(shared: &Shared) -> u64 {
+    shared.catalog.newest().map_or(1, |s| s.generation)
+}
+
+/// Keeps what the index holds in a snapshot, before the log behind it is begun anew.
+fn keep(shared: &Shared) -> Result<(), OpenError> {
+    let kept = care::take_snapshot(shared);
+    kept.map(drop).map_err(|e| OpenError::Io {
+        action: "keep a snapshot in",
+        path: shared.path.clone(),
+        source: std::io::Error::other(e.to_string()),
+    })
 }
 
 /// The index there is, brought to the end of the log. The inner error says why it is no good.
@@ -167,11 +216,9 @@ fn catch_up(
         Err(damage) => return Err(damage.into_error()),
     };
     let mut reached = from;
-    let replay = Replay {
-        index: &index,
-        counting: Counting::AsPlanned,
-        progress: &|position| tracing::info!(position, until = end.last, "replaying the log"),
-    };
+    let until = end.last;
+    let progress = |position| tracing::info!(position, until, "replaying the log");
+    let replay = Replay::new(&index, Counting::AsPlanned, &progress);
     match replay.run(&mut reader, &mut reached, end.last) {
         Ok(replayed) => Ok(Ok(Opened {
             index,
@@ -295,11 +342,7 @@ fn salvage(shared: &Shared, damage: Damage) -> Result<String, OpenError> {
         damage.stop.offset
     );
     tracing::error!("the log is damaged, the index stands in for it: {words}");
-    care::take_snapshot(shared).map_err(|e| OpenError::Io {
-        action: "keep a snapshot in",
-        path: shared.path.clone(),
-        source: std::io::Error::other(e.to_string()),
-    })?;
+    keep(shared)?;
     Ok(words)
 }
 

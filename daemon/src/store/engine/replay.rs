@@ -5,6 +5,7 @@
 //! the durable log), what sound frames and segment headers say.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -16,12 +17,12 @@ use super::{
     index::{Index, Reached},
     layer::Merged,
     read::{LogReader, Stop, StopReason},
-    record::{Write, WriteKind, kind_of},
+    record::{WriteKind, kind_of},
     segment::Catalog,
 };
 
-/// Commits applied between two notes of how far it is.
-const NOTE_COMMITS: u64 = 16_384;
+/// Merged before it is written.
+const MERGED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where the log ends.
 #[derive(Debug)]
@@ -124,80 +125,125 @@ pub(super) enum Counting {
     AsFound,
 }
 
-/// Applies the log to an index.
+/// Applies the log to an index. Writes of many frames are merged and go in together, in the order of keys: that
+/// costs sled far less than one after the other, and what is written over again is written once.
 pub(super) struct Replay<'a> {
-    pub(super) index: &'a Index,
-    pub(super) counting: Counting,
+    index: &'a Index,
+    counting: Counting,
     /// Told now and then how far it is.
-    pub(super) progress: &'a dyn Fn(u64),
+    progress: &'a dyn Fn(u64),
+    merged: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    bytes: usize,
+    commits: u64,
 }
 
-impl Replay<'_> {
-    /// Applies all from where `reader` stands up to `until`, which is known to be readable.
+impl<'a> Replay<'a> {
+    pub(super) fn new(index: &'a Index, counting: Counting, progress: &'a dyn Fn(u64)) -> Self {
+        Self {
+            index,
+            counting,
+            progress,
+            merged: BTreeMap::new(),
+            bytes: 0,
+            commits: 0,
+        }
+    }
+
+    /// Applies all from where `reader` stands up to `until`, which is known to be readable; the number of commits.
     pub(super) fn run(
-        &self,
+        mut self,
         reader: &mut LogReader,
         reached: &mut Reached,
         until: u64,
     ) -> Result<u64, String> {
+        // Should it be interrupted, it is to begin again from here.
         self.note(reached)?;
-        let (mut commits, mut noted) = (0, 0);
         while reached.position < until {
             let frame = reader.read().map_err(|stop| stop.words())?;
             self.apply(&frame, reached)?;
-            commits += u64::from(frame.header.commits);
-            if commits - noted >= NOTE_COMMITS {
-                noted = commits;
-                self.note(reached)?;
-                (self.progress)(reached.position);
+        }
+        self.flush(reached)?;
+        Ok(self.commits)
+    }
+
+    /// Applies all that can be read from where `reader` stands, to the end of the log; what could not be read, as the
+    /// first and last commit of each hole.
+    pub(super) fn run_over_holes(
+        mut self,
+        reader: &mut LogReader,
+        reached: &mut Reached,
+    ) -> Result<Vec<(u64, u64)>, String> {
+        let mut holes = Vec::new();
+        loop {
+            let stop = match reader.read() {
+                Ok(frame) => {
+                    if frame.header.first > reached.position + 1 {
+                        holes.push((reached.position + 1, frame.header.first - 1));
+                    }
+                    self.apply(&frame, reached)?;
+                    continue;
+                }
+                Err(stop) => stop,
+            };
+            if !reader.skip(&stop) {
+                break;
             }
         }
-        self.note(reached)?;
-        Ok(commits)
+        self.flush(reached)?;
+        Ok(holes)
+    }
+
+    /// Applies one frame. What it does may show only after a flush.
+    pub(super) fn apply(&mut self, frame: &Frame<'_>, reached: &mut Reached) -> Result<(), String> {
+        let last = frame.last();
+        let mut touched = BTreeSet::new();
+        for write in frame.commits().flat_map(|(_, record)| record.writes()) {
+            let count = reached.counts.entry(kind_of(write.key)).or_default();
+            if self.counting == Counting::AsPlanned && count.position < last {
+                count.records = count.records.saturating_add_signed(write.kind.delta());
+            }
+            touched.insert(kind_of(write.key));
+            self.bytes += write.key.len() + write.stored.len();
+            let stored = (write.kind != WriteKind::Delete).then(|| write.stored.to_vec());
+            self.merged.insert(write.key.to_vec(), stored);
+        }
+        // Only now, since all commits of a frame are counted together.
+        for kind in touched {
+            let count = reached.counts.entry(kind).or_default();
+            count.position = count.position.max(last);
+        }
+        reached.position = last;
+        reached.hash = frame.hash();
+        self.commits += u64::from(frame.header.commits);
+        if self.bytes >= MERGED_BYTES {
+            self.flush(reached)?;
+            (self.progress)(reached.position);
+        }
+        Ok(())
+    }
+
+    /// Writes what was merged, and how far that is.
+    pub(super) fn flush(&mut self, reached: &mut Reached) -> Result<(), String> {
+        let writes = self.merged.iter().map(|(key, stored)| Merged {
+            key,
+            stored: stored.as_deref(),
+            known: false,
+        });
+        self.index.write(writes, |seen| {
+            if self.counting == Counting::AsFound {
+                let delta = i64::from(seen.is_there) - i64::from(seen.was_there);
+                let count = reached.counts.entry(kind_of(seen.key)).or_default();
+                count.records = count.records.saturating_add_signed(delta);
+            }
+        })?;
+        self.merged.clear();
+        self.bytes = 0;
+        self.note(reached)
     }
 
     fn note(&self, reached: &Reached) -> Result<(), String> {
         let counts = reached.counts.iter().map(|(kind, count)| (*kind, *count));
         self.index.reach(reached.position, &reached.hash, counts)
-    }
-
-    /// Applies one frame.
-    pub(super) fn apply(&self, frame: &Frame<'_>, reached: &mut Reached) -> Result<(), String> {
-        let last = frame.last();
-        for (_, record) in frame.commits() {
-            for write in record.writes() {
-                let count = reached.counts.entry(kind_of(write.key)).or_default();
-                let counted = count.position >= last && self.counting == Counting::AsPlanned;
-                self.index.write(std::iter::once(write.into()), |seen| {
-                    let delta = match self.counting {
-                        Counting::AsPlanned if counted => 0,
-                        Counting::AsPlanned => write.kind.delta(),
-                        Counting::AsFound => i64::from(seen.is_there) - i64::from(seen.was_there),
-                    };
-                    count.records = count.records.saturating_add_signed(delta);
-                })?;
-            }
-        }
-        // Only now, since all commits of a frame are counted together.
-        for (_, record) in frame.commits() {
-            for write in record.writes() {
-                let count = reached.counts.entry(kind_of(write.key)).or_default();
-                count.position = count.position.max(last);
-            }
-        }
-        reached.position = last;
-        reached.hash = frame.hash();
-        Ok(())
-    }
-}
-
-impl<'a> From<Write<'a>> for Merged<'a> {
-    fn from(write: Write<'a>) -> Self {
-        Self {
-            key: write.key,
-            stored: (write.kind != WriteKind::Delete).then_some(write.stored),
-            known: write.kind != WriteKind::Insert,
-        }
     }
 }
 

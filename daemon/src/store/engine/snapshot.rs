@@ -173,11 +173,7 @@ pub(super) fn begins_at(path: &Path) -> Result<u64, String> {
 pub(super) fn load(path: &Path, index: &Index, progress: &dyn Fn(u64)) -> Result<Reached, String> {
     let mut blocks = Blocks::open(path)?;
     let mut reached = Reached::default();
-    let replay = Replay {
-        index,
-        counting: Counting::AsFound,
-        progress,
-    };
+    let mut replay = Replay::new(index, Counting::AsFound, progress);
     let mut records = 0;
     loop {
         let (kind, payload) = blocks.next()?;
@@ -194,6 +190,7 @@ pub(super) fn load(path: &Path, index: &Index, progress: &dyn Fn(u64)) -> Result
                 replay.apply(&frame, &mut reached)?;
             }
             END => {
+                replay.flush(&mut reached)?;
                 check_end(&payload, records, &mut reached)?;
                 return blocks.end().map(|()| reached);
             }

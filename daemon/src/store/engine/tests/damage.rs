@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    super::{Engine, OpenError},
-    support::{copy, fill, numbers, open, options},
+    super::{Engine, OpenError, repair},
+    support::{MARK, add, copy, fill, mark, numbers, open, options},
 };
 
 pub(super) fn newest_segment(store: &Path) -> PathBuf {
@@ -231,6 +231,45 @@ fn a_lost_log_without_an_index_is_refused_naming_the_place() {
         words.contains(".log") && words.contains("at byte"),
         "{words}"
     );
+}
+
+#[test]
+fn a_repair_keeps_all_that_can_be_read() {
+    let folder = filled(false);
+    std::fs::remove_dir_all(index_of(folder.path())).unwrap();
+    std::fs::remove_dir_all(folder.path().join("snapshots")).unwrap();
+    let segment = files_in(&folder.path().join("log"))
+        .into_iter()
+        .min()
+        .unwrap();
+    flip(&segment, 20_000);
+    let refused = Engine::open(folder.path(), options()).unwrap_err();
+    let OpenError::LogDamaged { lost_from, .. } = refused else {
+        panic!("{refused}");
+    };
+    let report = repair(folder.path(), options()).unwrap();
+    assert_eq!(report.position, 300);
+    let &[(from, to)] = report.lost.as_slice() else {
+        panic!("{report:?}");
+    };
+    assert_eq!(from, lost_from);
+    let (engine, opened) = open(folder.path());
+    assert_eq!((opened.rebuilt, opened.position), (None, 300));
+    for number in 0..300 {
+        let lost = (from..=to).contains(&(number + 1));
+        assert_eq!(
+            engine.get(&mark(number)).unwrap().is_none(),
+            lost,
+            "{number}"
+        );
+    }
+    let pending: Vec<_> = (from - 1..to).map(|number| add(&engine, number)).collect();
+    for pending in pending {
+        assert!(pending.wait().unwrap().0);
+    }
+    drop(engine);
+    std::fs::remove_dir_all(index_of(folder.path())).unwrap();
+    assert_eq!(open(folder.path()).0.count(7, MARK), 300);
 }
 
 #[test]
