@@ -247,6 +247,11 @@ async fn a_log_that_nothing_can_heal_is_named_and_never_passed_over() {
     for word in [name, &offset.to_string(), "trunkline store repair"] {
         assert!(log.contains(word), "the log does not say {word}:\n{log}");
     }
+    // Named in the error, so it has to do what it says: it tells what is lost, and a start works.
+    let repaired = stage.daemon.cli_ok(&["store", "repair"]).await;
+    assert!(repaired.stdout.contains("lost"), "{repaired:?}");
+    stage.daemon.launch().await;
+    stage.daemon.wait_ready().await;
 }
 
 /// Flips a bit in a frame in the middle of the log; gives where that frame begins.

@@ -28,6 +28,7 @@ mod reload;
 mod run;
 mod send;
 mod socket;
+mod store;
 mod table;
 mod thread;
 mod token;
@@ -97,6 +98,9 @@ enum Verb {
     /// Tokens for the API.
     #[command(subcommand)]
     Token(token::Token),
+    /// The store, while no daemon runs: repair.
+    #[command(subcommand)]
+    Store(store::Store),
 }
 
 /// Parses the process's arguments and does what they say.
@@ -115,6 +119,7 @@ impl Cli {
         let outcome = match self.verb {
             Verb::Run => return run::run(&self.config),
             Verb::Check => check::check(&self.config),
+            Verb::Store(store) => store.perform(&self.config),
             Verb::Demo(demo) => block_on(demo.perform()),
             verb => block_on(verb.ask(&self.config)),
         };
@@ -140,7 +145,7 @@ impl Verb {
             Self::Outbox(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
-            Self::Run | Self::Check | Self::Demo(_) => Ok(()),
+            Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! One webhook from the public listener: proved, stored, answered; in that order.
 
-use std::{sync::Arc, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+use futures_util::FutureExt as _;
 use tracing::{error, warn};
 use trunkline_plugin_api::{Received, Response, Verdict, WebhookRequest};
 
@@ -110,7 +111,11 @@ impl Ingress {
         };
         let routes = self.registry.routes();
         let first = verified(received.events, received.unparsed);
-        let stored = threader::commit(&self.store, &routes, self.policy(), first).await;
+        let commit = threader::commit(&self.store, &routes, self.policy(), first);
+        // A panic while planning leaves the store as it was: it is a failure of ours like any other.
+        let stored = AssertUnwindSafe(commit).catch_unwind().await;
+        let stored =
+            stored.unwrap_or_else(|_| Err(StoreError::Refused("threading it panicked".into())));
         let stored = match stored {
             Err(error) if is_ours(&error) => {
                 error!(channel = %channel.id, %error, "a genuine webhook could not be threaded; it is kept and will be replayed");

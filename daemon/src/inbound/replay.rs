@@ -30,7 +30,7 @@ const ROUND_MAX: usize = 100;
 pub struct Replayed {
     /// What became of it.
     pub outcome: Outcome,
-    /// Messages that are new by it; in a dry run those that the adapter reads in it.
+    /// Messages that are new by it, or would be.
     pub messages: usize,
     /// What the adapter reads in it.
     pub events: Vec<Event>,
@@ -141,16 +141,8 @@ impl Replayer {
         if let Some(reason) = received.unparsed {
             return self.still_unparsed(channel, &record, reason, dry_run).await;
         }
-        let messages = events
-            .iter()
-            .filter(|event| matches!(event, Event::Message(_)))
-            .count();
         if dry_run {
-            return Ok(Replayed {
-                outcome: record.outcome,
-                messages,
-                events,
-            });
+            return self.preview(channel, events);
         }
         record.reason = None;
         let routes = self.registry.routes();
@@ -168,6 +160,31 @@ impl Replayer {
         Ok(Replayed {
             outcome: result.outcome,
             messages: result.messages.len(),
+            events,
+        })
+    }
+
+    /// What a replay would store: messages that are not here yet.
+    fn preview(&self, channel: &Arc<Channel>, events: Vec<Event>) -> Result<Replayed, ReplayError> {
+        let routes = self.registry.routes();
+        let (mut new, mut known) = (0, 0);
+        for routed in threader::route(&routes, channel, events.clone()) {
+            let Event::Message(message) = &routed.event else {
+                continue;
+            };
+            let owner = &routed.channel;
+            match self.store.holder(owner.org, &owner.id, &message.id)? {
+                Some(_) => known += 1,
+                None => new += 1,
+            }
+        }
+        let outcome = match (new, known) {
+            (0, 1..) => Outcome::Duplicate,
+            _ => Outcome::Accepted,
+        };
+        Ok(Replayed {
+            outcome,
+            messages: new,
             events,
         })
     }

@@ -33,7 +33,9 @@ pub use self::{
     attempts::Attempt,
     attention::Decision,
     changes::{Change, Changed, Changes},
-    engine::{Engine, EngineOptions, OpenError, OpenReport, Position, StoreError},
+    engine::{
+        Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
+    },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
     outbox::{Accepted, Idempotency, NewOutbound},

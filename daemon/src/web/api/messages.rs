@@ -114,7 +114,7 @@ fn recipient(gateway: &Gateway, org: crate::model::OrgId, body: &Body) -> Result
         })
 }
 
-/// The caller's key, and a hash of what it stands for. Keys of one caller are not another's.
+/// The caller's key, and a hash of what it stands for. Keys are those of the organization.
 fn idempotency(request: &HttpRequest, body: &Value) -> Result<Option<Idempotency>, Problem> {
     let Some(key) = request.headers().get("idempotency-key") else {
         return Ok(None);
