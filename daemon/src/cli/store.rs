@@ -20,21 +20,28 @@ pub(super) enum Store {
 
 impl Store {
     /// Does it.
-    pub(super) fn perform(&self, file: &Path) -> Result<(), Failure> {
-        let config = Config::load(file, &Environment::of_process())
-            .map_err(|errors| Failure::Configuration(errors.to_string()))?;
-        let report = repair(&config.store.path, EngineOptions::default())
-            .map_err(|error| Failure::said(error.to_string()))?;
-        let mut lines = vec![format!("kept up to commit {}", report.position)];
-        lines.extend(
-            report
-                .lost
-                .iter()
-                .map(|(first, last)| format!("lost     commits {first} to {last}")),
-        );
-        if report.lost.is_empty() {
-            lines.push("nothing is lost".into());
+    pub(super) fn perform(self, file: &Path) -> Result<(), Failure> {
+        match self {
+            Self::Repair => go_on(file),
         }
-        output::print(&lines.join("\n"))
     }
+}
+
+/// Repairs, and says what is lost.
+fn go_on(file: &Path) -> Result<(), Failure> {
+    let config = Config::load(file, &Environment::of_process())
+        .map_err(|errors| Failure::Configuration(errors.to_string()))?;
+    let report = repair(&config.store.path, EngineOptions::default())
+        .map_err(|error| Failure::said(error.to_string()))?;
+    let mut lines = vec![format!("kept up to commit {}", report.position)];
+    lines.extend(
+        report
+            .lost
+            .iter()
+            .map(|(first, last)| format!("lost     commits {first} to {last}")),
+    );
+    if report.lost.is_empty() {
+        lines.push("nothing is lost".into());
+    }
+    output::print(&lines.join("\n"))
 }
