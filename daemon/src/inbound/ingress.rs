@@ -157,7 +157,7 @@ impl Ingress {
             signature_valid: false,
             latency_us: 0,
             messages: 0,
-            external_ids: Vec::new(),
+            marks: Vec::new(),
             reason: Some(threader::clip(&reason)),
             method: request.method.clone(),
             raw_url: None,

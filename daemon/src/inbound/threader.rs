@@ -94,7 +94,7 @@ async fn raw_record(
         signature_valid: true,
         latency_us: 0,
         messages: 0,
-        external_ids: Vec::new(),
+        marks: Vec::new(),
         reason: None,
         method: request.method.clone(),
         raw_url: Some(request.url.clone()),

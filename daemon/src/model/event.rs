@@ -33,6 +33,16 @@ impl Outcome {
     }
 }
 
+/// The mark by which a message is known when it comes again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The provider's id of the message.
+    pub id: String,
+    /// The channel that the message went to, where it is not the one that received the webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelId>,
+}
+
 /// One webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookEvent {
@@ -50,9 +60,9 @@ pub struct WebhookEvent {
     pub latency_us: u64,
     /// How many messages in it were new.
     pub messages: u32,
-    /// Provider ids of those new messages, so that their dedupe marks end with the event.
+    /// The dedupe marks of those new messages, which end with the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub external_ids: Vec<String>,
+    pub marks: Vec<Mark>,
     /// Why it was rejected or could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -13,7 +13,7 @@ mod token;
 
 pub use channel::{Health, HealthStatus, Toggle};
 pub use contact::{Contact, ContactIdentity};
-pub use event::{Outcome, WebhookEvent};
+pub use event::{Mark, Outcome, WebhookEvent};
 pub use ids::{
     ChannelId, ContactId, EventId, MessageId, OrgId, ParseIdError, Place, SEQ_MAX, ThreadId,
     TokenId,

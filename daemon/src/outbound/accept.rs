@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Bytes of text, HTML and subject of one message.
-const CONTENT_BYTES_MAX: usize = 256 * 1024;
+const CONTENT_BYTES_MAX: usize = 64 * 1024;
 /// Attachments of one message.
 const MEDIA_MAX: usize = 10;
 /// Bytes of an address.

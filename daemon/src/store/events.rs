@@ -112,8 +112,9 @@ impl Store {
                 }
                 ended += 1;
                 tx.delete(&key)?;
-                for external_id in &record.external_ids {
-                    let mark = keys::external(org, channel, external_id);
+                for mark in &record.marks {
+                    let owner = mark.channel.as_ref().unwrap_or(channel);
+                    let mark = keys::external(org, owner, &mark.id);
                     tx.delete(&mark)?;
                 }
             }

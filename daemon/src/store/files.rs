@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// Bodies up to this many bytes are kept in their record; larger ones in a file.
-pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+pub const INLINE_BYTES_MAX: usize = 32 * 1024;
 
 /// A folder of content-hashed files.
 pub struct BodyFiles {

@@ -14,10 +14,17 @@ use super::{
     reports::{self, Applied},
 };
 use crate::model::{
-    Author, AuthorKind, ChannelId, Direction, EventId, Message, MessageId, Millis, OrgId, Outcome,
-    Source, Status, ThreadId, WebhookEvent,
+    Author, AuthorKind, ChannelId, Direction, EventId, Mark, Message, MessageId, Millis, OrgId,
+    Outcome, Source, Status, ThreadId, WebhookEvent,
 };
 use trunkline_plugin_api::Medium;
+
+/// Bytes of a message's record; the engine takes a little more.
+const MESSAGE_BYTES_MAX: usize = 100 * 1024;
+/// Bytes of text kept of a message that is larger.
+const TEXT_BYTES_KEPT: usize = 32 * 1024;
+/// Attachments kept of a message that is larger.
+const MEDIA_KEPT: usize = 10;
 
 /// A channel as far as the store is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +88,7 @@ type Touched = (OrgId, ThreadId, Millis);
 
 /// What one event did.
 enum Effect {
-    New(NewMessage, String),
+    New(NewMessage, Mark),
     Duplicate,
     Kept,
 }
@@ -116,10 +123,10 @@ impl Store {
         let (mut duplicates, mut kept) = (0, 0);
         for routed in events {
             let at_ms = record.received_at_ms;
-            match self.plan_event(tx, routed, policy, at_ms)? {
-                Effect::New(message, external_id) => {
+            match self.plan_event(tx, &record.channel, routed, policy, at_ms)? {
+                Effect::New(message, mark) => {
                     touched.push((org, message.thread, at_ms));
-                    record.external_ids.push(external_id);
+                    record.marks.push(mark);
                     messages.push(message);
                 }
                 Effect::Duplicate => duplicates += 1,
@@ -146,13 +153,21 @@ impl Store {
     fn plan_event(
         &self,
         tx: &mut Transaction<'_>,
+        receiver: &ChannelId,
         routed: Routed,
         policy: ClosedPolicy,
         at_ms: Millis,
     ) -> Result<Effect, StoreError> {
         let channel = routed.channel;
         match routed.event {
-            Event::Message(message) => self.plan_message(tx, &channel, message, policy, at_ms),
+            Event::Message(message) => {
+                let mark = Mark {
+                    id: message.id.clone(),
+                    channel: (channel.id != *receiver).then(|| channel.id.clone()),
+                };
+                let new = self.plan_message(tx, &channel, message, policy, at_ms)?;
+                Ok(new.map_or(Effect::Duplicate, |new| Effect::New(new, mark)))
+            }
             Event::Status(report) => {
                 let applied = reports::apply(
                     tx,
@@ -174,6 +189,7 @@ impl Store {
         }
     }
 
+    /// Stores a message that is new; nothing where it is here already.
     fn plan_message(
         &self,
         tx: &mut Transaction<'_>,
@@ -181,9 +197,9 @@ impl Store {
         inbound: InboundMessage,
         policy: ClosedPolicy,
         at_ms: Millis,
-    ) -> Result<Effect, StoreError> {
+    ) -> Result<Option<NewMessage>, StoreError> {
         if records::find_external(tx, channel.org, &channel.id, &inbound.id)?.is_some() {
-            return Ok(Effect::Duplicate);
+            return Ok(None);
         }
         let peer = Peer {
             org: channel.org,
@@ -209,7 +225,7 @@ impl Store {
                 name: inbound.sender.name,
             },
             content: inbound.content,
-            external_id: Some(inbound.id.clone()),
+            external_id: Some(inbound.id),
             reply_to: inbound.reply_to,
             status: Status::Received,
             history: Vec::new(),
@@ -218,6 +234,7 @@ impl Store {
             created_at_ms: at_ms,
             provider_at_ms: inbound.sent_at_ms,
         };
+        fit(&mut message);
         records::append_message(
             tx,
             channel.org,
@@ -240,13 +257,34 @@ impl Store {
             id: message.id,
             thread: message.thread,
         };
-        Ok(Effect::New(new, inbound.id))
+        Ok(Some(new))
     }
 
     /// A new id for a webhook event.
     pub fn new_event_id(&self) -> EventId {
         EventId::new(self.clock.id())
     }
+}
+
+/// Cuts a message that is too large for one record: its text keeps its beginning, the whole stays
+/// with the webhook event's raw body.
+fn fit(message: &mut Message) {
+    let len = codec::encode(message).len();
+    if len <= MESSAGE_BYTES_MAX {
+        return;
+    }
+    let content = &mut message.content;
+    content.html = None;
+    content.contacts.clear();
+    content.media.truncate(MEDIA_KEPT);
+    for text in [&mut content.text, &mut content.subject]
+        .into_iter()
+        .flatten()
+    {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_KEPT));
+    }
+    message.metadata.clear();
+    message.metadata.insert("cut_from_bytes".into(), len.into());
 }
 
 /// Lists the webhook; one that waits for a replay is marked, one that was replayed no longer is.

@@ -211,6 +211,11 @@ pub(crate) fn idempotency(org: OrgId, key: &str) -> Vec<u8> {
     Key::new(org, b'k').bytes(&Sha256::digest(key.as_bytes())).0
 }
 
+/// All reports of a channel that wait for their message.
+pub(crate) fn waiting_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'w').channel(channel).0
+}
+
 pub(crate) fn waiting(org: OrgId, channel: &ChannelId, external_id: &str) -> Vec<u8> {
     Key::new(org, b'w').channel(channel).text(external_id).0
 }

@@ -20,6 +20,8 @@ mod outbox;
 mod queue;
 mod records;
 mod reports;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod views;
 

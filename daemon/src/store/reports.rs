@@ -56,6 +56,33 @@ impl Store {
         Ok(())
     }
 
+    /// Ends reports that have waited for their message since before a time: it will not come any
+    /// more. Returns how many messages' reports were ended.
+    pub async fn sweep_waiting(
+        &self,
+        org: OrgId,
+        channel: &ChannelId,
+        before_ms: Millis,
+    ) -> Result<usize, StoreError> {
+        let mut stale = Vec::new();
+        for entry in self.scan_prefix(&keys::waiting_of(org, channel), None, false) {
+            let (key, bytes) = entry?;
+            let waiting: Vec<Waiting> = codec::decode(&key, &bytes)?;
+            if waiting.iter().all(|report| report.at_ms < before_ms) {
+                stale.push(key);
+            }
+        }
+        let ended = stale.len();
+        let pending = self.engine.transact(|tx| {
+            for key in &stale {
+                tx.delete(key)?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        pending.await?;
+        Ok(ended)
+    }
+
     /// Messages of a channel accepted since `since_ms` that the provider has and that have no final
     /// report yet, oldest first. Older ones are no longer asked about.
     pub async fn awaiting_reports(

@@ -25,6 +25,8 @@ const DRAIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// After this many seconds a provider may come back.
 const RETRY_AFTER_S: &str = "2";
+/// Bytes of a request's target and headers.
+const HEAD_BYTES_MAX: usize = 48 * 1024;
 /// Headers that an adapter is given.
 const HEADERS_MAX: usize = 100;
 
@@ -40,6 +42,9 @@ pub(super) async fn webhook(
     };
     if let Some(refusal) = refuse_method(&channel, request.method()) {
         return refusal;
+    }
+    if head_bytes(&request) > HEAD_BYTES_MAX {
+        return refuse_body(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, payload).await;
     }
     let limit = body_limit(&gateway, &channel);
     let body = match tokio::time::timeout(BODY_TIMEOUT, read(&request, payload, limit)).await {
@@ -84,6 +89,16 @@ fn refuse_method(channel: &Channel, method: &Method) -> Option<HttpResponse> {
             .insert_header((header::ALLOW, allow))
             .finish(),
     )
+}
+
+/// Bytes of the target and the headers: all of them are kept with a genuine request.
+fn head_bytes(request: &HttpRequest) -> usize {
+    let headers = request.headers().iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    let target = request.uri().path_and_query();
+    headers + target.map_or(0, |target| target.as_str().len())
 }
 
 /// The channel's own limit, else the adapter's, else the server's.
