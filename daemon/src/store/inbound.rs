@@ -281,7 +281,9 @@ fn fit(message: &mut Message) {
         .into_iter()
         .flatten()
     {
-        text.truncate(text.floor_char_boundary(TEXT_BYTES_KEPT));
+        let mut ends = (0..=TEXT_BYTES_KEPT.min(text.len())).rev();
+        let kept = ends.find(|at| text.is_char_boundary(*at));
+        text.truncate(kept.unwrap_or(0));
     }
     message.metadata.clear();
     message.metadata.insert("cut_from_bytes".into(), len.into());
