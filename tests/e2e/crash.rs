@@ -80,17 +80,21 @@ async fn accepted_sends_are_neither_lost_nor_doubled_by_kill_9() {
         stage.daemon.launch().await;
     }
     let api = stage.daemon.api();
-    let mut sent = 0;
-    for id in &accepted {
-        // What can't be told from outside is held for a person, and that is not lost.
-        let status = eventually(&format!("message {id} is settled"), SOON * 2, || async {
+    // What can't be told from outside is held for a person, and that is not lost. What the provider
+    // has is found there: by far the most.
+    let sent = eventually("nearly all are settled", SOON * 2, || async {
+        let mut sent = 0;
+        for id in &accepted {
             let message = api.message(id).await;
-            let status = message["status"].as_str().unwrap_or_default().to_owned();
-            (status == "sent" || status == "uncertain").then_some(status)
-        })
-        .await;
-        sent += usize::from(status == "sent");
-    }
+            match message["status"].as_str() {
+                Some("sent") => sent += 1,
+                Some("uncertain") => {}
+                _ => return None,
+            }
+        }
+        (sent * 2 > accepted.len()).then_some(sent)
+    })
+    .await;
     let bodies: Vec<_> = stage
         .simulator
         .twilio()
@@ -108,10 +112,5 @@ async fn accepted_sends_are_neither_lost_nor_doubled_by_kill_9() {
         bodies.len() >= sent,
         "{sent} are shown as sent, the provider has {}",
         bodies.len()
-    );
-    assert!(
-        sent * 2 > accepted.len(),
-        "only {sent} of {} came through",
-        accepted.len()
     );
 }

@@ -18,7 +18,7 @@ use crate::{
     config::Settings,
     metrics::Metrics,
     model::{Message, MessageId, Millis, OutboxItem},
-    store::Store,
+    store::{Store, StoreError},
     watch::HealthBoard,
 };
 
@@ -29,6 +29,8 @@ const IDLE: Duration = Duration::from_secs(1);
 /// After a send of unknown outcome the provider is asked about it: not at once, since it may be
 /// working on it still.
 const LOOK_UP_AFTER: Duration = Duration::from_secs(1);
+/// Sends of unknown outcome looked up at a start; the poller goes on with the rest.
+const LOOK_UPS_MAX: usize = 500;
 /// Wait after the store refused.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 /// Pause of the whole channel where the provider throttles without saying for how long.
@@ -143,34 +145,34 @@ impl Worker {
         }
     }
 
-    /// Settles the items that were leased when the daemon last stopped; gives those of unknown
-    /// outcome.
+    /// Settles the items that were leased when the daemon last stopped; gives every item of the
+    /// channel whose outcome is unknown, those of earlier runs included.
     async fn recover(&self) -> Vec<MessageId> {
+        let OutboxContext {
+            store,
+            transport,
+            settings,
+            ..
+        } = &self.context;
         let attempter = Attempter {
-            store: &self.context.store,
+            store,
             channel: &self.channel,
-            transport: &self.context.transport,
-            settings: &self.context.settings,
+            transport,
+            settings,
         };
-        match self
-            .context
-            .store
-            .leased(self.channel.org, &self.channel.id)
-            .await
-        {
-            Ok(leased) => {
-                let mut uncertain = Vec::new();
-                for (item, _) in leased {
-                    attempter.recover(&item).await;
-                    uncertain.push(item.message);
-                }
-                uncertain
+        let (org, id) = (self.channel.org, &self.channel.id);
+        let uncertain = async {
+            for (item, _) in store.leased(org, id).await? {
+                attempter.recover(&item).await;
             }
-            Err(error) => {
-                warn!(channel = %self.channel.id, %error, "leases of the last run could not be read");
-                Vec::new()
-            }
-        }
+            let page = store.outbox(org, Some("uncertain"), None, LOOK_UPS_MAX)?;
+            let own = page.items.into_iter().filter(|item| item.channel == *id);
+            Ok::<_, StoreError>(own.map(|item| item.message).collect())
+        };
+        uncertain.await.unwrap_or_else(|error| {
+            warn!(channel = %id, %error, "what the last run left could not be read");
+            Vec::new()
+        })
     }
 
     async fn lease(&self, room: usize) -> Vec<(OutboxItem, Message)> {
