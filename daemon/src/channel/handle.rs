@@ -226,11 +226,10 @@ impl Channel {
 
     /// Counts answers that only a broken plugin gives; a good one forgets them.
     fn judge<R>(&self, result: Result<R, CallError>) -> Result<R, ChannelError> {
-        match &result {
-            Err(CallError::Panic(_) | CallError::Garbage(_) | CallError::TooLarge) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-            }
-            _ => self.forget_failures(),
+        if result.as_ref().is_err_and(CallError::is_fault) {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.forget_failures();
         }
         result.map_err(ChannelError::from)
     }

@@ -84,10 +84,5 @@ pub(super) async fn timeline(
         .store
         .timeline(org, id, paging.cursor()?, paging.limit()?)?;
     let slug = gateway.store.slug(org);
-    let items = page
-        .items
-        .iter()
-        .map(|message| shapes::message(&slug, message))
-        .collect();
-    Ok(HttpResponse::Ok().json(listed(items, page.next.map(|id| id.to_string()))))
+    Ok(HttpResponse::Ok().json(shapes::messages(&slug, &page)))
 }

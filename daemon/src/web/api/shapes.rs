@@ -8,9 +8,10 @@ use crate::{
     config::ReloadPlan,
     gateway::Gateway,
     model::{
-        ApiToken, Contact, Failure, Health, HistoryEntry, Message, Millis, OutboxItem, Thread,
-        TurnRecord, WebhookEvent,
+        ApiToken, Contact, Failure, Health, HistoryEntry, Message, MessageId, Millis, OutboxItem,
+        Thread, TurnRecord, WebhookEvent,
     },
+    store::Page,
 };
 
 /// RFC 3339 in UTC with milliseconds.
@@ -76,6 +77,12 @@ pub(super) fn message(organization: &str, message: &Message) -> Value {
         "created_at": time(message.created_at_ms),
         "provider_at": maybe_time(message.provider_at_ms),
     })
+}
+
+/// A page of messages of one organization, in the form of every list.
+pub(super) fn messages(organization: &str, page: &Page<Message, MessageId>) -> Value {
+    let items = page.items.iter().map(|shown| message(organization, shown));
+    super::paging::list(items.collect(), page.next.map(|id| id.to_string()))
 }
 
 pub(super) fn contact(organization: &str, contact: &Contact) -> Value {

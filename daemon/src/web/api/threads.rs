@@ -59,12 +59,7 @@ pub(super) async fn messages(
         .store
         .thread_messages(org, thread.id, paging.cursor()?, paging.limit()?)?;
     let slug = gateway.store.slug(org);
-    let items = page
-        .items
-        .iter()
-        .map(|message| shapes::message(&slug, message))
-        .collect();
-    Ok(HttpResponse::Ok().json(listed(items, page.next.map(|id| id.to_string()))))
+    Ok(HttpResponse::Ok().json(shapes::messages(&slug, &page)))
 }
 
 /// The turns of a thread, oldest first.
