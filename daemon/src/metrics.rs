@@ -15,7 +15,7 @@ use prometheus_client::{
 };
 use trunkline_plugin_api::ErrorClass;
 
-use crate::model::{ChannelId, HealthStatus, Outcome};
+use crate::model::{ChannelId, HealthStatus, NoticeKind, Outcome};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByChannel {
@@ -40,6 +40,11 @@ struct ByStatus {
     status: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByKind {
+    kind: &'static str,
+}
+
 /// All metrics of the daemon.
 pub struct Metrics {
     registry: Mutex<Registry>,
@@ -53,6 +58,7 @@ pub struct Metrics {
     health: Family<ByStatus, Gauge>,
     queue_depth: Gauge<u64, AtomicU64>,
     turns: Counter,
+    notices: Family<ByKind, Counter>,
 }
 
 impl Default for Metrics {
@@ -77,6 +83,7 @@ impl Metrics {
             health: Family::default(),
             queue_depth: Gauge::default(),
             turns: Counter::default(),
+            notices: Family::default(),
         };
         metrics.register();
         metrics
@@ -130,6 +137,11 @@ impl Metrics {
             self.queue_depth.clone(),
         );
         registry.register("turns", "Turns closed", self.turns.clone());
+        registry.register(
+            "notifications",
+            "Notices to owners by kind",
+            self.notices.clone(),
+        );
     }
 
     /// A webhook came to its end.
@@ -175,6 +187,14 @@ impl Metrics {
     /// A turn was closed.
     pub fn turn(&self) {
         self.turns.inc();
+    }
+
+    /// Owners were told of something.
+    pub fn notice(&self, kind: NoticeKind) {
+        let labels = ByKind {
+            kind: kind.as_str(),
+        };
+        self.notices.get_or_create(&labels).inc();
     }
 
     /// The text for a scraper, with the health of each channel and the depth of the store's queue

@@ -20,7 +20,7 @@ use crate::{
     outbound::{OutboxContext, Transport},
     plugin::PluginSet,
     store::{Store, StoreError},
-    watch::{HealthBoard, Poller, Prober, Sweeper},
+    watch::{HealthBoard, Notifier, Poller, Prober, Sweeper},
 };
 
 /// What a gateway is made of.
@@ -57,6 +57,8 @@ pub struct Gateway {
     pub board: Arc<HealthBoard>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Tells owners.
+    pub notifier: Notifier,
     /// Takes webhooks.
     pub ingress: Arc<Ingress>,
     /// Runs kept webhooks again.
@@ -98,12 +100,14 @@ impl Gateway {
         let settings: Settings = Arc::new(ArcSwap::from_pointee(prepared.config));
         let registry = Arc::new(Registry::default());
         let metrics = Arc::new(Metrics::new());
+        let notifier = Notifier::new(metrics.clone());
         let board = Arc::new(HealthBoard::default());
         let transport = Transport::new(settings.clone())?;
         let ingress = Arc::new(Ingress::new(
             store.clone(),
             registry.clone(),
             metrics.clone(),
+            notifier.clone(),
             settings.clone(),
         ));
         let gateway = Arc::new(Self {
@@ -126,6 +130,7 @@ impl Gateway {
             registry,
             board,
             metrics,
+            notifier,
             ingress,
             settings,
             file,
@@ -185,6 +190,7 @@ impl Gateway {
             settings: self.settings.clone(),
             health: self.board.clone(),
             metrics: self.metrics.clone(),
+            notifier: self.notifier.clone(),
         }
     }
 

@@ -11,8 +11,9 @@ use crate::{
     channel::{Channel, ChannelError, Registry},
     config::Settings,
     metrics::Metrics,
-    model::{Outcome, WebhookEvent},
+    model::{Notice, NoticeKind, Outcome, WebhookEvent},
     store::{ClosedPolicy, InboundResult, Store, StoreError},
+    watch::Notifier,
 };
 
 /// How a webhook is answered.
@@ -29,6 +30,7 @@ pub struct Ingress {
     store: Store,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
+    notifier: Notifier,
     settings: Settings,
 }
 
@@ -38,12 +40,14 @@ impl Ingress {
         store: Store,
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
+        notifier: Notifier,
         settings: Settings,
     ) -> Self {
         Self {
             store,
             registry,
             metrics,
+            notifier,
             settings,
         }
     }
@@ -149,6 +153,12 @@ impl Ingress {
         let reason = received.reason.unwrap_or_else(|| "not genuine".into());
         warn!(channel = %channel.id, verdict = ?received.verdict, %reason, "a webhook was refused: its signature does not prove that the provider sent it");
         self.metrics.webhook(&channel.id, Outcome::Rejected);
+        self.notifier.raise(Notice {
+            org: channel.org,
+            channel: Some(channel.id.clone()),
+            kind: NoticeKind::SignatureMismatch,
+            words: format!("a webhook was refused: {}", threader::clip(&reason)),
+        });
         let record = WebhookEvent {
             id: self.store.new_event_id(),
             channel: channel.id.clone(),

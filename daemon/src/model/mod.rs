@@ -6,6 +6,7 @@ mod event;
 mod ids;
 mod mask;
 mod message;
+mod notice;
 mod outbox;
 mod status;
 mod thread;
@@ -20,6 +21,7 @@ pub use ids::{
 };
 pub use mask::{mask_identifier, mask_url};
 pub use message::{Author, AuthorKind, Direction, Failure, Message, Report};
+pub use notice::{Notice, NoticeKind};
 pub use outbox::{OutboxItem, OutboxState, Priority};
 pub use status::{HistoryEntry, Source, Status, record};
 pub use thread::{Thread, ThreadState, TurnRecord};

@@ -19,7 +19,7 @@ use crate::{
     metrics::Metrics,
     model::{Message, MessageId, Millis, OutboxItem},
     store::{Store, StoreError},
-    watch::HealthBoard,
+    watch::{HealthBoard, Notifier},
 };
 
 /// Attempts under way at once on one channel.
@@ -49,6 +49,8 @@ pub struct OutboxContext {
     pub health: Arc<HealthBoard>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Tells owners.
+    pub notifier: Notifier,
 }
 
 /// A running outbox.
