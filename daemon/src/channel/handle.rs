@@ -10,7 +10,7 @@ use std::{
 
 use actix::Addr;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
-use trunkline_plugin_api::Facts;
+use trunkline_plugin_api::{Capability, Facts};
 
 use super::actor::{Call, ChannelActor};
 use crate::{
@@ -132,6 +132,13 @@ impl Channel {
         let main = self.facts.as_ref().and_then(|facts| facts.media.first());
         main.copied()
             .unwrap_or(trunkline_plugin_api::Medium::Webhook)
+    }
+
+    /// Whether its adapter implements a call.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.plugin
+            .as_ref()
+            .is_some_and(|plugin| plugin.manifest().capabilities.contains(&capability))
     }
 
     /// The path of its webhook: with its first token, else its first alias, else bare.

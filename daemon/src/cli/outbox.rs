@@ -1,6 +1,7 @@
 //! `trunkline outbox`: what waits to be sent or was given up; retry, discard.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use serde_json::Value;
 
 use super::{
     admin::{Admin, Query, id},
@@ -25,16 +26,15 @@ const COLUMNS: [Column; 7] = [
 pub(super) enum Outbox {
     /// Lists what is not sent yet.
     List {
-        /// Only items in this state.
-        #[arg(long, value_enum)]
-        state: Option<State>,
+        #[command(flatten)]
+        which: Which,
         #[command(flatten)]
         list: ListArgs,
     },
-    /// Sends an item again, or now.
-    Retry(One),
-    /// Gives an item up; its message is marked as failed.
-    Discard(One),
+    /// Sends an item again, or now; or all that a filter means.
+    Retry(Target),
+    /// Gives an item up; its message is marked as failed. Or all that a filter means.
+    Discard(Target),
 }
 
 /// What an item waits for.
@@ -47,12 +47,32 @@ pub(super) enum State {
     Dead,
 }
 
-/// One item.
+/// Which items are meant.
 #[derive(Debug, Args)]
-pub(super) struct One {
+pub(super) struct Which {
+    /// Only items in this state.
+    #[arg(long, value_enum)]
+    state: Option<State>,
+    /// Only items of this channel.
+    #[arg(long)]
+    channel: Option<String>,
+    /// Only items whose last error has this class, such as "transient".
+    #[arg(long)]
+    class: Option<String>,
+    /// Only items whose last error has this code, ours or the provider's.
+    #[arg(long)]
+    code: Option<String>,
+}
+
+/// One item, or all that a filter means.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("target").required(true).args(["item", "state"]))]
+pub(super) struct Target {
     /// The item's id.
-    #[arg(value_parser = id)]
-    item: String,
+    #[arg(value_parser = id, conflicts_with_all = ["state", "channel", "class", "code"])]
+    item: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Prints the API's JSON.
     #[arg(long)]
     json: bool,
@@ -62,23 +82,54 @@ impl Outbox {
     /// Does it.
     pub(super) async fn perform(self, admin: &Admin) -> Result<(), Failure> {
         match self {
-            Self::List { state, list } => {
-                let query = Query::default().with("state", state.map(State::as_str));
+            Self::List { which, list } => {
+                let query = which
+                    .members()
+                    .into_iter()
+                    .fold(Query::default(), |query, (name, value)| {
+                        query.with(name, Some(value))
+                    });
                 list.show(admin, &["outbox"], query, &COLUMNS).await
             }
-            Self::Retry(one) => one.decide(admin, "retry", "is queued again").await,
-            Self::Discard(one) => one.decide(admin, "discard", "is discarded").await,
+            Self::Retry(some) => some.decide(admin, "retry", "queued again").await,
+            Self::Discard(some) => some.decide(admin, "discard", "discarded").await,
         }
     }
 }
 
-impl One {
+impl Which {
+    fn members(&self) -> Vec<(&'static str, &str)> {
+        let members = [
+            ("state", self.state.map(State::as_str)),
+            ("channel", self.channel.as_deref()),
+            ("class", self.class.as_deref()),
+            ("code", self.code.as_deref()),
+        ];
+        let given = members
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        given.collect()
+    }
+}
+
+impl Target {
     async fn decide(&self, admin: &Admin, verb: &str, done: &str) -> Result<(), Failure> {
-        let answer = admin.post(&["outbox", &self.item, verb]).await?;
-        if self.json {
-            output::print_json(&answer)
+        let answer = if let Some(item) = &self.item {
+            admin.post(&["outbox", item, verb]).await?
         } else {
-            output::print(&format!("{} {done}", self.item))
+            let members = self.which.members().into_iter();
+            let body = members.map(|(name, value)| (name.to_owned(), value.into()));
+            let body = Value::Object(body.collect());
+            admin
+                .call(&["outbox", verb], &Query::default(), Some(&body), &[])
+                .await?
+        };
+        if self.json {
+            return output::print_json(&answer);
+        }
+        match (&self.item, &answer["count"]) {
+            (Some(item), _) => output::print(&format!("{item} is {done}")),
+            (None, count) => output::print(&format!("{count} {done}")),
         }
     }
 }

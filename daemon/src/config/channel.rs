@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use trunkline_plugin_api::{Secret, SecretList};
 
 use super::{
+    limits::{Rate, Uncertain},
     rhythm::Coalesce,
     units::{ByteSize, HumanTime},
 };
@@ -36,6 +37,14 @@ pub struct Channel {
     pub allow_private: bool,
     /// How its bursts become turns.
     pub coalesce: Coalesce,
+    /// What becomes of sends whose outcome stays unknown.
+    pub uncertain: Uncertain,
+    /// How fast it may send, where it is bounded.
+    pub rate: Option<Rate>,
+    /// The provider account whose rate it shares, by its name in `[account]`.
+    pub account: Option<String>,
+    /// Calls to its provider at once, where it sets its own.
+    pub concurrency: Option<u32>,
     /// The adapter's own section.
     pub config: AdapterSection,
 }
@@ -167,6 +176,21 @@ pub(super) struct ChannelSection {
     /// Its own way of making turns from bursts.
     #[serde(default)]
     pub coalesce: ChannelCoalesce,
+    /// A send whose outcome is unknown, and stays so after the provider was asked: "hold" it for a
+    /// person, or "resend" it at the risk of a second copy.
+    #[serde(default)]
+    pub uncertain: Uncertain,
+    /// How fast it may send; as fast as the provider takes it where nothing is said.
+    #[serde(default)]
+    pub rate: Option<Rate>,
+    /// The provider account whose rate it shares with other channels: a name in [account].
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 64))]
+    pub account: Option<String>,
+    /// Calls to its provider at once, where it differs from [outbound].
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: Option<u32>,
     /// The adapter's own section. `trunkline plugin inspect` shows its keys.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -215,6 +239,10 @@ impl ChannelSection {
                 quiet: self.coalesce.quiet.map_or(coalesce.quiet, |time| time.0),
                 max: self.coalesce.max.map_or(coalesce.max, |time| time.0),
             },
+            uncertain: self.uncertain,
+            rate: self.rate,
+            account: self.account,
+            concurrency: self.concurrency,
             config: AdapterSection::new(self.config),
         };
         (channel, refused)

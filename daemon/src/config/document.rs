@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     channel::ChannelSection,
+    limits::Rate,
     log::Log,
     plugins::Plugins,
     rhythm::{Coalesce, Delivery, Health, Outbound, Thread},
@@ -29,6 +30,7 @@ pub(super) struct Document {
     pub coalesce: Coalesce,
     pub outbound: Outbound,
     pub thread: Thread,
+    pub account: BTreeMap<String, Rate>,
     pub log: Log,
     pub channel: BTreeMap<String, ChannelSection>,
 }

@@ -226,6 +226,7 @@ impl Loading {
             delivery: document.delivery,
             coalesce: document.coalesce,
             outbound: document.outbound,
+            accounts: document.account,
             thread: document.thread,
             log: document.log,
             channels,

@@ -24,6 +24,7 @@ mod document;
 mod environment;
 mod finding;
 mod layer;
+mod limits;
 mod load;
 mod log;
 mod paths;
@@ -46,6 +47,7 @@ pub use adapters::AdapterFindings;
 pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, WebhookToken};
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
+pub use limits::{Rate, Uncertain};
 pub use log::{Log, LogFormat};
 pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
@@ -80,6 +82,8 @@ pub struct Config {
     pub coalesce: Coalesce,
     /// `[outbound]`
     pub outbound: Outbound,
+    /// `[account.NAME]` by name: provider accounts that channels share.
+    pub accounts: BTreeMap<String, Rate>,
     /// `[thread]`
     pub thread: Thread,
     /// `[log]`
@@ -114,6 +118,7 @@ impl Default for Config {
             delivery: Delivery::default(),
             coalesce: Coalesce::default(),
             outbound: Outbound::default(),
+            accounts: BTreeMap::new(),
             thread: Thread::default(),
             log: Log::default(),
             channels: BTreeMap::new(),

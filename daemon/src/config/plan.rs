@@ -118,6 +118,10 @@ fn updating_keys(old: &Channel, new: &Channel) -> Vec<String> {
         ("webhook_paths", old.webhook_paths != new.webhook_paths),
         ("body_bytes_max", old.body_bytes_max != new.body_bytes_max),
         ("coalesce", old.coalesce != new.coalesce),
+        ("uncertain", old.uncertain != new.uncertain),
+        ("rate", old.rate != new.rate),
+        ("account", old.account != new.account),
+        ("concurrency", old.concurrency != new.concurrency),
     ];
     let changes = changes.into_iter().filter(|(_, differs)| *differs);
     changes.map(|(key, _)| key.to_owned()).collect()
@@ -145,6 +149,7 @@ fn sections(config: &Config) -> Value {
         "coalesce": config.coalesce,
         "outbound": config.outbound,
         "thread": config.thread,
+        "account": config.accounts,
         "log": config.log,
     })
 }

@@ -89,6 +89,9 @@ pub struct Outbound {
     /// A call to a provider that takes longer is given up.
     #[serde(with = "HumanTime")]
     pub call_timeout: Duration,
+    /// Calls to a provider at once on one channel. A channel may set its own.
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: u32,
 }
 
 impl Default for Outbound {
@@ -99,6 +102,7 @@ impl Default for Outbound {
             attempts_max: 12,
             age_max: Duration::from_secs(24 * 3600),
             call_timeout: Duration::from_secs(30),
+            concurrency: 16,
         }
     }
 }

@@ -28,6 +28,13 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     rhythm(config, report);
     for channel in config.channels.values() {
         one_channel(channel, report);
+        if let Some(name) = channel.account.as_ref()
+            && !config.accounts.contains_key(name)
+        {
+            let pointer = child(&child("/channel", &channel.id), "account");
+            let message = format!("there is no [account.{name}] with its rate");
+            report.error(&pointer, message);
+        }
     }
     paths::check(&config.channels, report);
 }

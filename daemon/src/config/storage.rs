@@ -42,12 +42,16 @@ pub struct Retention {
     /// webhook is recognized.
     #[serde(with = "HumanTime")]
     pub webhook_events: Duration,
+    /// How long an `Idempotency-Key` is remembered.
+    #[serde(with = "HumanTime")]
+    pub idempotency_keys: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         Self {
             webhook_events: Duration::from_secs(30 * 86_400),
+            idempotency_keys: Duration::from_secs(7 * 86_400),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     inbound::{Coalescer, Ingress, Quiet, Replayer},
     metrics::Metrics,
     model::OrgId,
-    outbound::{OutboxContext, Transport},
+    outbound::{Accounts, OutboxContext, Transport},
     plugin::PluginSet,
     store::{Store, StoreError},
     watch::{HealthBoard, Notifier, Poller, Prober, Sweeper},
@@ -71,6 +71,7 @@ pub struct Gateway {
     pub plugins: ArcSwap<PluginSet>,
     pub(super) file: PathBuf,
     pub(super) transport: Transport,
+    pub(super) accounts: Arc<Accounts>,
     pub(super) running: Mutex<BTreeMap<String, RunningChannel>>,
     pub(super) arbiters: Arbiters,
     stops: Mutex<Vec<oneshot::Sender<()>>>,
@@ -135,6 +136,7 @@ impl Gateway {
             settings,
             file,
             transport,
+            accounts: Arc::default(),
         });
         let mut running = gateway.running.lock().await;
         for spec in specs {
@@ -172,6 +174,7 @@ impl Gateway {
             store: self.store.clone(),
             registry: self.registry.clone(),
             settings: self.settings.clone(),
+            swept: std::collections::HashMap::new(),
         };
         self.arbiters.watch.spawn(coalescer.run(stop()));
         self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
@@ -191,16 +194,12 @@ impl Gateway {
             health: self.board.clone(),
             metrics: self.metrics.clone(),
             notifier: self.notifier.clone(),
+            accounts: self.accounts.clone(),
         }
     }
 
     pub(super) fn poller(&self) -> Poller {
-        Poller::new(
-            self.store.clone(),
-            self.transport.clone(),
-            self.board.clone(),
-            self.settings.clone(),
-        )
+        Poller::new(self.outbox_context())
     }
 
     /// Ends everything but the store: first what begins new work, then the attempts under way,

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use trunkline_plugin_api::{AdapterError, Content, ErrorClass, Identity, Medium};
 
 use super::{
-    ChannelId, ContactId, HistoryEntry, MessageId, Millis, Source, Status, ThreadId, record,
+    ChannelId, ContactId, HistoryEntry, MessageId, MessagePart, Millis, Source, Status, ThreadId,
+    record, whole,
 };
 
 /// Which way a message goes.
@@ -90,9 +91,12 @@ pub struct Message {
     pub author: Author,
     /// What it says.
     pub content: Content,
-    /// The provider's id, once known.
+    /// The provider's id, once known; that of the first part where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// What goes to the provider in place of the text: several parts, or one that was rewritten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<MessagePart>,
     /// The provider's id of the message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
@@ -132,11 +136,16 @@ pub struct Report {
 }
 
 impl Message {
-    /// Applies a report: the history keeps it, the lattice decides the state. True where the
-    /// state changed.
+    /// Applies a report on the whole message (or on its first part): the history keeps it, the
+    /// lattice decides the state. True where the message's state changed.
     pub fn apply(&mut self, report: Report) -> bool {
+        self.apply_to(0, report)
+    }
+
+    /// Applies a report on one part, by its index. A message that was not split has one part: itself.
+    pub fn apply_to(&mut self, part: usize, report: Report) -> bool {
         let before = self.status;
-        self.status = self.status.after(report.status, self.medium);
+        let split = self.parts.len() > 1;
         record(
             &mut self.history,
             HistoryEntry {
@@ -145,14 +154,82 @@ impl Message {
                 source: report.source,
                 code: report.code,
                 detail: report.detail,
+                part: u32::try_from(part).ok().filter(|_| split),
                 count: 1,
             },
         );
-        if self.status == Status::Failed {
-            self.error = self.error.take().or(report.error);
+        let medium = self.medium;
+        if let Some(part) = self.parts.get_mut(part) {
+            part.status = part.status.after(report.status, medium);
+            part.error = match part.status {
+                Status::Failed => part.error.take().or(report.error),
+                _ => None,
+            };
+            self.status = whole(&self.parts).unwrap_or(self.status);
+            self.error = self.parts.iter().find_map(|part| part.error.clone());
         } else {
-            self.error = None;
+            self.status = self.status.after(report.status, medium);
+            self.error = match self.status {
+                Status::Failed => self.error.take().or(report.error),
+                _ => None,
+            };
         }
         self.status != before
+    }
+
+    /// Takes a message that was given up, or whose outcome is unknown, back to the queue; parts that
+    /// the provider has stay as they are.
+    pub fn requeue(&mut self, report: Report) {
+        let again = |status: Status| matches!(status, Status::Failed | Status::Uncertain);
+        for part in self.parts.iter_mut().filter(|part| again(part.status)) {
+            part.status = Status::Queued;
+            part.error = None;
+        }
+        let next = self.next_part();
+        self.status = Status::Queued;
+        self.error = None;
+        self.apply_to(next, report);
+    }
+
+    /// When the provider was first known to have it; when it was accepted, until then.
+    pub fn sent_at_ms(&self) -> Millis {
+        let sent = self
+            .history
+            .iter()
+            .find(|entry| entry.status == Status::Sent);
+        sent.map_or(self.created_at_ms, |entry| entry.at_ms)
+    }
+
+    /// The index of the first part that the provider does not have yet; 0 where it was not split.
+    pub fn next_part(&self) -> usize {
+        self.parts
+            .iter()
+            .position(|part| !part.status.is_with_provider())
+            .unwrap_or(0)
+    }
+
+    /// The index of the part that a provider's id belongs to.
+    pub fn part_of(&self, external_id: &str) -> Option<usize> {
+        self.parts
+            .iter()
+            .position(|part| part.external_id.as_deref() == Some(external_id))
+    }
+
+    /// The provider's id of a part, once known.
+    pub fn external_id_of(&self, part: usize) -> Option<&str> {
+        match self.parts.get(part) {
+            Some(part) => part.external_id.as_deref(),
+            None => self.external_id.as_deref(),
+        }
+    }
+
+    /// Gives a part its provider's id; the first part's is the message's.
+    pub fn set_external_id(&mut self, part: usize, external_id: &str) {
+        if let Some(part) = self.parts.get_mut(part) {
+            part.external_id = Some(external_id.to_owned());
+        }
+        if part == 0 {
+            self.external_id = Some(external_id.to_owned());
+        }
     }
 }

@@ -17,6 +17,9 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// Both, the one that goes first first.
+    pub const ALL: [Self; 2] = [Self::Reply, Self::Bulk];
+
     /// The lane's byte in keys: lower goes first.
     pub fn lane(self) -> u8 {
         match self {
@@ -45,6 +48,11 @@ pub enum OutboxState {
 }
 
 impl OutboxState {
+    /// True where an item is out of line and listed for people.
+    pub fn is_out_of_line(self) -> bool {
+        matches!(self, Self::Held | Self::Uncertain | Self::Dead)
+    }
+
     /// The state as it is written in JSON. A lease is an attempt of a queued item.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,6 +61,18 @@ impl OutboxState {
             Self::Held => "held",
             Self::Uncertain => "uncertain",
             Self::Dead => "dead",
+        }
+    }
+}
+
+impl OutboxItem {
+    /// The state as people see it: what waits only for its channel is held.
+    pub fn state_shown(&self, channel_holds: bool) -> &'static str {
+        let waits = matches!(self.state, OutboxState::Queued | OutboxState::Retrying);
+        if waits && channel_holds && !self.scheduled {
+            OutboxState::Held.as_str()
+        } else {
+            self.state.as_str()
         }
     }
 }
@@ -70,12 +90,18 @@ pub struct OutboxItem {
     pub priority: Priority,
     /// What it waits for.
     pub state: OutboxState,
-    /// Attempts begun.
+    /// Attempts begun at the part that is next.
     pub attempts: u32,
-    /// When it was accepted.
+    /// When it was accepted; where it was scheduled, when its time came.
     pub accepted_at_ms: Millis,
     /// When it is due.
     pub due_ms: Millis,
+    /// True until the time that it was scheduled for: it is in no line yet.
+    #[serde(default)]
+    pub scheduled: bool,
+    /// True once a provider call of the attempt under way may have been made.
+    #[serde(default)]
+    pub called: bool,
     /// The adapter's cursor, saved before each call; null before the first.
     #[serde(default)]
     pub cursor: Value,

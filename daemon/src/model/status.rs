@@ -56,6 +56,11 @@ impl Status {
         )
     }
 
+    /// True where the provider surely has it.
+    pub fn is_with_provider(self) -> bool {
+        matches!(self, Self::Sent | Self::Delivered | Self::Read)
+    }
+
     fn rank(self) -> u8 {
         match self {
             Self::Received | Self::Queued => 0,
@@ -128,6 +133,9 @@ pub struct HistoryEntry {
     /// In words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The part it is about, from 0, where the message was split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
     /// How often it was reported.
     #[serde(default = "once")]
     pub count: u32,
@@ -141,7 +149,10 @@ fn once() -> u32 {
 /// it comes again.
 pub fn record(history: &mut Vec<HistoryEntry>, entry: HistoryEntry) {
     let same = |known: &&mut HistoryEntry| {
-        known.status == entry.status && known.code == entry.code && known.source == entry.source
+        known.status == entry.status
+            && known.code == entry.code
+            && known.source == entry.source
+            && known.part == entry.part
     };
     let room = history.len() < HISTORY_MAX;
     match history.iter_mut().find(same) {
@@ -249,6 +260,7 @@ mod tests {
             source: Source::Callback,
             code: Some(code.to_string()),
             detail: None,
+            part: None,
             count: 1,
         };
         let mut history = Vec::new();

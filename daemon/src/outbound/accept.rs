@@ -89,6 +89,7 @@ pub async fn accept(
             channel: channel.reference(),
             to,
             content: request.content,
+            parts: Vec::new(),
             author: Author {
                 kind: sender.kind,
                 name: sender.name,

@@ -1,106 +1,161 @@
-//! One attempt at one message: drive the adapter, then record what came of it.
+//! One attempt at one message: drive the adapter, part by part, and record what came of it.
 
 use std::sync::Arc;
 
-use trunkline_plugin_api::{AdapterError, ErrorClass, OutboundMessage, Receipt};
-
-use super::{Backoff, DriveError, Next, Transport, drive::drive};
-use crate::{
-    channel::Channel,
-    config::{PublicUrl, Settings},
-    model::{Failure, Message, MessageId, OutboxItem},
-    store::{Attempt, Store},
+use serde_json::Value;
+use trunkline_plugin_api::{
+    AdapterError, Capability, Content, ErrorClass, OutboundMessage, Part, Receipt,
 };
 
-/// What came of an attempt, for those who watch the channel.
-#[derive(Debug, Clone)]
-pub(super) enum Seen {
-    /// The provider took a message.
-    Sent(Receipt),
-    /// It refused, or did not answer.
-    Failed(AdapterError),
-    /// It may have this one.
-    Uncertain(MessageId, AdapterError),
-    /// The store could not be asked; nothing was sent.
-    Nothing,
-}
+use super::{
+    Backoff, DriveError, Next, OutboxContext,
+    drive::drive,
+    observe::{Observer, Seen},
+    slots::Slots,
+};
+use crate::{
+    channel::Channel,
+    config::{PublicUrl, Uncertain},
+    model::{Failure, Message, MessageId, OutboxItem, PartRef},
+    store::{Attempt, Finished},
+};
 
 /// What an attempt needs.
 pub(super) struct Attempter<'a> {
-    pub(super) store: &'a Store,
     pub(super) channel: &'a Arc<Channel>,
-    pub(super) transport: &'a Transport,
-    pub(super) settings: &'a Settings,
+    pub(super) context: &'a OutboxContext,
+    pub(super) observer: &'a Observer<'a>,
+    /// Calls to the provider at once.
+    pub(super) slots: &'a Slots,
+}
+
+/// What an attempt left for others to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing.
+    Nothing,
+    /// The provider should be asked whether it has this message.
+    LookUp(MessageId),
 }
 
 impl Attempter<'_> {
-    /// Sends a leased message and records the outcome.
-    pub(super) async fn run(&self, item: &OutboxItem, message: &Message) -> Seen {
-        let public_url = &self.settings.load().server.public_url;
-        let outbound = Arc::new(outbound_message(self.channel, public_url, item, message));
-        let (store, org, id) = (self.store, self.channel.org, item.message);
-        let outcome = drive(
+    /// Sends a leased message, every part that the provider does not have yet, and records the
+    /// outcome. The lease's cursor is where the adapter resumes; null for a new attempt.
+    pub(super) async fn run(&self, item: &OutboxItem, mut message: Message) -> Left {
+        let mut item = item.clone();
+        loop {
+            let part = message.next_part();
+            let (attempt, seen) = match self.call(&item, &message, part).await {
+                Ok(receipt) => (Attempt::Sent(receipt.clone()), Seen::Sent(receipt)),
+                Err(DriveError::Store(_)) => {
+                    self.release(&item).await;
+                    return Left::Nothing;
+                }
+                Err(error) => {
+                    let error = error.into_adapter_error();
+                    let attempt = self.judge(&item, &error);
+                    let seen = match &attempt {
+                        Attempt::Uncertain(_) => Seen::Uncertain(error),
+                        Attempt::Failed(_) => Seen::GivenUp(error),
+                        _ => Seen::Later(error),
+                    };
+                    (attempt, seen)
+                }
+            };
+            let external_id = match &attempt {
+                Attempt::Sent(receipt) => Some(receipt.external_id.clone()),
+                _ => None,
+            };
+            let finished = self.record(item.message, part, attempt).await;
+            self.observer.note(&seen);
+            if finished != Some(Finished::NextPart) {
+                return match seen {
+                    Seen::Uncertain(_) => Left::LookUp(item.message),
+                    _ => Left::Nothing,
+                };
+            }
+            if let Some(sent) = message.parts.get_mut(part) {
+                sent.status = crate::model::Status::Sent;
+                sent.external_id = external_id;
+            }
+            item.attempts = 1;
+            item.cursor = Value::Null;
+        }
+    }
+
+    async fn call(
+        &self,
+        item: &OutboxItem,
+        message: &Message,
+        part: usize,
+    ) -> Result<Receipt, DriveError> {
+        let OutboxContext {
+            store,
+            transport,
+            settings,
+            ..
+        } = self.context;
+        let public_url = &settings.load().server.public_url;
+        let outbound = outbound_message(self.channel, public_url, item, message, part);
+        let outbound = Arc::new(outbound);
+        let (org, id) = (self.channel.org, item.message);
+        drive(
             self.channel,
-            self.transport,
+            transport,
             "send",
-            serde_json::Value::Null,
+            item.cursor.clone(),
             || store.now(),
             move |instance, turn| instance.send(&outbound, turn),
-            |cursor| async move { store.save_cursor(org, id, &cursor).await },
+            // The slot comes first: what is stored as called is soon called.
+            |cursor| async move {
+                let slot = self.slots.take(item.priority).await;
+                store.begin_call(org, id, &cursor).await?;
+                Ok(slot)
+            },
         )
-        .await;
-        let (attempt, seen) = match outcome {
-            Ok(receipt) => (Attempt::Sent(receipt.clone()), Seen::Sent(receipt)),
-            Err(DriveError::Store(_)) => return self.release(item).await,
-            Err(error) => {
-                let error = error.into_adapter_error();
-                match self.judge(item, &error) {
-                    uncertain @ Attempt::Uncertain(_) => (uncertain, Seen::Uncertain(id, error)),
-                    other => (other, Seen::Failed(error)),
-                }
-            }
-        };
-        self.record(id, attempt).await;
-        seen
+        .await
     }
 
     /// What an error means for the message.
     fn judge(&self, item: &OutboxItem, error: &AdapterError) -> Attempt {
         let failure = Failure::from(error.clone());
-        let now = self.store.now();
+        let now = self.context.store.now();
+        let mut error = error.clone();
         match error.class {
             // The queue waits for the channel, at no cost to the message.
-            ErrorClass::Credentials => Attempt::Later {
-                error: failure,
-                due_ms: now,
-                counts: false,
-            },
-            ErrorClass::Ambiguous if !self.is_idempotent() => Attempt::Uncertain(failure),
-            _ => {
-                let mut error = error.clone();
-                if error.class == ErrorClass::Ambiguous {
-                    error.class = ErrorClass::Transient;
-                }
-                let chance = rand::random::<f64>();
-                let backoff = Backoff::from(&self.settings.load().outbound);
-                let next = backoff.after(&error, item.attempts, item.accepted_at_ms, now, chance);
-                match next {
-                    Next::At(due_ms) => Attempt::Later {
-                        error: failure,
-                        due_ms,
-                        counts: true,
-                    },
-                    Next::GiveUp => Attempt::Failed(failure),
-                }
+            ErrorClass::Credentials => {
+                return Attempt::Later {
+                    error: failure,
+                    due_ms: now,
+                    counts: false,
+                };
             }
+            ErrorClass::Ambiguous if !self.may_repeat() => return Attempt::Uncertain(failure),
+            ErrorClass::Ambiguous => error.class = ErrorClass::Transient,
+            _ => {}
+        }
+        let chance = rand::random::<f64>();
+        let backoff = Backoff::from(&self.context.settings.load().outbound);
+        match backoff.after(&error, item.attempts, item.accepted_at_ms, now, chance) {
+            Next::At(due_ms) => Attempt::Later {
+                error: failure,
+                due_ms,
+                counts: true,
+            },
+            Next::GiveUp => Attempt::Failed(failure),
         }
     }
 
-    /// After a restart: a call may have been made, and nobody knows what came of it.
-    pub(super) async fn recover(&self, item: &OutboxItem) {
-        if self.is_idempotent() {
+    /// After a restart, of an item that was leased: true where an attempt goes on from its cursor.
+    /// What was surely not called, or may be called again, is put back; what may have been called
+    /// without leaving a cursor is of unknown outcome.
+    pub(super) async fn recover(&self, item: &OutboxItem, message: &Message) -> bool {
+        if !item.called || self.is_idempotent() {
             self.release(item).await;
-            return;
+            return false;
+        }
+        if !item.cursor.is_null() {
+            return true;
         }
         let failure = Failure {
             class: ErrorClass::Ambiguous,
@@ -108,11 +163,14 @@ impl Attempter<'_> {
             message: "the gateway stopped while the provider was being called".into(),
             provider_code: None,
         };
-        self.record(item.message, Attempt::Uncertain(failure)).await;
+        let attempt = Attempt::Uncertain(failure);
+        self.record(item.message, message.next_part(), attempt)
+            .await;
+        false
     }
 
     /// Puts a message back as if the attempt had not begun.
-    async fn release(&self, item: &OutboxItem) -> Seen {
+    async fn release(&self, item: &OutboxItem) {
         let failure = Failure {
             class: ErrorClass::Transient,
             code: "interrupted".into(),
@@ -121,22 +179,32 @@ impl Attempter<'_> {
         };
         let attempt = Attempt::Later {
             error: failure,
-            due_ms: self.store.now(),
+            due_ms: self.context.store.now(),
             counts: false,
         };
-        self.record(item.message, attempt).await;
-        Seen::Nothing
+        self.record(item.message, 0, attempt).await;
     }
 
     /// Records an outcome. A store that fails now leaves the lease, which a restart resolves.
-    async fn record(&self, id: MessageId, attempt: Attempt) {
-        if let Err(error) = self
-            .store
-            .finish_attempt(self.channel.org, id, attempt)
-            .await
-        {
-            tracing::error!(channel = %self.channel.id, message = %id, %error, "the outcome of a send could not be stored");
+    async fn record(&self, id: MessageId, part: usize, attempt: Attempt) -> Option<Finished> {
+        let store = &self.context.store;
+        let finished = store
+            .finish_attempt(self.channel.org, id, part, attempt)
+            .await;
+        match finished {
+            Ok(finished) => Some(finished),
+            Err(error) => {
+                tracing::error!(channel = %self.channel.id, message = %id, %error, "the outcome of a send could not be stored");
+                None
+            }
         }
+    }
+
+    /// Whether a call of unknown outcome may simply be made again: the provider takes a repeated
+    /// one as the same, or the operator wants it so and the provider can't be asked.
+    fn may_repeat(&self) -> bool {
+        let resend = self.channel.config().uncertain == Uncertain::Resend;
+        self.is_idempotent() || (resend && !self.channel.can(Capability::FindSent))
     }
 
     fn is_idempotent(&self) -> bool {
@@ -147,30 +215,60 @@ impl Attempter<'_> {
     }
 }
 
-/// What the adapter is given of a message.
+/// What the adapter is given of a message, or of one part of it. Attachments and the message that is
+/// answered go with the first part.
 pub(super) fn outbound_message(
     channel: &Channel,
     public_url: &PublicUrl,
     item: &OutboxItem,
     message: &Message,
+    part: usize,
 ) -> OutboundMessage {
+    let split = message.parts.len() > 1;
+    let reference = PartRef {
+        message: message.id,
+        part,
+        split,
+    };
     OutboundMessage {
         id: message.id.to_string(),
         to: message.peer.clone(),
-        content: message.content.clone(),
-        part: None,
-        idempotency_key: message.id.to_string(),
-        callback_url: callback_url(channel, public_url, message.id),
-        reply_to: message.reply_to.clone(),
+        content: content_of(message, part),
+        part: split.then(|| Part {
+            index: index(part),
+            count: index(message.parts.len()),
+        }),
+        idempotency_key: reference.to_string(),
+        callback_url: callback_url(channel, public_url, reference),
+        reply_to: message.reply_to.clone().filter(|_| part == 0),
         accepted_at_ms: item.accepted_at_ms,
         metadata: message.metadata.clone(),
     }
 }
 
+fn index(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn content_of(message: &Message, part: usize) -> Content {
+    let Some(text) = message.parts.get(part).map(|part| part.text.clone()) else {
+        return message.content.clone();
+    };
+    let rest = if part == 0 {
+        message.content.clone()
+    } else {
+        Content::default()
+    };
+    Content {
+        text: Some(text),
+        ..rest
+    }
+}
+
 /// Where a provider reports the states of a message: the channel's own webhook, with our id in the
 /// query, so that a report finds its message even before the provider's answer does.
-pub fn callback_url(channel: &Channel, public_url: &PublicUrl, id: MessageId) -> Option<String> {
+fn callback_url(channel: &Channel, public_url: &PublicUrl, reference: PartRef) -> Option<String> {
     channel.facts.as_ref().filter(|facts| facts.can_receive)?;
     let path = channel.webhook_path();
-    Some(public_url.join(&format!("{path}?message={id}")))
+    Some(public_url.join(&format!("{path}?message={reference}")))
 }

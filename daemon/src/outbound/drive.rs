@@ -65,9 +65,10 @@ impl DriveError {
     }
 }
 
-/// Runs `step` until it is done. `save` makes a cursor durable before its request is performed;
-/// calls that need no such memory pass one that does nothing.
-pub async fn drive<T, S, Save, Saved>(
+/// Runs `step` until it is done. `save` makes a cursor durable before its request is performed, and
+/// what it gives is held for as long as the call takes; calls that need no such memory pass one
+/// that does nothing.
+pub async fn drive<T, S, Save, Saved, Held>(
     channel: &Channel,
     transport: &Transport,
     what: &'static str,
@@ -80,7 +81,7 @@ where
     T: Send + 'static,
     S: Fn(&Instance, &Turn) -> Result<Step<T>, CallError> + Clone + Send + 'static,
     Save: Fn(Value) -> Saved,
-    Saved: Future<Output = Result<(), StoreError>>,
+    Saved: Future<Output = Result<Held, StoreError>>,
 {
     let random = hex_random();
     let mut cursor = start;
@@ -105,9 +106,10 @@ where
                 cursor: next,
             } => {
                 check_cursor(&next)?;
-                save(next.clone()).await?;
+                let held = save(next.clone()).await?;
                 cursor = next;
                 reply = Some(perform(channel, transport, request).await);
+                drop(held);
             }
         }
     }

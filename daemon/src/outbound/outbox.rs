@@ -1,31 +1,39 @@
-//! The outbox of one channel: leases what is due, while the channel's health lets it, and runs the
-//! attempts side by side. Order within one contact is kept by the queue itself: only the first in
-//! line is ever due.
+//! The outbox of one channel: leases what is due, while the channel's health and pace let it, and
+//! runs the attempts side by side. Order within one contact is kept by the queue itself: only the
+//! first in line is ever due.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
-use tracing::{info, warn};
-use trunkline_plugin_api::ErrorClass;
+use tracing::warn;
 
 use super::{
-    Reconciler, Transport,
-    attempt::{Attempter, Seen},
+    Pace, Reconciler, Transport,
+    attempt::{Attempter, Left},
+    observe::Observer,
+    pace::{Bounds, SharedBucket},
+    slots,
+    slots::Slots,
 };
 use crate::{
     channel::Channel,
-    config::Settings,
+    config::{Rate, Settings},
     metrics::Metrics,
-    model::{Message, MessageId, Millis, OutboxItem},
-    store::{Store, StoreError},
+    model::{Message, MessageId, Millis, OutboxItem, OutboxState},
+    store::{OutboxFilter, Quota, Store, StoreError},
     watch::{HealthBoard, Notifier},
 };
 
-/// Attempts under way at once on one channel.
-const CONCURRENCY: usize = 16;
 /// Longest sleep when nothing is due; also how soon a change of health is noticed at the latest.
 const IDLE: Duration = Duration::from_secs(1);
+/// The same while sends are held.
+const HELD_IDLE: Duration = Duration::from_millis(100);
 /// After a send of unknown outcome the provider is asked about it: not at once, since it may be
 /// working on it still.
 const LOOK_UP_AFTER: Duration = Duration::from_secs(1);
@@ -33,8 +41,10 @@ const LOOK_UP_AFTER: Duration = Duration::from_secs(1);
 const LOOK_UPS_MAX: usize = 500;
 /// Wait after the store refused.
 const STORE_WAIT: Duration = Duration::from_secs(1);
-/// Pause of the whole channel where the provider throttles without saying for how long.
-const THROTTLE_WAIT_MS: u64 = 1_000;
+/// Attempts under way for each call to the provider: while one is called, another is stored.
+const ATTEMPTS_PER_CALL: usize = 3;
+/// After this many answers in a row the bulk lane has its turn.
+const REPLIES_IN_A_ROW: usize = 8;
 
 /// What an outbox needs.
 #[derive(Clone)]
@@ -51,6 +61,28 @@ pub struct OutboxContext {
     pub metrics: Arc<Metrics>,
     /// Tells owners.
     pub notifier: Notifier,
+    /// The rates that channels share.
+    pub accounts: Arc<Accounts>,
+}
+
+/// The rates of provider accounts that several channels share, by name.
+#[derive(Default)]
+pub struct Accounts(Mutex<HashMap<String, Arc<SharedBucket>>>);
+
+impl Accounts {
+    fn bucket(&self, name: &str, rate: Rate, now_ms: Millis) -> Arc<SharedBucket> {
+        let mut buckets = self.0.lock();
+        let bucket = buckets
+            .entry(name.to_owned())
+            .or_insert_with(|| Arc::new(SharedBucket::new(rate, now_ms)));
+        bucket.clone()
+    }
+}
+
+/// Calls to a provider at once on a channel.
+pub(super) fn concurrency(channel: &Channel, settings: &Settings) -> usize {
+    let own = channel.config().concurrency;
+    own.unwrap_or_else(|| settings.load().outbound.concurrency) as usize
 }
 
 /// A running outbox.
@@ -69,9 +101,11 @@ impl Outbox {
         let (stop, stopping) = oneshot::channel();
         let (done, stopped) = oneshot::channel();
         let worker = Worker {
+            granted: concurrency(&channel, &context.settings),
             channel,
             context,
-            paused_until_ms: 0,
+            was_held: false,
+            replies_in_a_row: 0,
         };
         arbiter.spawn(async move {
             worker.run(stopping).await;
@@ -97,103 +131,198 @@ impl Outbox {
 struct Worker {
     channel: Arc<Channel>,
     context: OutboxContext,
-    paused_until_ms: Millis,
+    /// Calls at once that the semaphore was made for.
+    granted: usize,
+    /// Whether the channel's health held its sends when it was last looked at.
+    was_held: bool,
+    replies_in_a_row: usize,
+}
+
+/// An attempt that ended.
+struct Ended {
+    id: MessageId,
+    is_bulk: bool,
+    left: Left,
+}
+
+/// The attempts under way.
+#[derive(Default)]
+struct UnderWay {
+    ids: HashSet<MessageId>,
+    bulk: usize,
+}
+
+impl UnderWay {
+    fn begin(&mut self, item: &OutboxItem) -> bool {
+        let is_new = self.ids.insert(item.message);
+        self.bulk += usize::from(is_new && is_bulk(item));
+        is_new
+    }
+
+    fn end(&mut self, ended: &Ended) {
+        self.ids.remove(&ended.id);
+        self.bulk -= usize::from(ended.is_bulk);
+    }
+}
+
+fn is_bulk(item: &OutboxItem) -> bool {
+    item.priority == crate::model::Priority::Bulk
 }
 
 impl Worker {
     async fn run(mut self, mut stopping: oneshot::Receiver<()>) {
-        let interrupted = self.recover().await;
-        let context = self.context.clone();
-        let channel = self.channel.clone();
-        let attempter = Attempter {
-            store: &context.store,
+        let (context, channel) = (self.context.clone(), self.channel.clone());
+        let pace = Mutex::new(Pace::default());
+        let slots = Slots::new(self.granted);
+        let observer = Observer {
             channel: &channel,
-            transport: &context.transport,
-            settings: &context.settings,
+            context: &context,
+            pace: &pace,
         };
-        let reconciler = Reconciler {
-            store: context.store.clone(),
-            transport: context.transport.clone(),
-            settings: context.settings.clone(),
+        let attempter = Attempter {
+            channel: &channel,
+            context: &context,
+            observer: &observer,
+            slots: &slots,
         };
-        let mut look_ups = FuturesUnordered::new();
-        for id in interrupted {
-            look_ups.push(look_up(&reconciler, &channel, id));
+        let reconciler = Reconciler::new(&context);
+        let attempter = &attempter;
+        let run = |item: OutboxItem, message: Message| async move {
+            let (id, is_bulk) = (item.message, is_bulk(&item));
+            let left = attempter.run(&item, message).await;
+            Ended { id, is_bulk, left }
+        };
+        let (resumed, uncertain) = self.recover(attempter).await;
+        let look_up = |id| look_up(&reconciler, &channel, id);
+        let mut look_ups: FuturesUnordered<_> = uncertain.into_iter().map(look_up).collect();
+        let mut under_way = UnderWay::default();
+        let mut attempts = FuturesUnordered::new();
+        for (item, message) in resumed {
+            under_way.begin(&item);
+            attempts.push(run(item, message));
         }
-        let mut under_way = FuturesUnordered::new();
         loop {
-            let leased = self.lease(CONCURRENCY - under_way.len()).await;
-            for (item, message) in leased {
-                let attempter = &attempter;
-                under_way.push(async move { attempter.run(&item, &message).await });
-            }
-            let idle = self.idle(under_way.len());
-            tokio::select! {
-                _ = &mut stopping => break,
-                Some(seen) = under_way.next() => {
-                    self.note(&seen);
-                    if let Seen::Uncertain(id, _) = seen {
-                        look_ups.push(look_up(&reconciler, &channel, id));
-                    }
+            self.granted = slots.resize(concurrency(&channel, &context.settings));
+            for (item, message) in self.lease(&under_way, &pace).await {
+                if under_way.begin(&item) {
+                    attempts.push(run(item, message));
                 }
-                Some(()) = look_ups.next() => {}
-                () = self.channel.queue.notified() => {}
-                () = tokio::time::sleep(idle) => {}
+            }
+            let idle = self.idle(&under_way, &pace);
+            let ended = tokio::select! {
+                _ = &mut stopping => break,
+                Some(ended) = attempts.next() => Some(ended),
+                Some(()) = look_ups.next() => None,
+                () = self.channel.queue.notified() => None,
+                () = tokio::time::sleep(idle) => None,
+            };
+            // Whatever else has ended makes room too, before the queue is read again.
+            let mut next = ended;
+            while let Some(ended) = next {
+                under_way.end(&ended);
+                if let Left::LookUp(id) = ended.left {
+                    look_ups.push(look_up(id));
+                }
+                next = attempts.next().now_or_never().flatten();
             }
         }
         // A planned stop costs no attempt: what was begun is finished.
-        while let Some(seen) = under_way.next().await {
-            self.note(&seen);
-        }
+        while attempts.next().await.is_some() {}
     }
 
-    /// Settles the items that were leased when the daemon last stopped; gives every item of the
-    /// channel whose outcome is unknown, those of earlier runs included.
-    async fn recover(&self) -> Vec<MessageId> {
-        let OutboxContext {
-            store,
-            transport,
-            settings,
-            ..
-        } = &self.context;
-        let attempter = Attempter {
-            store,
-            channel: &self.channel,
-            transport,
-            settings,
-        };
+    /// Settles the items that were leased when the daemon last stopped. Gives those whose attempt
+    /// goes on, and every item of the channel whose outcome is unknown, earlier runs' included.
+    async fn recover(
+        &self,
+        attempter: &Attempter<'_>,
+    ) -> (Vec<(OutboxItem, Message)>, Vec<MessageId>) {
         let (org, id) = (self.channel.org, &self.channel.id);
-        let uncertain = async {
-            for (item, _) in store.leased(org, id).await? {
-                attempter.recover(&item).await;
+        let store = &self.context.store;
+        let recovered = async {
+            let mut resumed = Vec::new();
+            for (item, message) in store.leased(org, id).await? {
+                if attempter.recover(&item, &message).await {
+                    resumed.push((item, message));
+                }
             }
-            let page = store.outbox(org, Some("uncertain"), None, LOOK_UPS_MAX)?;
-            let own = page.items.into_iter().filter(|item| item.channel == *id);
-            Ok::<_, StoreError>(own.map(|item| item.message).collect())
+            let uncertain = OutboxFilter::of(id, OutboxState::Uncertain);
+            let page = store.outbox(org, &uncertain, None, LOOK_UPS_MAX)?;
+            let uncertain = page.items.into_iter().map(|item| item.message).collect();
+            Ok::<_, StoreError>((resumed, uncertain))
         };
-        uncertain.await.unwrap_or_else(|error| {
+        recovered.await.unwrap_or_else(|error| {
             warn!(channel = %id, %error, "what the last run left could not be read");
-            Vec::new()
+            (Vec::new(), Vec::new())
         })
     }
 
-    async fn lease(&self, room: usize) -> Vec<(OutboxItem, Message)> {
-        if room == 0 || !self.may_send() {
+    async fn lease(
+        &mut self,
+        under_way: &UnderWay,
+        pace: &Mutex<Pace>,
+    ) -> Vec<(OutboxItem, Message)> {
+        if !self.may_send() {
+            self.was_held = true;
             return Vec::new();
         }
+        if std::mem::take(&mut self.was_held) {
+            pace.lock().recovered();
+        }
+        let now = self.context.store.now();
+        let room = self.with_bounds(now, |bounds| {
+            pace.lock().room(bounds, under_way.ids.len(), now)
+        });
+        if room == 0 {
+            return Vec::new();
+        }
+        let bulk_most = slots::open_to_bulk(self.granted * ATTEMPTS_PER_CALL);
+        let quota = Quota {
+            room,
+            bulk: bulk_most.saturating_sub(under_way.bulk),
+            bulk_first: self.replies_in_a_row >= REPLIES_IN_A_ROW,
+        };
         let leased = self
             .context
             .store
-            .lease_due(self.channel.org, &self.channel.id, room)
-            .await;
+            .lease_due(self.channel.org, &self.channel.id, quota);
         match leased {
-            Ok(leased) => leased,
+            Ok(leased) => {
+                self.count(&leased);
+                self.with_bounds(now, |bounds| pace.lock().begin(bounds, leased.len(), now));
+                leased
+            }
             Err(error) => {
                 warn!(channel = %self.channel.id, %error, "the queue could not be read; sends wait");
                 tokio::time::sleep(STORE_WAIT).await;
                 Vec::new()
             }
         }
+    }
+
+    fn count(&mut self, leased: &[(OutboxItem, Message)]) {
+        for (item, _) in leased {
+            self.replies_in_a_row = if is_bulk(item) {
+                0
+            } else {
+                self.replies_in_a_row + 1
+            };
+        }
+    }
+
+    /// What bounds the channel now. While some calls are made others are stored, so that attempts
+    /// may be more than calls.
+    fn with_bounds<R>(&self, now: Millis, run: impl FnOnce(Bounds<'_>) -> R) -> R {
+        let config = self.channel.config();
+        let settings = self.context.settings.load();
+        let account = config.account.as_ref().and_then(|name| {
+            let rate = *settings.accounts.get(name)?;
+            Some((self.context.accounts.bucket(name, rate, now), rate))
+        });
+        run(Bounds {
+            concurrency: self.granted * ATTEMPTS_PER_CALL,
+            rate: config.rate,
+            account: account.as_ref().map(|(bucket, rate)| (&**bucket, *rate)),
+        })
     }
 
     fn may_send(&self) -> bool {
@@ -205,54 +334,35 @@ impl Worker {
         can_send
             && self.channel.down_reason().is_none()
             && self.context.health.lets_send(&self.channel.id)
-            && self.context.store.now() >= self.paused_until_ms
     }
 
-    /// How long to sleep: until the next item is due, not longer than [`IDLE`].
-    fn idle(&self, under_way: usize) -> Duration {
-        if under_way >= CONCURRENCY || !self.may_send() {
-            return IDLE.min(Duration::from_millis(100));
+    /// How long to sleep: until the next item is due and may begin, not longer than [`IDLE`].
+    fn idle(&self, under_way: &UnderWay, pace: &Mutex<Pace>) -> Duration {
+        if !self.may_send() {
+            return HELD_IDLE;
         }
-        let next = self
-            .context
-            .store
-            .next_due(self.channel.org, &self.channel.id)
-            .ok()
-            .flatten();
-        let now = self.context.store.now();
-        match next {
-            Some(due) => Duration::from_millis(u64::try_from(due - now).unwrap_or(0)).min(IDLE),
-            None => IDLE,
+        let store = &self.context.store;
+        let now = store.now();
+        let (room, wait) = self.with_bounds(now, |bounds| {
+            let mut pace = pace.lock();
+            let room = pace.room(bounds, under_way.ids.len(), now);
+            (room, pace.wait_ms(bounds, now))
+        });
+        if room == 0 {
+            // An end of an attempt wakes earlier.
+            let wait = u64::try_from(wait).unwrap_or(0);
+            return if wait == 0 {
+                IDLE
+            } else {
+                Duration::from_millis(wait).min(IDLE)
+            };
         }
-    }
-
-    /// Tells health and metrics what was seen.
-    fn note(&mut self, seen: &Seen) {
-        let OutboxContext {
-            health,
-            metrics,
-            store,
-            ..
-        } = &self.context;
-        match seen {
-            Seen::Nothing => {}
-            Seen::Sent(receipt) => {
-                metrics.sent(&self.channel.id);
-                health.sent(&self.channel.id, store.now(), receipt.rate_limit_remaining);
+        match store.next_due(self.channel.org, &self.channel.id) {
+            Ok(Some(due)) => {
+                let until = u64::try_from(due - now).unwrap_or(0).max(1);
+                Duration::from_millis(until).min(IDLE)
             }
-            Seen::Failed(error) | Seen::Uncertain(_, error) => {
-                metrics.send_failed(&self.channel.id, error.class);
-                info!(channel = %self.channel.id, class = error.class.as_str(), code = %error.code, provider_code = error.provider_code.as_deref(), "a send failed");
-                match error.class {
-                    ErrorClass::Credentials => health.refused(&self.channel.id, &error.message),
-                    ErrorClass::Throttled => {
-                        let wait = error.retry_after_ms.unwrap_or(THROTTLE_WAIT_MS);
-                        let wait = Millis::try_from(wait).unwrap_or(Millis::MAX);
-                        self.paused_until_ms = store.now().saturating_add(wait);
-                    }
-                    _ => {}
-                }
-            }
+            _ => IDLE,
         }
     }
 }

@@ -4,30 +4,37 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tracing::{info, warn};
-use trunkline_plugin_api::{Capability, Lookup, OutboundMessage, Receipt};
+use trunkline_plugin_api::{Capability, Lookup, Receipt};
 
-use super::{DriveError, Transport, drive, no_memory, outbound_message};
+use super::{DriveError, OutboxContext, Transport, drive, no_memory, outbound_message};
 use crate::{
     channel::Channel,
-    config::Settings,
-    model::{Message, MessageId, OutboxItem, OutboxState, Source},
-    store::{Attempt, Store, StoreError},
+    config::{Settings, Uncertain},
+    model::{Message, MessageId, OutboxItem, OutboxState, Status},
+    store::{Attempt, Finished, Store, StoreError},
 };
 
 /// Looks up uncertain messages.
 #[derive(Clone)]
 pub struct Reconciler {
-    /// Where they are.
-    pub store: Store,
-    /// How the provider is asked.
-    pub transport: Transport,
-    /// What providers call for states.
-    pub settings: Settings,
+    store: Store,
+    transport: Transport,
+    settings: Settings,
 }
 
 impl Reconciler {
-    /// Asks about one message. Found: it is sent. Surely absent: it goes back in line. Otherwise it
-    /// stays uncertain, for a later report or a person.
+    /// One that works on what an outbox has.
+    pub fn new(context: &OutboxContext) -> Self {
+        Self {
+            store: context.store.clone(),
+            transport: context.transport.clone(),
+            settings: context.settings.clone(),
+        }
+    }
+
+    /// Asks about one message. Found: it is sent. Surely absent: it goes back in line. Otherwise the
+    /// channel's policy says whether it is sent again or stays uncertain, for a later report or a
+    /// person.
     pub async fn settle(&self, channel: &Channel, id: MessageId) {
         if let Err(error) = self.try_settle(channel, id).await {
             warn!(channel = %channel.id, message = %id, %error, "a send of unknown outcome could not be looked up yet");
@@ -35,26 +42,38 @@ impl Reconciler {
     }
 
     async fn try_settle(&self, channel: &Channel, id: MessageId) -> Result<(), DriveError> {
-        let can_find = channel.plugin.as_ref().is_some_and(|plugin| {
-            plugin
-                .manifest()
-                .capabilities
-                .contains(&Capability::FindSent)
-        });
         let Some((item, message)) = self.store.outbox_entry(channel.org, id)? else {
             return Ok(());
         };
-        if !can_find || item.state != OutboxState::Uncertain || message.channel != channel.id {
+        if item.state != OutboxState::Uncertain || message.channel != channel.id {
             return Ok(());
         }
-        match self.look_up(channel, &item, &message).await? {
-            Lookup::Found { receipt } => self.found(channel, &message, receipt).await?,
+        let part = uncertain_part(&message);
+        let found = if channel.can(Capability::FindSent) {
+            self.look_up(channel, &item, &message, part).await?
+        } else {
+            Lookup::Unsure
+        };
+        match found {
+            Lookup::Found { receipt } => self.found(channel, &message, part, receipt).await?,
             Lookup::Absent => {
                 info!(channel = %channel.id, message = %id, "the provider surely does not have it; it is sent again");
-                self.store.retry(channel.org, id, Source::Poll).await?;
-                channel.queue.notify_one();
+                self.send_again(channel, &item).await?;
+            }
+            Lookup::Unsure if channel.config().uncertain == Uncertain::Resend => {
+                info!(channel = %channel.id, message = %id, "nobody knows whether the provider has it; it is sent again, as configured");
+                self.send_again(channel, &item).await?;
             }
             Lookup::Unsure => {}
+        }
+        Ok(())
+    }
+
+    /// Puts it back in line while its budget of attempts lasts.
+    async fn send_again(&self, channel: &Channel, item: &OutboxItem) -> Result<(), StoreError> {
+        if item.attempts < self.settings.load().outbound.attempts_max {
+            self.store.send_again(channel.org, item.message).await?;
+            channel.queue.notify_one();
         }
         Ok(())
     }
@@ -64,14 +83,11 @@ impl Reconciler {
         channel: &Channel,
         item: &OutboxItem,
         message: &Message,
+        part: usize,
     ) -> Result<Lookup, DriveError> {
-        let settings = self.settings.load();
-        let asked: Arc<OutboundMessage> = Arc::new(outbound_message(
-            channel,
-            &settings.server.public_url,
-            item,
-            message,
-        ));
+        let public_url = &self.settings.load().server.public_url;
+        let asked = outbound_message(channel, public_url, item, message, part);
+        let asked = Arc::new(asked);
         drive(
             channel,
             &self.transport,
@@ -90,18 +106,31 @@ impl Reconciler {
         &self,
         channel: &Channel,
         message: &Message,
+        part: usize,
         receipt: Receipt,
     ) -> Result<(), StoreError> {
-        let holder = self
-            .store
-            .holder(channel.org, &channel.id, &receipt.external_id)?;
-        if holder.is_some_and(|holder| holder != message.id) {
+        let org = channel.org;
+        let holder = self.store.holder(org, &channel.id, &receipt.external_id)?;
+        if holder.is_some() {
             return Ok(());
         }
         info!(channel = %channel.id, message = %message.id, "the provider has it; it is not sent again");
-        self.store
-            .finish_attempt(channel.org, message.id, Attempt::Sent(receipt))
+        let attempt = Attempt::Sent(receipt);
+        let finished = self
+            .store
+            .finish_attempt(org, message.id, part, attempt)
             .await?;
+        if finished == Finished::Done(Status::Queued) {
+            channel.queue.notify_one();
+        }
         Ok(())
     }
+}
+
+fn uncertain_part(message: &Message) -> usize {
+    message
+        .parts
+        .iter()
+        .position(|part| part.status == Status::Uncertain)
+        .unwrap_or_else(|| message.next_part())
 }

@@ -11,9 +11,20 @@ use super::{
     queue, records, reports,
 };
 use crate::model::{
-    ChannelId, Failure, Message, MessageId, Millis, OrgId, OutboxItem, OutboxState, Report, Source,
-    Status,
+    ChannelId, Failure, Message, MessageId, Millis, OrgId, OutboxItem, OutboxState, Priority,
+    Report, Source, Status,
 };
+
+/// How many items may be leased.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// In all.
+    pub room: usize,
+    /// Of these, at most, from the bulk lane.
+    pub bulk: usize,
+    /// True where the bulk lane goes first this time, so that it is never forgotten.
+    pub bulk_first: bool,
+}
 
 /// What came of an attempt.
 #[derive(Debug, Clone)]
@@ -35,19 +46,31 @@ pub enum Attempt {
     Uncertain(Failure),
 }
 
+/// What is left to do after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finished {
+    /// Nothing by this attempt; the message has this state.
+    Done(Status),
+    /// The next part of the message, under the same lease.
+    NextPart,
+}
+
 impl Store {
-    /// Leases up to `limit` items that are due on a channel. Durable when this returns, so that a
-    /// call begun after it is known to have been possible.
-    pub async fn lease_due(
+    /// Leases items that are due on a channel, those whose scheduled time has come included.
+    ///
+    /// The lease is durable before anything that is stored after it: [`Store::begin_call`] must
+    /// have returned before the provider is called.
+    pub fn lease_due(
         &self,
         org: OrgId,
         channel: &ChannelId,
-        limit: usize,
+        quota: Quota,
     ) -> Result<Vec<(OutboxItem, Message)>, StoreError> {
         let now = self.now();
-        let pending = self.engine.transact(|tx| {
-            let mut leased = Vec::new();
-            for id in queue::due_ids(tx, org, channel, now, limit)? {
+        let leased = self.engine.transact(|tx| {
+            queue::promote(tx, org, channel, now, quota.room)?;
+            let mut leased = Vec::with_capacity(quota.room);
+            for id in due_ids(tx, org, channel, quota, now)? {
                 let (Some(mut item), Some(message)) = (
                     queue::item(tx, org, id)?,
                     records::find_message(tx, org, id)?,
@@ -59,51 +82,57 @@ impl Store {
             }
             Ok::<_, StoreError>(leased)
         })?;
-        Ok(pending.await?.0)
+        Ok(leased.planned())
     }
 
     /// When the next item of a channel is due; none where nothing waits.
     pub fn next_due(&self, org: OrgId, channel: &ChannelId) -> Result<Option<Millis>, StoreError> {
+        let lanes = Priority::ALL.map(|lane| keys::due_lane(org, channel, lane));
         let mut next: Option<Millis> = None;
-        for lane in 0..=1 {
-            let prefix = keys::due_lane(org, channel, lane);
-            if let Some(entry) = self.scan_prefix(&prefix, None, false).next() {
-                let due = queue::due_of(&prefix, &entry?.0);
+        for prefix in lanes.iter().chain([&keys::scheduled_of(org, channel)]) {
+            if let Some(entry) = self.scan_prefix(prefix, None, false).next() {
+                let due = queue::due_of(prefix, &entry?.0);
                 next = Some(next.map_or(due, |known| known.min(due)));
             }
         }
         Ok(next)
     }
 
-    /// Saves the adapter's cursor; call before performing the request that goes with it.
-    pub async fn save_cursor(
+    /// Saves the adapter's cursor and that the call which goes with it may have been made; durable
+    /// when this returns.
+    pub async fn begin_call(
         &self,
         org: OrgId,
         id: MessageId,
         cursor: &Value,
     ) -> Result<(), StoreError> {
         let pending = self.engine.transact(|tx| {
-            if let Some(mut item) = queue::item(tx, org, id)? {
-                item.cursor = cursor.clone();
-                queue::save(tx, org, &item);
-            }
-            Ok::<_, StoreError>(())
+            let leased = queue::item(tx, org, id)?.filter(|item| item.state == OutboxState::Leased);
+            // A lease whose commit failed is gone.
+            let Some(mut item) = leased else {
+                return Err(StoreError::Refused(format!("message {id} is not leased")));
+            };
+            item.cursor = cursor.clone();
+            item.called = true;
+            queue::save(tx, org, &item);
+            Ok(())
         })?;
         pending.await?;
         Ok(())
     }
 
-    /// Records what came of a leased item's attempt.
+    /// Records what came of an attempt at one part of a message (0 where it was not split).
     pub async fn finish_attempt(
         &self,
         org: OrgId,
         id: MessageId,
+        part: usize,
         attempt: Attempt,
-    ) -> Result<Status, StoreError> {
+    ) -> Result<Finished, StoreError> {
         let now = self.now();
         let pending = self
             .engine
-            .transact(|tx| plan_finish(tx, org, id, attempt, now))?;
+            .transact(|tx| plan_finish(tx, org, id, part, attempt, now))?;
         Ok(pending.await?.0)
     }
 
@@ -132,33 +161,52 @@ impl Store {
     }
 }
 
+fn due_ids(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    channel: &ChannelId,
+    quota: Quota,
+    now: Millis,
+) -> Result<Vec<MessageId>, StoreError> {
+    let Quota {
+        room,
+        bulk,
+        bulk_first,
+    } = quota;
+    let mut ids = Vec::with_capacity(room);
+    if bulk_first {
+        let first = bulk.min(room).min(1);
+        ids = queue::due_ids(tx, org, channel, Priority::Bulk, now, first)?;
+    }
+    let replies = room - ids.len();
+    let replies = queue::due_ids(tx, org, channel, Priority::Reply, now, replies)?;
+    let left = bulk.min(room - replies.len());
+    // The scan begins with what was taken first.
+    let mut others = queue::due_ids(tx, org, channel, Priority::Bulk, now, left)?;
+    others.retain(|id| !ids.contains(id));
+    ids.extend(replies);
+    ids.extend(others);
+    ids.truncate(room);
+    Ok(ids)
+}
+
 fn plan_finish(
     tx: &mut Transaction<'_>,
     org: OrgId,
     id: MessageId,
+    part: usize,
     attempt: Attempt,
     now: Millis,
-) -> Result<Status, StoreError> {
+) -> Result<Finished, StoreError> {
     let Some(mut message) = records::find_message(tx, org, id)? else {
-        return Ok(Status::Failed);
+        return Ok(Finished::Done(Status::Failed));
     };
     let Some(mut item) = queue::item(tx, org, id)? else {
-        return Ok(message.status);
+        return Ok(Finished::Done(message.status));
     };
     let before = message.status;
-    match attempt {
-        Attempt::Sent(receipt) => {
-            queue::remove(tx, org, &item)?;
-            reports::learn_external_id(tx, org, &mut message, &receipt.external_id)?;
-            message.apply(Report {
-                code: receipt.code,
-                ..report(Status::Sent, Source::Receipt, now)
-            });
-            reports::apply_waiting(tx, org, &mut message)?;
-            if !message.status.is_final() {
-                tx.put(keys::awaiting(org, &message.channel, message.id), [])?;
-            }
-        }
+    let finished = match attempt {
+        Attempt::Sent(receipt) => sent(tx, org, &mut item, &mut message, part, &receipt, now)?,
         Attempt::Later {
             error,
             due_ms,
@@ -167,63 +215,86 @@ fn plan_finish(
             item.attempts -= u32::from(!counts).min(item.attempts);
             item.error = Some(error);
             queue::reschedule(tx, org, &mut item, OutboxState::Retrying, due_ms)?;
+            Finished::Done(message.status)
         }
         Attempt::Failed(error) => {
-            give_up(
-                tx,
-                org,
-                &mut item,
-                &mut message,
-                error,
-                OutboxState::Dead,
-                now,
-            )?;
+            let report = failure(Status::Failed, error, now);
+            message.apply_to(part, report);
+            end(tx, org, &mut item, &message)?
         }
         Attempt::Uncertain(error) => {
-            give_up(
-                tx,
-                org,
-                &mut item,
-                &mut message,
-                error,
-                OutboxState::Uncertain,
-                now,
-            )?;
+            item.error = Some(error.clone());
+            message.apply_to(part, failure(Status::Uncertain, error, now));
+            end(tx, org, &mut item, &message)?
         }
-    }
+    };
     if message.status != before {
         reports::note_status(tx, org, &message);
     }
     records::save_message(tx, org, &message);
-    Ok(message.status)
+    Ok(finished)
 }
 
-/// The item leaves the line and waits for a person, or for word from the provider. Where that
-/// word has come already (a callback overtook the answer), it wins.
-fn give_up(
+fn sent(
     tx: &mut Transaction<'_>,
     org: OrgId,
     item: &mut OutboxItem,
     message: &mut Message,
-    error: Failure,
-    state: OutboxState,
+    part: usize,
+    receipt: &Receipt,
     now: Millis,
-) -> Result<(), StoreError> {
-    let status = match state {
-        OutboxState::Uncertain => Status::Uncertain,
-        _ => Status::Failed,
+) -> Result<Finished, StoreError> {
+    reports::learn_external_id(tx, org, message, part, &receipt.external_id)?;
+    let report = Report {
+        code: receipt.code.clone(),
+        ..report(Status::Sent, Source::Receipt, now)
     };
-    item.error = Some(error.clone());
-    message.apply(Report {
+    message.apply_to(part, report);
+    reports::apply_waiting(tx, org, message, part)?;
+    if !message.status.is_final() {
+        tx.put(keys::awaiting(org, &message.channel, message.id), [])?;
+    }
+    if message.status == Status::Queued && item.state == OutboxState::Leased {
+        item.attempts = 1;
+        item.called = false;
+        item.cursor = Value::Null;
+        item.error = None;
+        queue::save(tx, org, item);
+        return Ok(Finished::NextPart);
+    }
+    end(tx, org, item, message)
+}
+
+/// Takes the item to where its message is now. Where the provider's word came before the answer to
+/// the call, it wins.
+fn end(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &mut OutboxItem,
+    message: &Message,
+) -> Result<Finished, StoreError> {
+    match message.status {
+        Status::Failed => queue::give_up(tx, org, item, message, OutboxState::Dead)?,
+        Status::Uncertain => queue::give_up(tx, org, item, message, OutboxState::Uncertain)?,
+        // Parts are left to be sent.
+        Status::Queued if item.state.is_out_of_line() => {
+            queue::set_state(tx, org, item, OutboxState::Queued)?;
+            queue::join_line(tx, org, item)?;
+        }
+        Status::Queued => {
+            let due_ms = item.due_ms;
+            queue::reschedule(tx, org, item, OutboxState::Queued, due_ms)?;
+        }
+        _ => queue::remove(tx, org, item)?,
+    }
+    Ok(Finished::Done(message.status))
+}
+
+fn failure(status: Status, error: Failure, now: Millis) -> Report {
+    Report {
         code: error.provider_code.clone().or(Some(error.code.clone())),
         detail: Some(error.message.clone()),
         error: Some(error),
         ..report(status, Source::Receipt, now)
-    });
-    queue::leave_line(tx, org, item)?;
-    if message.status == status {
-        queue::set_state(tx, org, item, state)
-    } else {
-        queue::remove(tx, org, item)
     }
 }

@@ -226,6 +226,7 @@ impl Store {
             },
             content: inbound.content,
             external_id: Some(inbound.id),
+            parts: Vec::new(),
             reply_to: inbound.reply_to,
             status: Status::Received,
             history: Vec::new(),

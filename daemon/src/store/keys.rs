@@ -10,7 +10,8 @@
 //! | `n` | identifier, space | contact, open thread |
 //! | `h` | contact, thread | nothing: the threads of a contact |
 //! | `o` | message id | outbox item |
-//! | `q` | channel, contact, message id | nothing: what waits for that contact, in order |
+//! | `q` | channel, contact, lane, message id | nothing: what waits for that contact, in order |
+//! | `f` | channel, time, message id | nothing: sends scheduled for later |
 //! | `d` | channel, lane, due time, message id | nothing: what may be leased |
 //! | `b` | channel, message id | nothing: what is leased |
 //! | `a` | channel, message id | nothing: sent, and no final report yet |
@@ -30,7 +31,7 @@ use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
 
 use crate::model::{
-    ChannelId, ContactId, EventId, MessageId, Millis, OrgId, Place, Priority, ThreadId,
+    ChannelId, ContactId, EventId, MessageId, Millis, OrgId, OutboxItem, Place, Priority, ThreadId,
 };
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
@@ -44,6 +45,9 @@ pub(crate) const CONTACT: u8 = b'c';
 pub(crate) const THREAD: u8 = b't';
 /// The kind byte of outbox items.
 pub(crate) const OUTBOX: u8 = b'o';
+
+/// The kind byte of idempotency keys.
+pub(crate) const IDEMPOTENCY: u8 = b'k';
 
 /// Builds one key.
 struct Key(Vec<u8>);
@@ -145,41 +149,53 @@ pub(crate) fn outbox(org: OrgId, id: MessageId) -> Vec<u8> {
     Key::new(org, OUTBOX).bytes(id.as_bytes()).0
 }
 
-/// Everything that waits for one contact on one channel.
-pub(crate) fn queue_of(org: OrgId, channel: &ChannelId, contact: ContactId) -> Vec<u8> {
+/// What waits for one contact on one channel and lane.
+pub(crate) fn line_of(
+    org: OrgId,
+    channel: &ChannelId,
+    contact: ContactId,
+    lane: Priority,
+) -> Vec<u8> {
     Key::new(org, b'q')
         .channel(channel)
         .bytes(contact.as_bytes())
+        .bytes(&[lane.lane()])
         .0
 }
 
-pub(crate) fn queue(org: OrgId, channel: &ChannelId, contact: ContactId, id: MessageId) -> Vec<u8> {
-    Key::new(org, b'q')
-        .channel(channel)
-        .bytes(contact.as_bytes())
-        .bytes(id.as_bytes())
-        .0
+/// An item's place in its contact's line.
+pub(crate) fn line(org: OrgId, item: &OutboxItem) -> Vec<u8> {
+    let line = line_of(org, &item.channel, item.contact, item.priority);
+    Key(line).bytes(item.message.as_bytes()).0
 }
 
 /// Everything of one lane that may be leased, by due time.
-pub(crate) fn due_lane(org: OrgId, channel: &ChannelId, lane: u8) -> Vec<u8> {
-    Key::new(org, b'd').channel(channel).bytes(&[lane]).0
+pub(crate) fn due_lane(org: OrgId, channel: &ChannelId, lane: Priority) -> Vec<u8> {
+    Key::new(org, b'd').channel(channel).bytes(&[lane.lane()]).0
 }
 
-pub(crate) fn due(
-    org: OrgId,
-    channel: &ChannelId,
-    priority: Priority,
-    due_ms: Millis,
-    id: MessageId,
-) -> Vec<u8> {
-    let due = u64::try_from(due_ms).unwrap_or(0);
-    Key::new(org, b'd')
-        .channel(channel)
-        .bytes(&[priority.lane()])
-        .bytes(&due.to_be_bytes())
+pub(crate) fn due(org: OrgId, item: &OutboxItem) -> Vec<u8> {
+    Key(due_lane(org, &item.channel, item.priority))
+        .bytes(&time(item.due_ms))
+        .bytes(item.message.as_bytes())
+        .0
+}
+
+/// Everything scheduled on a channel, by its time.
+pub(crate) fn scheduled_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'f').channel(channel).0
+}
+
+pub(crate) fn scheduled(org: OrgId, channel: &ChannelId, due_ms: Millis, id: MessageId) -> Vec<u8> {
+    Key(scheduled_of(org, channel))
+        .bytes(&time(due_ms))
         .bytes(id.as_bytes())
         .0
+}
+
+/// A time that sorts: 8 bytes, big-endian.
+fn time(at_ms: Millis) -> [u8; 8] {
+    u64::try_from(at_ms).unwrap_or(0).to_be_bytes()
 }
 
 pub(crate) fn leases(org: OrgId, channel: &ChannelId) -> Vec<u8> {
@@ -208,7 +224,9 @@ pub(crate) fn attention(org: OrgId, state: &str, id: MessageId) -> Vec<u8> {
 }
 
 pub(crate) fn idempotency(org: OrgId, key: &str) -> Vec<u8> {
-    Key::new(org, b'k').bytes(&Sha256::digest(key.as_bytes())).0
+    Key::new(org, IDEMPOTENCY)
+        .bytes(&Sha256::digest(key.as_bytes()))
+        .0
 }
 
 /// All reports of a channel that wait for their message.

@@ -32,15 +32,15 @@ use serde::de::DeserializeOwned;
 
 pub use self::{
     access::ThreadUpdate,
-    attempts::Attempt,
-    attention::Decision,
+    attempts::{Attempt, Finished, Quota},
+    attention::{Decision, OutboxFilter, Verdict},
     changes::{Change, Changed, Changes},
     engine::{
         Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
-    outbox::{Accepted, Idempotency, NewOutbound},
+    outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     records::ClosedPolicy,
     reports::Applied,
     turns::NewTurn,
@@ -229,7 +229,7 @@ impl Store {
 }
 
 /// Where the keys with a prefix end.
-fn prefix_end(prefix: &[u8]) -> Bound<Vec<u8>> {
+pub(crate) fn prefix_end(prefix: &[u8]) -> Bound<Vec<u8>> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
         if last < u8::MAX {

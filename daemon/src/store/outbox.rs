@@ -1,5 +1,7 @@
 //! The durable queue: accept, lease, and what can come of an attempt.
 
+use std::ops::Bound;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use trunkline_plugin_api::{Content, Identity};
@@ -9,13 +11,13 @@ use super::{
     changes::Change,
     codec, contacts,
     engine::{StoreError, Transaction},
-    keys, queue,
+    keys, prefix_end, queue,
     records::UNPLACED,
     records::{self, ClosedPolicy, Peer, load},
 };
 use crate::model::{
-    Author, ContactId, Direction, Message, MessageId, Millis, OutboxItem, OutboxState, Priority,
-    Report, Source, Status, ThreadId,
+    Author, ContactId, Direction, Message, MessageId, MessagePart, Millis, OrgId, OutboxItem,
+    OutboxState, Priority, Report, Source, Status, ThreadId,
 };
 
 /// A message to be accepted for sending.
@@ -27,6 +29,8 @@ pub struct NewOutbound {
     pub to: Identity,
     /// What.
     pub content: Content,
+    /// What goes to the provider in place of the text, where it is split or rewritten; else empty.
+    pub parts: Vec<String>,
     /// Who wrote it.
     pub author: Author,
     /// The provider's id of the message it answers.
@@ -71,10 +75,16 @@ pub enum Accepted {
     KeyConflict,
 }
 
+/// How far a sweep has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepPosition(Vec<u8>);
+
 #[derive(Serialize, Deserialize)]
 struct IdempotencyRecord {
     request: [u8; 32],
     message: MessageId,
+    #[serde(default)]
+    at_ms: Millis,
 }
 
 impl Store {
@@ -88,6 +98,46 @@ impl Store {
             self.inbox.touch(org, thread, now);
         }
         Ok(accepted)
+    }
+
+    /// Ends idempotency keys that were used before a time: looks at up to `limit` of them behind
+    /// `after`. Gives how many were ended, and where the next look begins; none after the last.
+    pub async fn sweep_idempotency(
+        &self,
+        org: OrgId,
+        before_ms: Millis,
+        after: Option<SweepPosition>,
+        limit: usize,
+    ) -> Result<(usize, Option<SweepPosition>), StoreError> {
+        let prefix = keys::kind(org, keys::IDEMPOTENCY);
+        let mut old = Vec::new();
+        let mut last = None;
+        let from = after.map_or(Bound::Included(prefix.clone()), |SweepPosition(key)| {
+            Bound::Excluded(key)
+        });
+        let entries = self.engine.scan((from, prefix_end(&prefix)), false);
+        for (looked_at, entry) in entries.enumerate() {
+            let (key, bytes) = entry?;
+            let record: IdempotencyRecord = codec::decode(&key, &bytes)?;
+            if record.at_ms < before_ms {
+                old.push(key.clone());
+            }
+            if looked_at + 1 == limit {
+                last = Some(SweepPosition(key));
+                break;
+            }
+        }
+        let ended = old.len();
+        if ended > 0 {
+            let pending = self.engine.transact(|tx| {
+                for key in &old {
+                    tx.delete(key)?;
+                }
+                Ok::<_, StoreError>(())
+            })?;
+            pending.await?;
+        }
+        Ok((ended, last))
     }
 
     fn plan_accept(
@@ -131,6 +181,8 @@ impl Store {
             attempts: 0,
             accepted_at_ms: now,
             due_ms,
+            scheduled: due_ms > now,
+            called: false,
             cursor: Value::Null,
             error: None,
         };
@@ -139,6 +191,7 @@ impl Store {
             let record = IdempotencyRecord {
                 request: idempotency.request,
                 message: message.id,
+                at_ms: now,
             };
             tx.insert(
                 keys::idempotency(org, &idempotency.key),
@@ -178,6 +231,7 @@ impl Store {
             author: new.author,
             content: new.content,
             external_id: None,
+            parts: new.parts.iter().map(MessagePart::queued).collect(),
             reply_to: new.reply_to,
             status: Status::Queued,
             history: Vec::new(),

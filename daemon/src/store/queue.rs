@@ -1,11 +1,15 @@
 //! The outbox's places in the tree: which item waits for whom, and what may go next.
 //!
 //! ```text
-//! accept ─> queue of the contact ─ first in line? ─> due ─ lease ─> leased ─┬─ sent: gone
-//!               ^                                     ^                     ├─ later: due again
-//!               └── the next in line is made due ─────┴─────────────────────┴─ failed, uncertain:
-//!                                                                             out of line, kept
+//! accept ─> scheduled ─ its time ─┐
+//!        └────────────────────────┴> line of the contact ─ first? ─> due ─ lease ─> leased ─┬─ sent: gone
+//!                                     ^                               ^                     ├─ later: due again
+//!                                     └── the next in line is made due ─────────────────────┴─ failed, uncertain:
+//!                                                                                             out of line, kept
 //! ```
+//!
+//! A contact has one line on each channel and lane: order holds within a lane, and an answer never
+//! waits behind a mass mailing to the same person.
 
 use super::{
     codec,
@@ -13,7 +17,9 @@ use super::{
     keys,
     records::load,
 };
-use crate::model::{ChannelId, Message, MessageId, Millis, OrgId, OutboxItem, OutboxState, Status};
+use crate::model::{
+    ChannelId, Message, MessageId, Millis, OrgId, OutboxItem, OutboxState, Priority, Status,
+};
 
 /// Reads an item.
 pub(crate) fn item(
@@ -24,13 +30,24 @@ pub(crate) fn item(
     load(tx, &keys::outbox(org, id))
 }
 
-/// Puts a new item in line behind everything that waits for the same contact.
+/// Writes an item back.
+pub(crate) fn save(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) {
+    tx.replace(keys::outbox(org, item.message), codec::encode(item));
+}
+
+/// Puts a new item in line behind everything that waits for the same contact, or lets it wait for
+/// its time.
 pub(crate) fn enqueue(
     tx: &mut Transaction<'_>,
     org: OrgId,
     item: &OutboxItem,
 ) -> Result<(), StoreError> {
     tx.insert(keys::outbox(org, item.message), codec::encode(item));
+    if item.scheduled {
+        let key = keys::scheduled(org, &item.channel, item.due_ms, item.message);
+        tx.insert(key, []);
+        return Ok(());
+    }
     join_line(tx, org, item)
 }
 
@@ -40,21 +57,33 @@ pub(crate) fn join_line(
     org: OrgId,
     item: &OutboxItem,
 ) -> Result<(), StoreError> {
-    let line = keys::queue_of(org, &item.channel, item.contact);
-    let is_first = tx.scan(&line, 1)?.is_empty();
-    tx.put(
-        keys::queue(org, &item.channel, item.contact, item.message),
-        [],
-    )?;
-    if is_first {
-        make_due(tx, org, item)?;
+    let line = keys::line_of(org, &item.channel, item.contact, item.priority);
+    // An item that comes back may be older than what stands in line; due is only the first.
+    let first = tx
+        .first_in(&line)?
+        .and_then(|(key, _)| keys::trailing_id(&key));
+    let first = first.map(MessageId::from_bytes);
+    if first == Some(item.message) {
+        return Ok(());
     }
-    Ok(())
+    tx.insert(keys::line(org, item), []);
+    match first {
+        None => make_due(tx, org, item),
+        Some(first) if item.message < first => {
+            if let Some(behind) = self::item(tx, org, first)?
+                && behind.state != OutboxState::Leased
+            {
+                tx.delete(keys::due(org, &behind))?;
+                return make_due(tx, org, item);
+            }
+            Ok(())
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 fn make_due(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
-    let key = keys::due(org, &item.channel, item.priority, item.due_ms, item.message);
-    tx.put(&key, [])
+    tx.put(keys::due(org, item), [])
 }
 
 /// Takes an item out of the line and makes the next one due.
@@ -63,29 +92,25 @@ pub(crate) fn leave_line(
     org: OrgId,
     gone: &OutboxItem,
 ) -> Result<(), StoreError> {
-    unschedule(tx, org, gone)?;
-    let place = keys::queue(org, &gone.channel, gone.contact, gone.message);
-    tx.delete(&place)?;
-    let line = keys::queue_of(org, &gone.channel, gone.contact);
-    let Some((key, _)) = tx.scan(&line, 1)?.into_iter().next() else {
+    if gone.scheduled {
+        let key = keys::scheduled(org, &gone.channel, gone.due_ms, gone.message);
+        tx.delete(&key)?;
         return Ok(());
-    };
-    let Some(next) = keys::trailing_id(&key).map(MessageId::from_bytes) else {
-        return Ok(());
-    };
-    match item(tx, org, next)? {
-        Some(next) if next.state != OutboxState::Leased => make_due(tx, org, &next),
-        _ => Ok(()),
     }
+    unschedule(tx, org, gone)?;
+    if !tx.delete(keys::line(org, gone))? {
+        return Ok(());
+    }
+    make_first_due(tx, org, gone)
 }
 
-/// Removes an item's due and lease marks, whichever it has.
+/// Removes an item's due or lease mark.
 fn unschedule(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
-    let due = keys::due(org, &item.channel, item.priority, item.due_ms, item.message);
-    let lease = keys::lease(org, &item.channel, item.message);
-    for key in [due, lease] {
-        tx.delete(&key)?;
-    }
+    let key = match item.state {
+        OutboxState::Leased => keys::lease(org, &item.channel, item.message),
+        _ => keys::due(org, item),
+    };
+    tx.delete(&key)?;
     Ok(())
 }
 
@@ -96,16 +121,14 @@ pub(crate) fn lease(
     item: &mut OutboxItem,
 ) -> Result<(), StoreError> {
     unschedule(tx, org, item)?;
+    drop_attention(tx, org, item)?;
     item.state = OutboxState::Leased;
     item.attempts += 1;
-    tx.put(keys::lease(org, &item.channel, item.message), [])?;
+    item.called = false;
+    item.cursor = serde_json::Value::Null;
+    tx.insert(keys::lease(org, &item.channel, item.message), []);
     save(tx, org, item);
     Ok(())
-}
-
-/// Writes an item back.
-pub(crate) fn save(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) {
-    tx.replace(keys::outbox(org, item.message), codec::encode(item));
 }
 
 /// Changes what an item waits for, keeping the lists of items that want attention.
@@ -117,8 +140,9 @@ pub(crate) fn set_state(
 ) -> Result<(), StoreError> {
     drop_attention(tx, org, item)?;
     item.state = state;
+    item.called = false;
     if wants_attention(state) {
-        tx.put(keys::attention(org, state.as_str(), item.message), [])?;
+        tx.insert(keys::attention(org, state.as_str(), item.message), []);
     }
     save(tx, org, item);
     Ok(())
@@ -129,14 +153,8 @@ fn drop_attention(
     org: OrgId,
     item: &OutboxItem,
 ) -> Result<(), StoreError> {
-    for state in [
-        OutboxState::Retrying,
-        OutboxState::Held,
-        OutboxState::Uncertain,
-        OutboxState::Dead,
-    ] {
-        let key = keys::attention(org, state.as_str(), item.message);
-        tx.delete(&key)?;
+    if wants_attention(item.state) {
+        tx.delete(keys::attention(org, item.state.as_str(), item.message))?;
     }
     Ok(())
 }
@@ -145,7 +163,7 @@ fn wants_attention(state: OutboxState) -> bool {
     !matches!(state, OutboxState::Queued | OutboxState::Leased)
 }
 
-/// Leased or queued again at a later time, at the head of its line.
+/// Leased or queued again at a later time, in its place in line.
 pub(crate) fn reschedule(
     tx: &mut Transaction<'_>,
     org: OrgId,
@@ -155,8 +173,23 @@ pub(crate) fn reschedule(
 ) -> Result<(), StoreError> {
     unschedule(tx, org, item)?;
     item.due_ms = due_ms;
-    make_due(tx, org, item)?;
-    set_state(tx, org, item, state)
+    set_state(tx, org, item, state)?;
+    make_first_due(tx, org, item)
+}
+
+/// Makes the first in the line of `of` due, unless its call is under way.
+fn make_first_due(tx: &mut Transaction<'_>, org: OrgId, of: &OutboxItem) -> Result<(), StoreError> {
+    let line = keys::line_of(org, &of.channel, of.contact, of.priority);
+    let Some((key, _)) = tx.first_in(&line)? else {
+        return Ok(());
+    };
+    let Some(first) = keys::trailing_id(&key).map(MessageId::from_bytes) else {
+        return Ok(());
+    };
+    match item(tx, org, first)? {
+        Some(first) if first.state != OutboxState::Leased => make_due(tx, org, &first),
+        _ => Ok(()),
+    }
 }
 
 /// Removes an item for good.
@@ -165,7 +198,9 @@ pub(crate) fn remove(
     org: OrgId,
     item: &OutboxItem,
 ) -> Result<(), StoreError> {
-    leave_line(tx, org, item)?;
+    if !item.state.is_out_of_line() {
+        leave_line(tx, org, item)?;
+    }
     drop_attention(tx, org, item)?;
     tx.delete(keys::outbox(org, item.message))?;
     Ok(())
@@ -186,37 +221,84 @@ pub(crate) fn settle(
     }
     match message.status {
         Status::Sent | Status::Delivered | Status::Read => remove(tx, org, &found),
-        Status::Failed => {
-            leave_line(tx, org, &found)?;
-            found.error.clone_from(&message.error);
-            set_state(tx, org, &mut found, OutboxState::Dead)
+        Status::Failed if found.state != OutboxState::Dead => {
+            give_up(tx, org, &mut found, message, OutboxState::Dead)
         }
-        Status::Received | Status::Queued | Status::Uncertain => Ok(()),
+        // The part of unknown outcome arrived: what is left of the message goes on.
+        Status::Queued if found.state.is_out_of_line() => {
+            set_state(tx, org, &mut found, OutboxState::Queued)?;
+            join_line(tx, org, &found)
+        }
+        _ => Ok(()),
     }
 }
 
-/// The ids of items due on a channel by now, replies first.
-pub(crate) fn due_ids(
+/// Takes an item out of line into a state that waits for a person or for word from the provider.
+pub(crate) fn give_up(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &mut OutboxItem,
+    message: &Message,
+    state: OutboxState,
+) -> Result<(), StoreError> {
+    if !item.state.is_out_of_line() {
+        leave_line(tx, org, item)?;
+    }
+    item.scheduled = false;
+    item.error = message.error.clone().or(item.error.take());
+    set_state(tx, org, item, state)
+}
+
+/// Puts items whose scheduled time has come in line. At most `limit`.
+pub(crate) fn promote(
     tx: &mut Transaction<'_>,
     org: OrgId,
     channel: &ChannelId,
     now_ms: Millis,
     limit: usize,
-) -> Result<Vec<MessageId>, StoreError> {
-    let mut ids = Vec::new();
-    for lane in 0..=1 {
-        let prefix = keys::due_lane(org, channel, lane);
-        for (key, _) in tx.scan(&prefix, limit.saturating_sub(ids.len()))? {
-            if due_of(&prefix, &key) > now_ms {
-                break;
-            }
-            ids.extend(keys::trailing_id(&key).map(MessageId::from_bytes));
+) -> Result<(), StoreError> {
+    let prefix = keys::scheduled_of(org, channel);
+    for (key, _) in tx.scan(&prefix, limit)? {
+        if due_of(&prefix, &key) > now_ms {
+            break;
+        }
+        tx.delete(&key)?;
+        let Some(id) = keys::trailing_id(&key).map(MessageId::from_bytes) else {
+            continue;
+        };
+        if let Some(mut item) = item(tx, org, id)? {
+            item.scheduled = false;
+            item.accepted_at_ms = item.due_ms;
+            save(tx, org, &item);
+            join_line(tx, org, &item)?;
         }
     }
-    Ok(ids)
+    Ok(())
 }
 
-/// The time in a due key behind its lane's prefix.
+/// The ids of items of one lane due on a channel by now.
+pub(crate) fn due_ids(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    channel: &ChannelId,
+    lane: Priority,
+    now_ms: Millis,
+    limit: usize,
+) -> Result<Vec<MessageId>, StoreError> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let prefix = keys::due_lane(org, channel, lane);
+    let due = tx.scan(&prefix, limit)?;
+    let due = due
+        .iter()
+        .take_while(|(key, _)| due_of(&prefix, key) <= now_ms);
+    Ok(due
+        .filter_map(|(key, _)| keys::trailing_id(key).map(MessageId::from_bytes))
+        .collect())
+}
+
+/// The time in a key behind its prefix.
 pub(crate) fn due_of(prefix: &[u8], key: &[u8]) -> Millis {
     let bytes: Option<[u8; 8]> = key
         .get(prefix.len()..prefix.len() + 8)

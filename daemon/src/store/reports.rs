@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 use trunkline_plugin_api::StatusReport;
 
 use super::{
-    Store,
+    Page, Store,
     changes::Change,
     codec,
     engine::{StoreError, Transaction},
     keys, queue,
     records::{self, load},
 };
-use crate::model::{ChannelId, Failure, Message, MessageId, Millis, OrgId, Report, Source, Status};
+use crate::model::{
+    ChannelId, Failure, Message, MessageId, Millis, OrgId, PartRef, Report, Source, Status,
+};
 
 /// Reports kept for a message that is not known yet.
 const WAITING_MAX: usize = 32;
@@ -83,30 +85,41 @@ impl Store {
         Ok(ended)
     }
 
-    /// Messages of a channel accepted since `since_ms` that the provider has and that have no final
-    /// report yet, oldest first. Older ones are no longer asked about.
+    /// Messages of a channel that the provider has, since `since_ms` at the earliest, and that have
+    /// no final report yet: those behind `after`, oldest first. Older ones are no longer asked about.
     pub async fn awaiting_reports(
         &self,
         org: OrgId,
         channel: &ChannelId,
         since_ms: Millis,
+        after: Option<MessageId>,
         limit: usize,
-    ) -> Result<Vec<Message>, StoreError> {
+    ) -> Result<Page<Message, MessageId>, StoreError> {
         let prefix = keys::awaiting_of(org, channel);
-        let pending = self.engine.transact(|tx| {
-            let mut messages = Vec::new();
-            for (key, _) in tx.scan(&prefix, limit)? {
-                let id = MessageId::from_bytes(keys::trailing_id(&key).unwrap_or_default());
-                match records::find_message(tx, org, id)? {
-                    Some(message) if message.created_at_ms >= since_ms => messages.push(message),
-                    _ => {
-                        tx.delete(&key)?;
-                    }
-                }
+        let mut page = Page::default();
+        let mut past = Vec::new();
+        for entry in self.scan_prefix(&prefix, after.map(|id| *id.as_bytes()), false) {
+            let (key, _) = entry?;
+            if page.items.len() == limit {
+                page.next = page.items.last().map(|message: &Message| message.id);
+                break;
             }
-            Ok::<_, StoreError>(messages)
-        })?;
-        Ok(pending.await?.0)
+            let id = MessageId::from_bytes(keys::trailing_id(&key).unwrap_or_default());
+            match self.message(org, id)? {
+                Some(message) if message.sent_at_ms() >= since_ms => page.items.push(message),
+                _ => past.push(key),
+            }
+        }
+        if !past.is_empty() {
+            let pending = self.engine.transact(|tx| {
+                for key in &past {
+                    tx.delete(key)?;
+                }
+                Ok::<_, StoreError>(())
+            })?;
+            pending.await?;
+        }
+        Ok(page)
     }
 }
 
@@ -120,8 +133,8 @@ pub(crate) fn apply(
     now_ms: Millis,
 ) -> Result<Applied, StoreError> {
     match find(tx, org, channel, &report)? {
-        Some(mut message) => {
-            let applied = apply_to(tx, org, &mut message, report, source, now_ms)?;
+        Some((mut message, part)) => {
+            let applied = apply_to(tx, org, &mut message, part, report, source, now_ms)?;
             records::save_message(tx, org, &message);
             Ok(applied)
         }
@@ -129,21 +142,29 @@ pub(crate) fn apply(
     }
 }
 
-/// The message that a report is for: by the provider's id, or by ours where the callback has it.
+/// The message that a report is for and which part of it: by the provider's id, or by ours where
+/// the callback has it.
 fn find(
     tx: &mut Transaction<'_>,
     org: OrgId,
     channel: &ChannelId,
     report: &StatusReport,
-) -> Result<Option<Message>, StoreError> {
+) -> Result<Option<(Message, usize)>, StoreError> {
     if let Some(place) = records::find_external(tx, org, channel, &report.external_id)? {
-        return records::message_at(tx, org, place).map(Some);
+        let message = records::message_at(tx, org, place)?;
+        let part = message.part_of(&report.external_id).unwrap_or(0);
+        return Ok(Some((message, part)));
     }
-    let Some(id) = report.reference.as_deref().and_then(|id| id.parse().ok()) else {
+    let Some(reference) = report.reference.as_deref().and_then(PartRef::parse) else {
         return Ok(None);
     };
-    let message = records::find_message(tx, org, id)?;
-    Ok(message.filter(|message| message.channel == *channel))
+    let message = records::find_message(tx, org, reference.message)?;
+    let is_its = |message: &Message| {
+        message.channel == *channel && reference.part < message.parts.len().max(1)
+    };
+    Ok(message
+        .filter(is_its)
+        .map(|message| (message, reference.part)))
 }
 
 /// Applies a report to its message, which the caller saves.
@@ -151,25 +172,32 @@ pub(crate) fn apply_to(
     tx: &mut Transaction<'_>,
     org: OrgId,
     message: &mut Message,
+    part: usize,
     report: StatusReport,
     source: Source,
     now_ms: Millis,
 ) -> Result<Applied, StoreError> {
-    learn_external_id(tx, org, message, &report.external_id)?;
+    learn_external_id(tx, org, message, part, &report.external_id)?;
     let entries = message.history.len();
-    let changed = message.apply(Report {
-        status: Status::from(report.status),
-        at_ms: now_ms,
-        source,
-        code: report.code,
-        detail: report.detail,
-        error: report.error.map(Failure::from),
-    });
+    let part_before = message.parts.get(part).map(|part| part.status);
+    let changed = message.apply_to(
+        part,
+        Report {
+            status: Status::from(report.status),
+            at_ms: now_ms,
+            source,
+            code: report.code,
+            detail: report.detail,
+            error: report.error.map(Failure::from),
+        },
+    );
     if changed {
         note_status(tx, org, message);
         if message.status.is_final() {
             tx.delete(keys::awaiting(org, &message.channel, message.id))?;
         }
+    }
+    if changed || message.parts.get(part).map(|part| part.status) != part_before {
         queue::settle(tx, org, message)?;
     }
     Ok(match (changed, message.history.len() > entries) {
@@ -189,19 +217,20 @@ pub(crate) fn note_status(tx: &mut Transaction<'_>, org: OrgId, message: &Messag
     records::note(tx, &change);
 }
 
-/// Gives a sent message its provider's id, so that later reports find it.
+/// Gives a part of a sent message its provider's id, so that later reports find it.
 pub(crate) fn learn_external_id(
     tx: &mut Transaction<'_>,
     org: OrgId,
     message: &mut Message,
+    part: usize,
     external_id: &str,
 ) -> Result<(), StoreError> {
-    if message.external_id.is_some() || external_id.is_empty() {
+    if message.external_id_of(part).is_some() || external_id.is_empty() {
         return Ok(());
     }
     let key = keys::external(org, &message.channel, external_id);
     tx.put(&key, keys::place_bytes(message.id.place()))?;
-    message.external_id = Some(external_id.to_owned());
+    message.set_external_id(part, external_id);
     Ok(())
 }
 
@@ -236,8 +265,9 @@ pub(crate) fn apply_waiting(
     tx: &mut Transaction<'_>,
     org: OrgId,
     message: &mut Message,
+    part: usize,
 ) -> Result<(), StoreError> {
-    let Some(external_id) = message.external_id.clone() else {
+    let Some(external_id) = message.external_id_of(part).map(str::to_owned) else {
         return Ok(());
     };
     let key = keys::waiting(org, &message.channel, &external_id);
@@ -250,7 +280,7 @@ pub(crate) fn apply_waiting(
         at_ms,
     } in waiting
     {
-        apply_to(tx, org, message, report, source, at_ms)?;
+        apply_to(tx, org, message, part, report, source, at_ms)?;
     }
     tx.delete(&key)?;
     Ok(())

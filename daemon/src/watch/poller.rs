@@ -2,137 +2,155 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
-use trunkline_plugin_api::{Capability, Sent};
+use trunkline_plugin_api::{Capability, ErrorClass, Sent};
 
-use super::HealthBoard;
 use crate::{
     channel::Channel,
-    config::Settings,
-    model::{Message, Millis},
-    outbound::{DriveError, Reconciler, Transport, drive, no_memory},
-    store::Store,
+    model::{Message, MessageId, Millis, OutboxState},
+    outbound::{DriveError, OutboxContext, Reconciler, drive, no_memory},
+    store::OutboxFilter,
 };
 
-/// Messages asked about in one round.
+/// Messages asked about in one round; the next round goes on behind them.
 const ROUND_MAX: usize = 500;
+/// Questions at once: few, since sends go first.
+const QUESTIONS_AT_ONCE: usize = 4;
 
 /// Polls one channel.
 #[derive(Clone)]
 pub struct Poller {
-    store: Store,
-    transport: Transport,
-    board: Arc<HealthBoard>,
-    settings: Settings,
+    context: OutboxContext,
+}
+
+/// What one question brought.
+enum Told {
+    /// An answer, or none.
+    Something,
+    /// The provider wants no more questions now.
+    Enough,
 }
 
 impl Poller {
-    /// A poller over `store`.
-    pub fn new(
-        store: Store,
-        transport: Transport,
-        board: Arc<HealthBoard>,
-        settings: Settings,
-    ) -> Self {
-        Self {
-            store,
-            transport,
-            board,
-            settings,
-        }
+    /// A poller over the same store and provider as an outbox.
+    pub fn new(context: OutboxContext) -> Self {
+        Self { context }
     }
 
-    /// Polls a channel on the interval until `stop` is dropped or fires. Ends at once where its
-    /// adapter can't be asked.
+    /// Polls a channel on the interval until `stop` is dropped or fires.
     pub async fn watch(self, channel: Arc<Channel>, mut stop: oneshot::Receiver<()>) {
-        let can_poll = channel.plugin.as_ref().is_some_and(|plugin| {
-            plugin
-                .manifest()
-                .capabilities
-                .contains(&Capability::DeliveryStatus)
-        });
-        if !can_poll {
-            return;
-        }
+        let mut behind = None;
         loop {
             tokio::select! {
                 _ = &mut stop => return,
-                () = tokio::time::sleep(self.settings.load().delivery.interval) => {}
+                () = tokio::time::sleep(self.context.settings.load().delivery.interval) => {}
             }
-            if self.board.lets_send(&channel.id) && channel.down_reason().is_none() {
-                self.round(&channel).await;
-                self.look_up_uncertain(&channel).await;
+            let may_ask = self.context.health.lets_send(&channel.id);
+            if !may_ask || channel.down_reason().is_some() {
+                continue;
             }
+            if channel.can(Capability::DeliveryStatus) {
+                behind = self.round(&channel, behind).await;
+            }
+            self.look_up_uncertain(&channel).await;
         }
     }
 
-    /// Asks about every message of the window whose state is not final, oldest first.
-    async fn round(&self, channel: &Channel) {
-        let window_ms = Millis::try_from(self.settings.load().delivery.window.as_millis())
-            .unwrap_or(Millis::MAX);
-        let since = self.store.now().saturating_sub(window_ms);
-        let awaiting = self
-            .store
-            .awaiting_reports(channel.org, &channel.id, since, ROUND_MAX)
+    /// Asks about messages of the window whose state is not final, those behind `after`. Gives
+    /// where the next round begins.
+    async fn round(&self, channel: &Channel, after: Option<MessageId>) -> Option<MessageId> {
+        let OutboxContext {
+            store, settings, ..
+        } = &self.context;
+        let window = settings.load().delivery.window;
+        let window_ms = Millis::try_from(window.as_millis()).unwrap_or(Millis::MAX);
+        let since = store.now().saturating_sub(window_ms);
+        let awaiting = store
+            .awaiting_reports(channel.org, &channel.id, since, after, ROUND_MAX)
             .await;
-        let awaiting = match awaiting {
-            Ok(awaiting) => awaiting,
+        let page = match awaiting {
+            Ok(page) => page,
             Err(error) => {
                 warn!(channel = %channel.id, %error, "the messages to ask about could not be read");
-                return;
+                return after;
             }
         };
-        debug!(channel = %channel.id, messages = awaiting.len(), "asking the provider about sent messages");
-        for message in awaiting {
-            if let Err(error) = self.ask(channel, &message).await {
-                debug!(channel = %channel.id, message = %message.id, %error, "the provider did not tell");
+        debug!(channel = %channel.id, messages = page.items.len(), "asking the provider about sent messages");
+        let questions = page.items.iter().flat_map(unanswered);
+        let mut answers = stream::iter(questions)
+            .map(|sent| self.ask(channel, sent))
+            .buffer_unordered(QUESTIONS_AT_ONCE);
+        while let Some(told) = answers.next().await {
+            if matches!(told, Told::Enough) {
+                debug!(channel = %channel.id, "the provider wants fewer questions; the rest waits for the next round");
+                return after;
             }
         }
+        page.next
     }
 
     /// Looks up sends of unknown outcome again: the provider may know more by now.
     async fn look_up_uncertain(&self, channel: &Channel) {
-        let reconciler = Reconciler {
-            store: self.store.clone(),
-            transport: self.transport.clone(),
-            settings: self.settings.clone(),
-        };
+        let reconciler = Reconciler::new(&self.context);
+        let filter = OutboxFilter::of(&channel.id, OutboxState::Uncertain);
         let uncertain = self
+            .context
             .store
-            .outbox(channel.org, Some("uncertain"), None, ROUND_MAX);
+            .outbox(channel.org, &filter, None, ROUND_MAX);
         for item in uncertain.map(|page| page.items).unwrap_or_default() {
-            if item.channel == channel.id {
-                reconciler.settle(channel, item.message).await;
+            reconciler.settle(channel, item.message).await;
+        }
+    }
+
+    async fn ask(&self, channel: &Channel, sent: Sent) -> Told {
+        match self.try_ask(channel, sent.clone()).await {
+            Ok(()) => Told::Something,
+            Err(error) => {
+                debug!(channel = %channel.id, message = %sent.id, %error, "the provider did not tell");
+                match error.into_adapter_error().class {
+                    ErrorClass::Throttled | ErrorClass::Credentials => Told::Enough,
+                    _ => Told::Something,
+                }
             }
         }
     }
 
-    async fn ask(&self, channel: &Channel, message: &Message) -> Result<(), DriveError> {
-        let Some(external_id) = message.external_id.clone() else {
-            return Ok(());
-        };
-        let sent = Sent {
-            id: message.id.to_string(),
-            external_id,
-            to: message.peer.clone(),
-            sent_at_ms: message.created_at_ms,
-        };
+    async fn try_ask(&self, channel: &Channel, sent: Sent) -> Result<(), DriveError> {
+        let store = &self.context.store;
         let sent = Arc::new(sent);
         let reports = drive(
             channel,
-            &self.transport,
+            &self.context.transport,
             "delivery_status",
             Value::Null,
-            || self.store.now(),
+            || store.now(),
             move |instance, turn| instance.delivery_status(&sent, turn),
             no_memory,
         )
         .await?;
-        self.store
+        store
             .apply_reports(channel.org, &channel.id, reports)
             .await?;
         Ok(())
     }
+}
+
+/// What to ask about a message: itself, or each of its parts that has no final state.
+fn unanswered(message: &Message) -> Vec<Sent> {
+    let ids: Vec<String> = if message.parts.is_empty() {
+        message.external_id.iter().cloned().collect()
+    } else {
+        let open = message.parts.iter().filter(|part| !part.status.is_final());
+        open.filter_map(|part| part.external_id.clone()).collect()
+    };
+    let sent = |external_id| Sent {
+        id: message.id.to_string(),
+        external_id,
+        to: message.peer.clone(),
+        sent_at_ms: message.created_at_ms,
+    };
+    ids.into_iter().map(sent).collect()
 }

@@ -1,6 +1,7 @@
 //! Ends what is kept for a time only, and saves the clock.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -8,10 +9,17 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::{channel::Registry, config::Settings, model::Millis, store::Store};
+use crate::{
+    channel::Registry,
+    config::Settings,
+    model::{Millis, OrgId},
+    store::{Store, SweepPosition},
+};
 
 /// Between two rounds.
 const INTERVAL: Duration = Duration::from_secs(30);
+/// Idempotency keys of one organization looked at in one round.
+const KEYS_MAX: usize = 10_000;
 
 /// Sweeps all channels.
 pub struct Sweeper {
@@ -21,11 +29,13 @@ pub struct Sweeper {
     pub registry: Arc<Registry>,
     /// How long things are kept.
     pub settings: Settings,
+    /// How far the idempotency keys of each organization were looked through.
+    pub swept: HashMap<OrgId, SweepPosition>,
 }
 
 impl Sweeper {
     /// Sweeps until `stop` is dropped or fires.
-    pub async fn run(self, mut stop: oneshot::Receiver<()>) {
+    pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         loop {
             tokio::select! {
                 _ = &mut stop => return,
@@ -38,7 +48,31 @@ impl Sweeper {
         }
     }
 
-    async fn round(&self) {
+    /// Goes on where the last round stopped, so that a round's work is bounded however many keys
+    /// there are.
+    async fn end_idempotency_keys(&mut self) {
+        let kept = self.settings.load().retention.idempotency_keys;
+        let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
+        let before = self.store.now().saturating_sub(kept_ms);
+        for (slug, org) in self.store.organizations() {
+            let after = self.swept.remove(&org);
+            let swept = self
+                .store
+                .sweep_idempotency(org, before, after, KEYS_MAX)
+                .await;
+            match swept {
+                Ok((_, Some(next))) => {
+                    self.swept.insert(org, next);
+                }
+                Ok((_, None)) => {}
+                Err(error) => {
+                    warn!(organization = %slug, %error, "old idempotency keys could not be removed");
+                }
+            }
+        }
+    }
+
+    async fn round(&mut self) {
         let kept = self.settings.load().retention.webhook_events;
         let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
         let before = self.store.now().saturating_sub(kept_ms);
@@ -57,6 +91,7 @@ impl Sweeper {
                 }
             }
         }
+        self.end_idempotency_keys().await;
         let store = self.store.clone();
         let before = SystemTime::now()
             .checked_sub(kept)

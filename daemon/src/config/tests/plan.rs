@@ -89,6 +89,10 @@ fn any_channel(id: &'static str) -> impl Strategy<Value = Channel> {
                 body_bytes_max,
                 allow_private: flags[3],
                 coalesce: Coalesce::default(),
+                uncertain: crate::config::Uncertain::default(),
+                rate: None,
+                account: None,
+                concurrency: flags[0].then_some(3),
                 config: AdapterSection::new(Map::from_iter([("key".to_owned(), json!(key))])),
             },
         )

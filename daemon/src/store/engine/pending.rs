@@ -37,6 +37,12 @@ impl<R> Pending<R> {
         }
     }
 
+    /// What was planned, at once: for a caller that waits for a later commit before it relies on
+    /// this one being durable.
+    pub fn planned(mut self) -> R {
+        self.take().0
+    }
+
     /// Waits on this thread. Not to be called where futures run.
     pub fn wait(mut self) -> Result<(R, Position), StoreError> {
         if let Some(done) = self.done.take() {

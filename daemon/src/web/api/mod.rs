@@ -38,6 +38,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/webhook-events", get().to(events::list))
         .route("/webhook-events/{id}/replay", post().to(events::replay))
         .route("/outbox", get().to(outbox::list))
+        .route("/outbox/retry", post().to(outbox::retry_all))
+        .route("/outbox/discard", post().to(outbox::discard_all))
         .route("/outbox/{id}/retry", post().to(outbox::retry))
         .route("/outbox/{id}/discard", post().to(outbox::discard))
         .route("/tokens", get().to(tokens::list))

@@ -2,6 +2,8 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use serde_json::json;
+use trunkline_plugin_api::ErrorClass;
 
 use super::{
     paging::{Paging, list as listed},
@@ -9,8 +11,8 @@ use super::{
 };
 use crate::{
     gateway::Gateway,
-    model::{MessageId, OrgId, Role, Source},
-    store::Decision,
+    model::{ChannelId, MessageId, OrgId, Role},
+    store::{Decision, OutboxFilter, Verdict},
     web::{auth::Caller, problem::Problem},
 };
 
@@ -18,9 +20,55 @@ const STATES: [&str; 5] = ["queued", "retrying", "held", "uncertain", "dead"];
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Query {
-    state: Option<String>,
+    #[serde(flatten)]
+    which: Which,
     limit: Option<usize>,
     cursor: Option<String>,
+}
+
+/// Which items are meant.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Which {
+    state: Option<String>,
+    channel: Option<String>,
+    class: Option<ErrorClass>,
+    code: Option<String>,
+}
+
+impl Which {
+    fn filter(self, gateway: &Gateway) -> Result<OutboxFilter, Problem> {
+        let Self {
+            state,
+            channel,
+            class,
+            code,
+        } = self;
+        if state
+            .as_deref()
+            .is_some_and(|state| !STATES.contains(&state))
+        {
+            return Err(Problem::invalid(format!(
+                "state must be one of {}",
+                STATES.join(", ")
+            )));
+        }
+        Ok(OutboxFilter {
+            state,
+            channel: channel.as_deref().map(ChannelId::new),
+            class,
+            code,
+            holding: holding(gateway),
+        })
+    }
+}
+
+/// The channels that hold their sends now.
+fn holding(gateway: &Gateway) -> Vec<ChannelId> {
+    let routes = gateway.registry.routes();
+    let channels = routes.channels();
+    let holds = channels
+        .filter(|channel| !gateway.board.lets_send(&channel.id) || channel.down_reason().is_some());
+    holds.map(|channel| channel.id.clone()).collect()
 }
 
 pub(super) async fn list(
@@ -28,22 +76,19 @@ pub(super) async fn list(
     caller: Caller,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.into_inner();
-    let state = query.state.as_deref();
-    if state.is_some_and(|state| !STATES.contains(&state)) {
-        return Err(Problem::invalid(format!(
-            "state must be one of {}",
-            STATES.join(", ")
-        )));
-    }
+    let Query {
+        which,
+        limit,
+        cursor,
+    } = query.into_inner();
+    let filter = which.filter(&gateway)?;
     let organizations = caller.organizations(&gateway);
-    let paging = Paging::new(query.limit, query.cursor.clone());
-    let (found, next) = paging.over(&organizations, |org, after, limit| {
-        gateway.store.outbox(org, state, after, limit)
+    let (found, next) = Paging::new(limit, cursor).over(&organizations, |org, after, limit| {
+        gateway.store.outbox(org, &filter, after, limit)
     })?;
     let items = found
         .iter()
-        .map(|(_, item)| shapes::outbox_item(item))
+        .map(|(_, item)| shapes::outbox_item(item, filter.holding.contains(&item.channel)))
         .collect();
     Ok(HttpResponse::Ok().json(listed(items, next)))
 }
@@ -53,15 +98,7 @@ pub(super) async fn retry(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (org, id) = find(&gateway, &caller, &id)?;
-    tracing::info!(by = %caller.name, message = %id, "send retried by an operator");
-    let decision = gateway.store.retry(org, id, Source::Operator).await?;
-    if let Some(message) = gateway.store.message(org, id)?
-        && let Some(channel) = gateway.registry.get(message.channel.as_str())
-    {
-        channel.queue.notify_one();
-    }
-    show(&gateway, org, id, decision)
+    decide(&gateway, &caller, &id, Verdict::Retry).await
 }
 
 pub(super) async fn discard(
@@ -69,10 +106,67 @@ pub(super) async fn discard(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (org, id) = find(&gateway, &caller, &id)?;
-    tracing::info!(by = %caller.name, message = %id, "send discarded by an operator");
-    let decision = gateway.store.discard(org, id).await?;
-    show(&gateway, org, id, decision)
+    decide(&gateway, &caller, &id, Verdict::Discard).await
+}
+
+pub(super) async fn retry_all(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    which: web::Json<Which>,
+) -> Result<HttpResponse, Problem> {
+    decide_all(&gateway, &caller, which.into_inner(), Verdict::Retry).await
+}
+
+pub(super) async fn discard_all(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    which: web::Json<Which>,
+) -> Result<HttpResponse, Problem> {
+    decide_all(&gateway, &caller, which.into_inner(), Verdict::Discard).await
+}
+
+async fn decide(
+    gateway: &Gateway,
+    caller: &Caller,
+    id: &str,
+    verdict: Verdict,
+) -> Result<HttpResponse, Problem> {
+    let (org, id) = find(gateway, caller, id)?;
+    tracing::info!(by = %caller.name, message = %id, ?verdict, "an operator decided on a send");
+    let decision = gateway.store.decide(org, id, verdict).await?;
+    if let Some(message) = gateway.store.message(org, id)?
+        && let Some(channel) = gateway.registry.get(message.channel.as_str())
+    {
+        channel.queue.notify_one();
+    }
+    show(gateway, org, id, decision)
+}
+
+/// Decides on every item that a filter means. It must name a state, so that nobody means all by
+/// mistake.
+async fn decide_all(
+    gateway: &Gateway,
+    caller: &Caller,
+    which: Which,
+    verdict: Verdict,
+) -> Result<HttpResponse, Problem> {
+    caller.must_be(Role::Admin)?;
+    if which.state.is_none() {
+        return Err(Problem::invalid(format!(
+            "\"state\" is needed: one of {}",
+            STATES.join(", ")
+        )));
+    }
+    tracing::info!(by = %caller.name, ?which, ?verdict, "an operator decided on many sends");
+    let filter = which.filter(gateway)?;
+    let mut decided = 0;
+    for org in caller.organizations(gateway) {
+        decided += gateway.store.decide_all(org, &filter, verdict).await?;
+    }
+    for channel in gateway.registry.routes().channels() {
+        channel.queue.notify_one();
+    }
+    Ok(HttpResponse::Ok().json(json!({ "count": decided })))
 }
 
 fn find(gateway: &Gateway, caller: &Caller, id: &str) -> Result<(OrgId, MessageId), Problem> {

@@ -147,17 +147,18 @@ pub(super) fn event(event: &WebhookEvent) -> Value {
     })
 }
 
-pub(super) fn outbox_item(item: &OutboxItem) -> Value {
-    let waits = matches!(item.state.as_str(), "queued" | "retrying");
+pub(super) fn outbox_item(item: &OutboxItem, channel_holds: bool) -> Value {
+    let waits = !item.state.is_out_of_line();
     json!({
         "id": item.message.to_string(),
         "message": item.message.to_string(),
         "channel": item.channel,
-        "state": item.state.as_str(),
+        "state": item.state_shown(channel_holds),
         "attempts": item.attempts,
         "priority": item.priority,
         "accepted_at": time(item.accepted_at_ms),
         "next_attempt_at": if waits { time(item.due_ms) } else { Value::Null },
+        "scheduled": item.scheduled,
         "error": item.error.as_ref().map(failure),
     })
 }

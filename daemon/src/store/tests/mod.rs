@@ -9,7 +9,17 @@ use trunkline_plugin_api::{
 
 use super::*;
 use crate::model::{
-    Author, AuthorKind, Failure, MessageId, Outcome, Priority, Source, Status, WebhookEvent,
+    Author, AuthorKind, Failure, MessageId, OutboxState, Outcome, Priority, Source, Status,
+    WebhookEvent,
+};
+
+mod outbox;
+
+/// Everything that is due.
+const ALL: Quota = Quota {
+    room: 100,
+    bulk: 100,
+    bulk_first: false,
 };
 
 struct Bench {
@@ -75,14 +85,30 @@ impl Bench {
     }
 
     async fn accept(&self, to: &str, key: Option<&str>) -> Accepted {
+        let new = self.outbound(to, key);
+        self.store.accept_outbound(new).await.unwrap()
+    }
+
+    /// Accepts a message that is `changed` from an ordinary one.
+    async fn queued_as(&self, to: &str, change: impl FnOnce(&mut NewOutbound)) -> MessageId {
+        let mut new = self.outbound(to, None);
+        change(&mut new);
+        match self.store.accept_outbound(new).await.unwrap() {
+            Accepted::New { id, .. } => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn outbound(&self, to: &str, key: Option<&str>) -> NewOutbound {
         let idempotency = key.map(|key| Idempotency {
             key: key.into(),
             request: [u8::try_from(to.len()).unwrap(); 32],
         });
-        let new = NewOutbound {
+        NewOutbound {
             channel: self.channel.clone(),
             to: Identity::new("phone", to),
             content: Content::text("hi"),
+            parts: Vec::new(),
             author: Author {
                 kind: AuthorKind::System,
                 name: None,
@@ -93,8 +119,7 @@ impl Bench {
             metadata: Map::new(),
             idempotency,
             policy: ClosedPolicy::Reopen,
-        };
-        self.store.accept_outbound(new).await.unwrap()
+        }
     }
 
     async fn queued(&self, to: &str) -> MessageId {
@@ -108,8 +133,7 @@ impl Bench {
     async fn lease(&self) -> Vec<MessageId> {
         let leased = self
             .store
-            .lease_due(self.channel.org, &self.channel.id, 100)
-            .await;
+            .lease_due(self.channel.org, &self.channel.id, ALL);
         leased
             .unwrap()
             .into_iter()
@@ -118,10 +142,25 @@ impl Bench {
     }
 
     async fn finish(&self, id: MessageId, attempt: Attempt) -> Status {
+        self.finish_part(id, 0, attempt).await;
+        self.message(id).status
+    }
+
+    async fn finish_part(&self, id: MessageId, part: usize, attempt: Attempt) -> Finished {
         self.store
-            .finish_attempt(self.channel.org, id, attempt)
+            .finish_attempt(self.channel.org, id, part, attempt)
             .await
             .unwrap()
+    }
+
+    /// The ids of the items in a state.
+    fn listed(&self, state: OutboxState) -> Vec<MessageId> {
+        let filter = OutboxFilter::of(&self.channel.id, state);
+        let page = self
+            .store
+            .outbox(self.channel.org, &filter, None, 100)
+            .unwrap();
+        page.items.into_iter().map(|item| item.message).collect()
     }
 
     fn message(&self, id: MessageId) -> crate::model::Message {
@@ -310,23 +349,14 @@ async fn a_contact_is_sent_to_in_order_and_a_failure_holds_up_nobody() {
     );
     bench.finish(second, Attempt::Uncertain(failure())).await;
     assert_eq!(bench.lease().await, [third]);
-    let of = |state| {
-        let page = bench
-            .store
-            .outbox(bench.channel.org, Some(state), None, 10)
-            .unwrap();
-        page.items
-            .into_iter()
-            .map(|item| item.message)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!((of("dead"), of("uncertain")), (vec![first], vec![second]));
+    assert_eq!(bench.listed(OutboxState::Dead), [first]);
+    assert_eq!(bench.listed(OutboxState::Uncertain), [second]);
     // By a person's word both go again, behind what is in line.
     let org = bench.channel.org;
     assert_eq!(
         bench
             .store
-            .retry(org, first, Source::Operator)
+            .decide(org, first, Verdict::Retry)
             .await
             .unwrap(),
         Decision::Done
@@ -335,7 +365,11 @@ async fn a_contact_is_sent_to_in_order_and_a_failure_holds_up_nobody() {
     bench.finish(third, sent("X3")).await;
     assert_eq!(bench.lease().await, [first]);
     assert_eq!(
-        bench.store.discard(org, second).await.unwrap(),
+        bench
+            .store
+            .decide(org, second, Verdict::Discard)
+            .await
+            .unwrap(),
         Decision::Done
     );
     assert_eq!(bench.message(second).status, Status::Uncertain);
