@@ -88,14 +88,17 @@ impl Store {
     /// When the next item of a channel is due; none where nothing waits.
     pub fn next_due(&self, org: OrgId, channel: &ChannelId) -> Result<Option<Millis>, StoreError> {
         let lanes = Priority::ALL.map(|lane| keys::due_lane(org, channel, lane));
-        let mut next: Option<Millis> = None;
-        for prefix in lanes.iter().chain([&keys::scheduled_of(org, channel)]) {
-            if let Some(entry) = self.scan_prefix(prefix, None, false).next() {
-                let due = queue::due_of(prefix, &entry?.0);
-                next = Some(next.map_or(due, |known| known.min(due)));
+        let next = self.engine.transact(|tx| {
+            let mut next: Option<Millis> = None;
+            for prefix in lanes.iter().chain([&keys::scheduled_of(org, channel)]) {
+                if let Some((key, _)) = tx.first_in(prefix)? {
+                    let due = queue::due_of(prefix, &key);
+                    next = Some(next.map_or(due, |known| known.min(due)));
+                }
             }
-        }
-        Ok(next)
+            Ok::<_, StoreError>(next)
+        })?;
+        Ok(next.planned())
     }
 
     /// Saves the adapter's cursor and that the call which goes with it may have been made; durable
@@ -251,9 +254,6 @@ fn sent(
     };
     message.apply_to(part, report);
     reports::apply_waiting(tx, org, message, part)?;
-    if !message.status.is_final() {
-        tx.put(keys::awaiting(org, &message.channel, message.id), [])?;
-    }
     if message.status == Status::Queued && item.state == OutboxState::Leased {
         item.attempts = 1;
         item.called = false;
@@ -285,7 +285,7 @@ fn end(
             let due_ms = item.due_ms;
             queue::reschedule(tx, org, item, OutboxState::Queued, due_ms)?;
         }
-        _ => queue::remove(tx, org, item)?,
+        _ => queue::done(tx, org, item, message)?,
     }
     Ok(Finished::Done(message.status))
 }

@@ -206,6 +206,19 @@ pub(crate) fn remove(
     Ok(())
 }
 
+/// The provider has the message: its item is done, and its final state is waited for.
+pub(crate) fn done(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    item: &OutboxItem,
+    message: &Message,
+) -> Result<(), StoreError> {
+    if !message.status.is_final() {
+        tx.put(keys::awaiting(org, &message.channel, message.id), [])?;
+    }
+    remove(tx, org, item)
+}
+
 /// After a report: an item whose message proved to be with the provider is done, one whose
 /// message failed for good becomes a dead letter. A call under way is left to its own end.
 pub(crate) fn settle(
@@ -220,7 +233,7 @@ pub(crate) fn settle(
         return Ok(());
     }
     match message.status {
-        Status::Sent | Status::Delivered | Status::Read => remove(tx, org, &found),
+        Status::Sent | Status::Delivered | Status::Read => done(tx, org, &found, message),
         Status::Failed if found.state != OutboxState::Dead => {
             give_up(tx, org, &mut found, message, OutboxState::Dead)
         }

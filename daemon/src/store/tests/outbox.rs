@@ -58,7 +58,7 @@ async fn an_answer_overtakes_a_mass_mailing_also_to_the_same_person() {
     assert_eq!(lease_ids(&bench, quota(9, 0, false)), []);
     assert_eq!(lease_ids(&bench, quota(9, 9, false)), [other]);
     bench.finish(mass, sent("X1")).await;
-    assert_eq!(bench.lease().await, [second]);
+    assert_eq!(bench.lease(), [second]);
 }
 
 #[tokio::test]
@@ -78,16 +78,19 @@ async fn a_scheduled_message_holds_up_nobody_and_goes_when_its_time_comes() {
         .queued_as("+15550101", |new| new.send_at_ms = Some(soon))
         .await;
     let next = bench.queued("+15550101").await;
-    assert_eq!(bench.lease().await, [next]);
+    assert_eq!(bench.lease(), [next]);
     let (org, channel) = (bench.channel.org, &bench.channel.id);
     assert_eq!(bench.store.next_due(org, channel).unwrap(), Some(soon));
     bench.finish(next, sent("X1")).await;
     while bench.store.now() < soon {
-        assert!(bench.lease().await.is_empty());
+        assert!(bench.lease().is_empty());
         tokio::task::yield_now().await;
     }
-    assert_eq!(bench.lease().await, [scheduled]);
-    assert_eq!(item(&bench, scheduled).accepted_at_ms, soon);
+    let leased = bench.store.lease_due(org, channel, ALL).unwrap();
+    assert_eq!(
+        (leased[0].0.message, leased[0].0.accepted_at_ms),
+        (scheduled, soon)
+    );
     assert_eq!(bench.store.next_due(org, channel).unwrap(), None);
 }
 
@@ -112,7 +115,7 @@ async fn a_scheduled_message_can_be_discarded_or_sent_at_once() {
         decide(ids[1], Verdict::Retry).await.unwrap(),
         Decision::Done
     );
-    assert_eq!(bench.lease().await, [ids[1]]);
+    assert_eq!(bench.lease(), [ids[1]]);
     let next = bench.store.next_due(org, &bench.channel.id).unwrap();
     assert_eq!(next, None, "nothing is left of the schedule");
 }
@@ -121,7 +124,7 @@ async fn a_scheduled_message_can_be_discarded_or_sent_at_once() {
 async fn a_message_goes_part_by_part_and_resumes_at_the_one_that_failed() {
     let bench = bench().await;
     let id = in_three(&bench).await;
-    assert_eq!(bench.lease().await, [id]);
+    assert_eq!(bench.lease(), [id]);
     assert_eq!(
         bench.finish_part(id, 0, sent("X0")).await,
         Finished::NextPart
@@ -169,7 +172,7 @@ async fn a_message_goes_part_by_part_and_resumes_at_the_one_that_failed() {
 async fn what_is_left_goes_on_when_the_unknown_part_proves_to_have_arrived() {
     let bench = bench().await;
     let id = in_three(&bench).await;
-    bench.lease().await;
+    bench.lease();
     bench.finish_part(id, 0, sent("X0")).await;
     bench
         .finish_part(id, 1, Attempt::Uncertain(failure()))
@@ -181,7 +184,7 @@ async fn what_is_left_goes_on_when_the_unknown_part_proves_to_have_arrived() {
     }
     bench.receive(vec![callback]).await;
     assert_eq!(bench.message(id).status, Status::Queued);
-    assert_eq!(bench.lease().await, [id]);
+    assert_eq!(bench.lease(), [id]);
     assert_eq!(bench.message(id).next_part(), 2);
 }
 
@@ -189,7 +192,7 @@ async fn what_is_left_goes_on_when_the_unknown_part_proves_to_have_arrived() {
 async fn a_lease_remembers_whether_a_call_was_begun() {
     let bench = bench().await;
     let id = bench.queued("+15550101").await;
-    bench.lease().await;
+    bench.lease();
     assert!(!item(&bench, id).called);
     let org = bench.channel.org;
     bench
@@ -218,7 +221,7 @@ async fn an_old_message_that_comes_back_goes_before_what_waits() {
     let bench = bench().await;
     let first = bench.queued("+15550101").await;
     let second = bench.queued("+15550101").await;
-    bench.lease().await;
+    bench.lease();
     bench.finish(first, Attempt::Uncertain(failure())).await;
     bench
         .store
@@ -226,12 +229,12 @@ async fn an_old_message_that_comes_back_goes_before_what_waits() {
         .await
         .unwrap();
     assert_eq!(item(&bench, first).attempts, 1, "its budget goes on");
-    assert_eq!(bench.lease().await, [first]);
+    assert_eq!(bench.lease(), [first]);
     // While it is away the other may not be due twice.
     bench.finish(first, later(&bench, true)).await;
-    assert_eq!(bench.lease().await, [first]);
+    assert_eq!(bench.lease(), [first]);
     bench.finish(first, sent("X1")).await;
-    assert_eq!(bench.lease().await, [second]);
+    assert_eq!(bench.lease(), [second]);
 }
 
 #[tokio::test]
@@ -290,7 +293,12 @@ async fn what_waits_for_a_channel_that_holds_is_listed_as_held() {
     };
     assert_eq!(held(vec![]), 0);
     assert_eq!(held(vec![channel.clone()]), 1);
-    bench.lease().await;
+    bench.lease();
+    let begun = bench
+        .store
+        .begin_call(bench.channel.org, id, &json!(1))
+        .await;
+    begun.unwrap();
     assert_eq!(held(vec![channel.clone()]), 0, "its call is under way");
     bench.finish(id, later(&bench, true)).await;
     assert_eq!(held(vec![channel.clone()]), 1);
@@ -315,4 +323,38 @@ async fn idempotency_keys_end_with_time_a_few_at_once() {
         bench.accept("+15550101", Some("k0")).await,
         Accepted::New { .. }
     ));
+}
+
+#[tokio::test]
+async fn a_message_learnt_as_sent_by_a_callback_is_asked_about_until_its_end() {
+    let bench = bench().await;
+    let (org, channel) = (bench.channel.org, &bench.channel.id);
+    let awaiting = async || {
+        let page = bench.store.awaiting_reports(org, channel, 0, None, 10);
+        let items = page.await.unwrap().items.into_iter();
+        items.map(|message| message.id).collect::<Vec<_>>()
+    };
+    let callback = |id: MessageId, status| {
+        let mut callback = report(&format!("X{id}"), status);
+        if let Event::Status(report) = &mut callback {
+            report.reference = Some(id.to_string());
+        }
+        vec![callback]
+    };
+    // The word comes while its call is under way, and after its outcome was lost.
+    let (early, late) = (
+        bench.queued("+15550101").await,
+        bench.queued("+15550102").await,
+    );
+    bench.lease();
+    bench.receive(callback(early, ReportedStatus::Sent)).await;
+    for id in [early, late] {
+        bench.finish(id, Attempt::Uncertain(failure())).await;
+    }
+    bench.receive(callback(late, ReportedStatus::Sent)).await;
+    assert_eq!(awaiting().await, [early, late]);
+    bench
+        .receive(callback(early, ReportedStatus::Delivered))
+        .await;
+    assert_eq!(awaiting().await, [late]);
 }
