@@ -9,7 +9,9 @@ use subtle::ConstantTimeEq;
 use trunkline_plugin_api::{Secret, SecretList};
 
 use super::{
+    cost::Cost,
     rhythm::Coalesce,
+    text::Text,
     units::{ByteSize, HumanTime},
 };
 
@@ -36,6 +38,10 @@ pub struct Channel {
     pub allow_private: bool,
     /// How its bursts become turns.
     pub coalesce: Coalesce,
+    /// What becomes of long texts.
+    pub text: Text,
+    /// How much it may send in a day.
+    pub cost: Cost,
     /// The adapter's own section.
     pub config: AdapterSection,
 }
@@ -167,6 +173,12 @@ pub(super) struct ChannelSection {
     /// Its own way of making turns from bursts.
     #[serde(default)]
     pub coalesce: ChannelCoalesce,
+    /// What becomes of long texts and of typographic characters.
+    #[serde(default)]
+    pub text: Text,
+    /// How much it may send in a day.
+    #[serde(default)]
+    pub cost: Cost,
     /// The adapter's own section. `trunkline plugin inspect` shows its keys.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -215,6 +227,8 @@ impl ChannelSection {
                 quiet: self.coalesce.quiet.map_or(coalesce.quiet, |time| time.0),
                 max: self.coalesce.max.map_or(coalesce.max, |time| time.0),
             },
+            text: self.text,
+            cost: self.cost,
             config: AdapterSection::new(self.config),
         };
         (channel, refused)

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     channel::ChannelSection,
+    cost::Organization,
     log::Log,
     plugins::Plugins,
     rhythm::{Coalesce, Delivery, Health, Outbound, Thread},
@@ -30,6 +31,7 @@ pub(super) struct Document {
     pub outbound: Outbound,
     pub thread: Thread,
     pub log: Log,
+    pub organization: BTreeMap<String, Organization>,
     pub channel: BTreeMap<String, ChannelSection>,
 }
 

@@ -228,6 +228,7 @@ impl Loading {
             outbound: document.outbound,
             thread: document.thread,
             log: document.log,
+            organizations: document.organization,
             channels,
             warnings: Vec::new(),
             places: Arc::new(places.clone()),

@@ -118,6 +118,8 @@ fn updating_keys(old: &Channel, new: &Channel) -> Vec<String> {
         ("webhook_paths", old.webhook_paths != new.webhook_paths),
         ("body_bytes_max", old.body_bytes_max != new.body_bytes_max),
         ("coalesce", old.coalesce != new.coalesce),
+        ("text", old.text != new.text),
+        ("cost", old.cost != new.cost),
     ];
     let changes = changes.into_iter().filter(|(_, differs)| *differs);
     changes.map(|(key, _)| key.to_owned()).collect()
@@ -146,6 +148,7 @@ fn sections(config: &Config) -> Value {
         "outbound": config.outbound,
         "thread": config.thread,
         "log": config.log,
+        "organization": config.organizations,
     })
 }
 

@@ -89,6 +89,13 @@ pub struct Outbound {
     /// A call to a provider that takes longer is given up.
     #[serde(with = "HumanTime")]
     pub call_timeout: Duration,
+    /// Automatic replies to one person within `echo_window` after which further ones are refused:
+    /// two machines may be answering each other. 0 never refuses.
+    #[schemars(range(min = 0, max = 100))]
+    pub echo_max: u32,
+    /// How long automatic replies are counted for `echo_max`, and then refused.
+    #[serde(with = "HumanTime")]
+    pub echo_window: Duration,
 }
 
 impl Default for Outbound {
@@ -99,6 +106,8 @@ impl Default for Outbound {
             attempts_max: 12,
             age_max: Duration::from_secs(24 * 3600),
             call_timeout: Duration::from_secs(30),
+            echo_max: 10,
+            echo_window: Duration::from_secs(300),
         }
     }
 }

@@ -12,10 +12,11 @@ use super::{
     keys, queue,
     records::UNPLACED,
     records::{self, ClosedPolicy, Peer, load},
+    spending::{self, Charge, DayUse},
 };
 use crate::model::{
-    Author, ContactId, Direction, Message, MessageId, Millis, OutboxItem, OutboxState, Priority,
-    Report, Source, Status, ThreadId,
+    Author, ContactId, Direction, Message, MessageId, Millis, OrgId, OutboxItem, OutboxState,
+    Priority, Report, Source, Status, ThreadId,
 };
 
 /// A message to be accepted for sending.
@@ -41,6 +42,8 @@ pub struct NewOutbound {
     pub idempotency: Option<Idempotency>,
     /// What a closed thread does.
     pub policy: ClosedPolicy,
+    /// What it adds to the day's count.
+    pub charge: Charge,
 }
 
 /// An idempotency key and what it stands for.
@@ -69,12 +72,24 @@ pub enum Accepted {
     },
     /// The key stands for another request.
     KeyConflict,
+    /// It would go beyond what may be sent today; nothing was stored.
+    OverCap(DayUse),
 }
 
 #[derive(Serialize, Deserialize)]
 struct IdempotencyRecord {
     request: [u8; 32],
     message: MessageId,
+}
+
+impl IdempotencyRecord {
+    fn answer(&self, again: &Idempotency) -> Accepted {
+        if self.request == again.request {
+            Accepted::Repeated { id: self.message }
+        } else {
+            Accepted::KeyConflict
+        }
+    }
 }
 
 impl Store {
@@ -90,6 +105,16 @@ impl Store {
         Ok(accepted)
     }
 
+    /// What a request with an idempotency key is by now: none where the key is new.
+    pub fn repeated(
+        &self,
+        org: OrgId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Accepted>, StoreError> {
+        let known = self.record(&keys::idempotency(org, &idempotency.key))?;
+        Ok(known.map(|known: IdempotencyRecord| known.answer(idempotency)))
+    }
+
     fn plan_accept(
         &self,
         tx: &mut Transaction<'_>,
@@ -100,12 +125,11 @@ impl Store {
         if let Some(idempotency) = &new.idempotency {
             let key = keys::idempotency(org, &idempotency.key);
             if let Some(known) = load::<IdempotencyRecord>(tx, &key)? {
-                return Ok(if known.request == idempotency.request {
-                    Accepted::Repeated { id: known.message }
-                } else {
-                    Accepted::KeyConflict
-                });
+                return Ok(known.answer(idempotency));
             }
+        }
+        if let Some(over) = spending::charge(tx, org, &new.channel.id, new.charge, now)? {
+            return Ok(Accepted::OverCap(over));
         }
         let peer = Peer {
             org,

@@ -93,6 +93,7 @@ impl Bench {
             metadata: Map::new(),
             idempotency,
             policy: ClosedPolicy::Reopen,
+            charge: Charge::default(),
         };
         self.store.accept_outbound(new).await.unwrap()
     }
