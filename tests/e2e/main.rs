@@ -15,6 +15,7 @@ mod plugins;
 mod powercut;
 mod reload;
 mod routes;
+mod segments;
 mod shutdown;
 mod stage;
 mod webhook;

@@ -23,6 +23,7 @@ mod message;
 mod outbox;
 mod output;
 mod plugin;
+mod preview;
 mod problem;
 mod reload;
 mod run;

@@ -1,4 +1,4 @@
-//! `trunkline send`: hands a message to the outbox.
+//! `trunkline send`: hands a message to the outbox, or shows how it would go.
 
 use std::io::Read;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     admin::{Admin, Query, id},
     failure::Failure,
-    output,
+    output, preview,
 };
 
 /// Longest text read from standard input, in bytes.
@@ -43,6 +43,9 @@ pub(super) struct Send {
     /// The conversation it belongs to.
     #[arg(long, value_name = "ID")]
     thread: Option<String>,
+    /// Sends nothing: shows encoding, segments and parts, or why it would be refused.
+    #[arg(long)]
+    dry_run: bool,
     /// Prints the API's JSON.
     #[arg(long)]
     json: bool,
@@ -62,6 +65,9 @@ impl Send {
             text => text.map(str::to_owned),
         };
         let body = self.body(text);
+        if self.dry_run {
+            return preview::show(admin, &body, self.json).await;
+        }
         let key = self.idempotency_key.as_deref();
         let headers: Vec<_> = key
             .map(|key| ("idempotency-key", key))

@@ -9,8 +9,10 @@ use subtle::ConstantTimeEq;
 use trunkline_plugin_api::{Secret, SecretList};
 
 use super::{
+    cost::Cost,
     limits::{Rate, Uncertain},
     rhythm::Coalesce,
+    text::Text,
     units::{ByteSize, HumanTime},
 };
 
@@ -45,6 +47,10 @@ pub struct Channel {
     pub account: Option<String>,
     /// Calls to its provider at once, where it sets its own.
     pub concurrency: Option<u32>,
+    /// What becomes of long texts.
+    pub text: Text,
+    /// How much it may send in a day.
+    pub cost: Cost,
     /// The adapter's own section.
     pub config: AdapterSection,
 }
@@ -191,6 +197,12 @@ pub(super) struct ChannelSection {
     #[serde(default)]
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: Option<u32>,
+    /// What becomes of long texts and of typographic characters.
+    #[serde(default)]
+    pub text: Text,
+    /// How much it may send in a day.
+    #[serde(default)]
+    pub cost: Cost,
     /// The adapter's own section. `trunkline plugin inspect` shows its keys.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -243,6 +255,8 @@ impl ChannelSection {
             rate: self.rate,
             account: self.account,
             concurrency: self.concurrency,
+            text: self.text,
+            cost: self.cost,
             config: AdapterSection::new(self.config),
         };
         (channel, refused)

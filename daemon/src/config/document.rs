@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     channel::ChannelSection,
+    cost::Organization,
     limits::Rate,
     log::Log,
     plugins::Plugins,
@@ -32,6 +33,7 @@ pub(super) struct Document {
     pub thread: Thread,
     pub account: BTreeMap<String, Rate>,
     pub log: Log,
+    pub organization: BTreeMap<String, Organization>,
     pub channel: BTreeMap<String, ChannelSection>,
 }
 

@@ -229,6 +229,7 @@ impl Loading {
             accounts: document.account,
             thread: document.thread,
             log: document.log,
+            organizations: document.organization,
             channels,
             warnings: Vec::new(),
             places: Arc::new(places.clone()),

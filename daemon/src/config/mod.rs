@@ -20,6 +20,7 @@
 
 mod adapters;
 mod channel;
+mod cost;
 mod document;
 mod environment;
 mod finding;
@@ -39,12 +40,14 @@ mod schema;
 mod secret;
 mod server;
 mod storage;
+mod text;
 mod units;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 pub use adapters::AdapterFindings;
 pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, WebhookToken};
+pub use cost::{Cost, Organization};
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
 pub use limits::{Rate, Uncertain};
@@ -56,6 +59,7 @@ pub use reference::reference;
 pub use rhythm::{Closed, Coalesce, Delivery, Health, Outbound, Thread};
 pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
+pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime};
 
 /// The configuration in force, shared by all who read it as they go; a reload replaces it.
@@ -88,6 +92,8 @@ pub struct Config {
     pub thread: Thread,
     /// `[log]`
     pub log: Log,
+    /// `[organization.SLUG]` by slug.
+    pub organizations: BTreeMap<String, Organization>,
     /// `[channel.ID]` by id.
     pub channels: BTreeMap<String, Arc<Channel>>,
     /// What works but should be looked at.
@@ -121,6 +127,7 @@ impl Default for Config {
             accounts: BTreeMap::new(),
             thread: Thread::default(),
             log: Log::default(),
+            organizations: BTreeMap::new(),
             channels: BTreeMap::new(),
             warnings: Vec::new(),
             places: Arc::new(layer::Places::new(Place::line(&file, 1))),

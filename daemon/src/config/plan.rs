@@ -122,6 +122,8 @@ fn updating_keys(old: &Channel, new: &Channel) -> Vec<String> {
         ("rate", old.rate != new.rate),
         ("account", old.account != new.account),
         ("concurrency", old.concurrency != new.concurrency),
+        ("text", old.text != new.text),
+        ("cost", old.cost != new.cost),
     ];
     let changes = changes.into_iter().filter(|(_, differs)| *differs);
     changes.map(|(key, _)| key.to_owned()).collect()
@@ -151,6 +153,7 @@ fn sections(config: &Config) -> Value {
         "thread": config.thread,
         "account": config.accounts,
         "log": config.log,
+        "organization": config.organizations,
     })
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::document::SCHEMA;
 
@@ -25,88 +25,132 @@ every key that is not marked \"needs a restart\".
 Any secret may be kept elsewhere: { file = \"/path\" }, { env = \"NAME\" }, or as a credential
 that systemd passes: { credential = \"name\" }.";
 
-const EXAMPLE: &str = "\
+const CHANNEL: &str = "\
 A channel: its id is made of a-z, 0-9 and _, and stays the same for ever. The adapter's keys
 below are those of \"twilio\".";
+
+const ACCOUNT: &str = "\
+A provider account whose rate several channels share; they name it as their `account`.";
+
+const ORGANIZATION: &str = "\
+What concerns all channels of an organization together; \"default\" is the one of channels that
+name none.";
 
 /// The text of `etc/reference.toml`.
 pub fn reference() -> String {
     let mut text = String::new();
     comment(&mut text, HEADER);
-    let sections = SCHEMA["properties"].as_object();
-    for (name, section) in sections.into_iter().flatten() {
-        if name == "channel" {
-            example(&mut text, &section["additionalProperties"]);
-        } else {
-            text.push('\n');
-            comment(
-                &mut text,
-                section["description"].as_str().unwrap_or_default(),
-            );
-            let _ = writeln!(text, "[{name}]");
-            keys(&mut text, section, "");
+    for (name, section) in properties(&SCHEMA) {
+        match name.as_str() {
+            "channel" => channel_example(&mut text, &section["additionalProperties"]),
+            "account" => account_example(&mut text, &section["additionalProperties"]),
+            "organization" => organization_example(&mut text, &section["additionalProperties"]),
+            _ => {
+                text.push('\n');
+                comment(&mut text, described(section));
+                let _ = writeln!(text, "[{name}]");
+                keys(&mut text, section);
+            }
         }
     }
     text
 }
 
-fn keys(text: &mut String, section: &Value, prefix: &str) {
-    let none = Map::new();
-    for (key, schema) in section["properties"].as_object().unwrap_or(&none) {
-        let mut words = schema["description"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+fn keys(text: &mut String, section: &Value) {
+    for (key, schema) in properties(section) {
+        let mut words = described(schema).to_owned();
         if schema["x-restart"] == Value::Bool(true) {
             words.push_str(" Needs a restart.");
         }
         comment(text, &words);
         let value = toml(&schema["default"]);
-        let _ = writeln!(text, "{prefix}{key} = {value}");
+        let _ = writeln!(text, "{key} = {value}");
     }
 }
 
+/// Values of the examples, for keys whose default says nothing.
+const GIVEN: [(&str, &str); 13] = [
+    ("account", "\"main\""),
+    ("concurrency", "4"),
+    ("per_second", "10.0"),
+    ("burst", "20"),
+    ("adapter", "\"twilio\""),
+    ("display_name", "\"Support line\""),
+    ("webhook_token", "{ file = \"secrets/sms_support.token\" }"),
+    ("body_bytes_max", "\"1MiB\""),
+    ("webhook_paths", "[\"/webhooks/sms\"]"),
+    ("quiet", "\"2s\""),
+    ("max", "\"10s\""),
+    ("segments_max", "6"),
+    ("daily_segments", "5000"),
+];
+
+const CONFIG: &str = "\
+#account_sid = \"AC00000000000000000000000000000000\"
+#auth_token = { env = \"TWILIO_AUTH_TOKEN\" }
+#from = \"+15550100\"
+";
+
 /// A channel, all of it commented out: without the `#` at the beginning of a line it is TOML.
-fn example(text: &mut String, channel: &Value) {
+fn channel_example(text: &mut String, channel: &Value) {
     text.push('\n');
-    comment(text, EXAMPLE);
+    comment(text, CHANNEL);
     text.push_str("#[channel.sms_support]\n");
-    let given = [
-        ("adapter", "\"twilio\""),
-        ("display_name", "\"Support line\""),
-        ("webhook_token", "{ file = \"secrets/sms_support.token\" }"),
-        ("body_bytes_max", "\"1MiB\""),
-        ("webhook_paths", "[\"/webhooks/sms\"]"),
-    ];
-    let none = Map::new();
-    for (key, schema) in channel["properties"].as_object().unwrap_or(&none) {
+    example_keys(text, channel);
+    example_sections(text, "channel.sms_support", channel);
+    comment(text, described(&channel["properties"]["config"]));
+    text.push_str("#[channel.sms_support.config]\n");
+    text.push_str(CONFIG);
+}
+
+/// A provider account, commented out likewise.
+fn account_example(text: &mut String, account: &Value) {
+    text.push('\n');
+    comment(text, ACCOUNT);
+    text.push_str("#[account.main]\n");
+    example_keys(text, account);
+}
+
+/// An organization, commented out likewise.
+fn organization_example(text: &mut String, organization: &Value) {
+    text.push('\n');
+    comment(text, ORGANIZATION);
+    example_sections(text, "organization.default", organization);
+}
+
+/// The keys of a table that are not tables themselves.
+fn example_keys(text: &mut String, table: &Value) {
+    for (key, schema) in properties(table) {
         if schema.get("properties").is_some() || key == "config" {
             continue;
         }
-        comment(text, schema["description"].as_str().unwrap_or_default());
-        let given = given.iter().find(|(name, _)| name == key);
+        comment(text, described(schema));
+        let given = GIVEN.iter().find(|(name, _)| name == key);
         let value = given.map_or_else(
             || toml(&schema["default"]),
             |(_, value)| (*value).to_owned(),
         );
         let _ = writeln!(text, "#{key} = {value}");
     }
-    let sections = &channel["properties"];
-    for key in ["coalesce", "config"] {
-        comment(
-            text,
-            sections[key]["description"].as_str().unwrap_or_default(),
-        );
-        let _ = writeln!(text, "#[channel.sms_support.{key}]");
-        text.push_str(match key {
-            "coalesce" => "#quiet = \"2s\"\n#max = \"10s\"\n",
-            _ => {
-                "#account_sid = \"AC00000000000000000000000000000000\"\n\
-                 #auth_token = { env = \"TWILIO_AUTH_TOKEN\" }\n\
-                 #from = \"+15550100\"\n"
-            }
-        });
+}
+
+/// The tables in a table.
+fn example_sections(text: &mut String, name: &str, table: &Value) {
+    for (key, schema) in properties(table) {
+        if schema.get("properties").is_some() {
+            comment(text, described(schema));
+            let _ = writeln!(text, "#[{name}.{key}]");
+            example_keys(text, schema);
+        }
     }
+}
+
+fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    schema["properties"].as_object().into_iter().flatten()
+}
+
+fn described(schema: &Value) -> &str {
+    schema["description"].as_str().unwrap_or_default()
 }
 
 /// Appends a comment, its paragraphs wrapped.

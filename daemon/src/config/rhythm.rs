@@ -92,6 +92,13 @@ pub struct Outbound {
     /// Calls to a provider at once on one channel. A channel may set its own.
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: u32,
+    /// Automatic replies to one person within `echo_window` after which further ones are refused:
+    /// two machines may be answering each other. 0 never refuses.
+    #[schemars(range(min = 0, max = 100))]
+    pub echo_max: u32,
+    /// How long automatic replies are counted for `echo_max`, and then refused.
+    #[serde(with = "HumanTime")]
+    pub echo_window: Duration,
 }
 
 impl Default for Outbound {
@@ -103,6 +110,8 @@ impl Default for Outbound {
             age_max: Duration::from_secs(24 * 3600),
             call_timeout: Duration::from_secs(30),
             concurrency: 16,
+            echo_max: 30,
+            echo_window: Duration::from_secs(300),
         }
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
             report.error(&pointer, message);
         }
     }
+    organizations(config, report);
     paths::check(&config.channels, report);
 }
 
@@ -185,6 +186,20 @@ fn one_channel(channel: &Channel, report: &mut Report<'_>) {
         coalesce(report, &own, &channel.coalesce);
     }
     tokens(channel, &child(&pointer, "webhook_token"), report);
+}
+
+/// An organization that no channel belongs to is most likely a slip of its name.
+fn organizations(config: &Config, report: &mut Report<'_>) {
+    for slug in config.organizations.keys() {
+        if config
+            .channels
+            .values()
+            .all(|channel| channel.organization != *slug)
+        {
+            let message = "no channel belongs to this organization";
+            report.warn(&child("/organization", slug), message);
+        }
+    }
 }
 
 fn tokens(channel: &Channel, pointer: &str, report: &mut Report<'_>) {

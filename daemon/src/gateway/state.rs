@@ -17,10 +17,10 @@ use crate::{
     inbound::{Coalescer, Ingress, Quiet, Replayer},
     metrics::Metrics,
     model::OrgId,
-    outbound::{Accounts, OutboxContext, Transport},
+    outbound::{Accounts, Gate, OutboxContext, Transport},
     plugin::PluginSet,
     store::{Store, StoreError},
-    watch::{HealthBoard, Notifier, Poller, Prober, Sweeper},
+    watch::{EchoGuard, HealthBoard, Notifier, Poller, Prober, Sweeper},
 };
 
 /// What a gateway is made of.
@@ -59,6 +59,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// Tells owners.
     pub notifier: Notifier,
+    /// What every message passes on its way to the queue.
+    pub gate: Gate,
     /// Takes webhooks.
     pub ingress: Arc<Ingress>,
     /// Runs kept webhooks again.
@@ -104,12 +106,20 @@ impl Gateway {
         let notifier = Notifier::new(metrics.clone());
         let board = Arc::new(HealthBoard::default());
         let transport = Transport::new(settings.clone())?;
+        let echo = Arc::new(EchoGuard::default());
+        let gate = Gate::new(
+            store.clone(),
+            settings.clone(),
+            notifier.clone(),
+            echo.clone(),
+        );
         let ingress = Arc::new(Ingress::new(
             store.clone(),
             registry.clone(),
             metrics.clone(),
             notifier.clone(),
             settings.clone(),
+            echo,
         ));
         let gateway = Arc::new(Self {
             replayer: Replayer::new(store.clone(), registry.clone(), ingress.clone()),
@@ -132,6 +142,7 @@ impl Gateway {
             board,
             metrics,
             notifier,
+            gate,
             ingress,
             settings,
             file,

@@ -13,7 +13,7 @@ use crate::{
     metrics::Metrics,
     model::{Notice, NoticeKind, Outcome, WebhookEvent},
     store::{ClosedPolicy, InboundResult, Store, StoreError},
-    watch::Notifier,
+    watch::{EchoGuard, Notifier},
 };
 
 /// How a webhook is answered.
@@ -32,6 +32,7 @@ pub struct Ingress {
     metrics: Arc<Metrics>,
     notifier: Notifier,
     settings: Settings,
+    echo: Arc<EchoGuard>,
 }
 
 impl Ingress {
@@ -42,6 +43,7 @@ impl Ingress {
         metrics: Arc<Metrics>,
         notifier: Notifier,
         settings: Settings,
+        echo: Arc<EchoGuard>,
     ) -> Self {
         Self {
             store,
@@ -49,6 +51,7 @@ impl Ingress {
             metrics,
             notifier,
             settings,
+            echo,
         }
     }
 
@@ -113,6 +116,7 @@ impl Ingress {
             unparsed,
             began,
         };
+        let heard = self.echo.listen(channel.org, &received.events);
         let routes = self.registry.routes();
         let first = verified(received.events, received.unparsed);
         let commit = threader::commit(&self.store, &routes, self.policy(), first);
@@ -131,6 +135,10 @@ impl Ingress {
         match stored {
             Ok(result) => {
                 self.count(channel, &result, began);
+                // A batch with something old in it is not told apart: it is left out as a whole.
+                if result.duplicates == 0 {
+                    self.echo.heard(&heard);
+                }
                 Answer::Adapter(response)
             }
             Err(error) => {

@@ -1,14 +1,25 @@
 //! What must hold before a message is taken: afterwards it is ours to deliver.
+//!
+//! ```text
+//! check: channel, content, address, text plan, two machines? ─┬─> store: one transaction with the
+//!                                                             │   day's count, over the cap?
+//!                                                             └─> preview: the same, nothing stored
+//! ```
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use trunkline_plugin_api::{Content, Identity};
 
+use super::{
+    TextPlan, TextPolicy,
+    gate::{Asked, Gate},
+    plan_text,
+};
 use crate::{
     channel::Channel,
     model::{Author, AuthorKind, MessageId, Millis, Priority, mask_identifier},
-    store::{Accepted, ClosedPolicy, Idempotency, NewOutbound, Store, StoreError},
+    store::{Accepted, Charge, ClosedPolicy, Idempotency, NewOutbound, StoreError},
 };
 
 /// Bytes of text, HTML and subject of one message.
@@ -48,6 +59,13 @@ pub struct Sender {
     pub name: Option<String>,
 }
 
+impl Sender {
+    /// True where no person wrote it: an agent, the gateway, or a program behind the API.
+    pub fn is_automatic(&self) -> bool {
+        matches!(self.kind, AuthorKind::Agent | AuthorKind::System)
+    }
+}
+
 /// Why a message is not taken. `code` is for programs, the words are for people.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
@@ -67,7 +85,7 @@ pub enum AcceptError {
     Store(#[from] StoreError),
 }
 
-fn refused(code: &'static str, detail: impl Into<String>) -> AcceptError {
+pub(super) fn refused(code: &'static str, detail: impl Into<String>) -> AcceptError {
     AcceptError::Refused {
         code,
         detail: detail.into(),
@@ -75,41 +93,85 @@ fn refused(code: &'static str, detail: impl Into<String>) -> AcceptError {
 }
 
 /// Takes a message: checked, durable, in its thread. Returns its id, the same one for a repeated
-/// request.
+/// request, also where it would be refused by now.
 pub async fn accept(
-    store: &Store,
+    gate: &Gate,
     channel: &Arc<Channel>,
     policy: ClosedPolicy,
     sender: Sender,
     request: SendRequest,
 ) -> Result<MessageId, AcceptError> {
-    let to = check(channel, &request)?;
-    let accepted = store
-        .accept_outbound(NewOutbound {
-            channel: channel.reference(),
-            to,
-            content: request.content,
-            parts: Vec::new(),
-            author: Author {
-                kind: sender.kind,
-                name: sender.name,
-            },
-            reply_to: request.reply_to,
-            priority: request.priority,
-            send_at_ms: request.send_at_ms,
-            metadata: request.metadata,
-            idempotency: request.idempotency,
-            policy,
-        })
-        .await?;
-    match accepted {
-        Accepted::New { id, .. } | Accepted::Repeated { id } => Ok(id),
+    let checked = match check(gate, channel, &sender, &request, Asked::ToSend) {
+        Ok(checked) => checked,
+        Err(error) => return repeated(gate, channel, &request).unwrap_or(Err(error)),
+    };
+    let is_reply = is_automatic_reply(&sender, &request);
+    let (to, charge) = (checked.to, checked.charge);
+    let plan = checked.text.filter(TextPlan::is_rewritten);
+    let new = NewOutbound {
+        channel: channel.reference(),
+        to: to.clone(),
+        content: request.content,
+        parts: plan.map_or(Vec::new(), |plan| plan.parts),
+        author: Author {
+            kind: sender.kind,
+            name: sender.name,
+        },
+        reply_to: request.reply_to,
+        priority: request.priority,
+        send_at_ms: request.send_at_ms,
+        metadata: request.metadata,
+        idempotency: request.idempotency,
+        policy,
+        charge,
+    };
+    match gate.store.accept_outbound(new).await? {
+        Accepted::New { id, .. } => {
+            if is_reply {
+                gate.replied(channel, &to);
+            }
+            Ok(id)
+        }
+        Accepted::Repeated { id } => Ok(id),
         Accepted::KeyConflict => Err(AcceptError::KeyConflict),
+        Accepted::OverCap(over) => Err(gate.over_cap(channel, over, charge, Asked::ToSend)),
     }
 }
 
-/// Checks a request against what the channel says of itself.
-fn check(channel: &Channel, request: &SendRequest) -> Result<Identity, AcceptError> {
+/// What became of the first request with this idempotency key, where there was one.
+fn repeated(
+    gate: &Gate,
+    channel: &Channel,
+    request: &SendRequest,
+) -> Option<Result<MessageId, AcceptError>> {
+    let idempotency = request.idempotency.as_ref()?;
+    match gate.store.repeated(channel.org, idempotency) {
+        Ok(Some(Accepted::Repeated { id })) => Some(Ok(id)),
+        Ok(Some(_)) => Some(Err(AcceptError::KeyConflict)),
+        Ok(None) => None,
+        Err(error) => Some(Err(error.into())),
+    }
+}
+
+/// A request that may be taken.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// To whom, in normal form.
+    pub(super) to: Identity,
+    /// How its text goes out, where it has one.
+    pub(super) text: Option<TextPlan>,
+    /// What it adds to the day's count.
+    pub(super) charge: Charge,
+}
+
+/// Checks everything but the day's count, which belongs to the transaction.
+pub(super) fn check(
+    gate: &Gate,
+    channel: &Channel,
+    sender: &Sender,
+    request: &SendRequest,
+    asked: Asked,
+) -> Result<Checked, AcceptError> {
     let Some(facts) = &channel.facts else {
         let reason = channel.down_reason().unwrap_or_default();
         return Err(refused(
@@ -123,18 +185,45 @@ fn check(channel: &Channel, request: &SendRequest) -> Result<Identity, AcceptErr
             format!("channel {} has no credentials to send with", channel.id),
         ));
     }
-    check_content(&request.content, facts.max_len)?;
+    check_content(&request.content)?;
     if Value::Object(request.metadata.clone()).to_string().len() > METADATA_BYTES_MAX {
         let detail = format!("metadata is larger than {METADATA_BYTES_MAX} bytes");
         return Err(refused("metadata_too_large", detail));
     }
-    Ok(Identity {
+    let text = planned(channel, &request.content, facts.max_len)?;
+    let to = Identity {
         space: facts.space.clone(),
         identifier: address(&facts.space, &request.to)?,
-    })
+    };
+    if is_automatic_reply(sender, request) {
+        gate.check_echo(channel, &to, asked)?;
+    }
+    let charge = gate.charge(channel, text.as_ref());
+    Ok(Checked { to, text, charge })
 }
 
-fn check_content(content: &Content, max_len: Option<u32>) -> Result<(), AcceptError> {
+/// What the breaker for two machines is about.
+fn is_automatic_reply(sender: &Sender, request: &SendRequest) -> bool {
+    sender.is_automatic() && request.priority == Priority::Reply
+}
+
+fn planned(
+    channel: &Channel,
+    content: &Content,
+    max_len: Option<u32>,
+) -> Result<Option<TextPlan>, AcceptError> {
+    let Some(text) = &content.text else {
+        return Ok(None);
+    };
+    let plan = plan_text(text, &TextPolicy::of(channel), max_len).map_err(|error| {
+        let (remedy, id) = (error.remedy(), &channel.id);
+        let detail = format!("{error}: shorten it, or {remedy} in [channel.{id}.text]");
+        refused("text_too_long", detail)
+    })?;
+    Ok(Some(plan))
+}
+
+fn check_content(content: &Content) -> Result<(), AcceptError> {
     if content.is_empty() {
         return Err(refused(
             "empty_content",
@@ -151,17 +240,7 @@ fn check_content(content: &Content, max_len: Option<u32>) -> Result<(), AcceptEr
         let detail = format!("{} attachments, more than {MEDIA_MAX}", content.media.len());
         return Err(refused("too_many_media", detail));
     }
-    let len = content
-        .text
-        .as_deref()
-        .map_or(0, |text| text.chars().count());
-    match max_len {
-        Some(max) if len > max as usize => {
-            let detail = format!("the text has {len} characters, this channel takes {max}");
-            Err(refused("text_too_long", detail))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The address in its space's normal form.
@@ -229,16 +308,15 @@ mod tests {
 
     #[test]
     fn content_is_bounded() {
-        assert!(check_content(&Content::text("hi"), Some(2)).is_ok());
+        assert!(check_content(&Content::text("hi")).is_ok());
         for (content, code) in [
             (Content::text(""), "empty_content"),
-            (Content::text("abc"), "text_too_long"),
             (
                 Content::text("a".repeat(CONTENT_BYTES_MAX + 1)),
                 "content_too_large",
             ),
         ] {
-            let error = check_content(&content, Some(2)).unwrap_err();
+            let error = check_content(&content).unwrap_err();
             assert!(
                 matches!(error, AcceptError::Refused { code: found, .. } if found == code),
                 "{error}"

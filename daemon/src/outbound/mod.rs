@@ -1,7 +1,9 @@
 //! The way of a message out.
 //!
 //! ```text
-//! accept ─> durable queue ─> Outbox (one for each channel): due? health lets it? ─> lease
+//! accept (gate: day's caps, two machines; text: segments, parts) ─> durable queue ─┐
+//! ┌────────────────────────────────────────────────────────────────────────────────┘
+//! └> durable queue ─> Outbox (one for each channel): due? health lets it? ─> lease
 //!    attempt: drive the adapter's steps ─ each call by Transport, its cursor saved before
 //!        receipt ─> sent │ transient, throttled ─> backoff │ refused ─> failed │ unknown ─> uncertain
 //! ```
@@ -11,11 +13,15 @@ mod address;
 mod attempt;
 mod backoff;
 mod drive;
+mod gate;
 mod observe;
 mod outbox;
 mod pace;
+mod preview;
 mod reconcile;
+pub mod segments;
 mod slots;
+mod text;
 mod transport;
 
 pub use accept::{AcceptError, SendRequest, Sender, accept};
@@ -23,8 +29,11 @@ use attempt::outbound_message;
 pub use backoff::{Backoff, Next};
 pub(crate) use drive::no_memory;
 pub use drive::{DriveError, drive};
+pub use gate::Gate;
 use outbox::concurrency;
 pub use outbox::{Accounts, Outbox, OutboxContext};
 pub use pace::Pace;
+pub use preview::{Preview, preview};
 pub use reconcile::Reconciler;
+pub use text::{Length, TextError, TextPlan, TextPolicy, plan_text};
 pub use transport::Transport;

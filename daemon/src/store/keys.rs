@@ -25,6 +25,7 @@
 //! | `y` | channel | an operator's switch |
 //! | `l` | slug (organization 0) | the organization's number |
 //! | `z` | token id (organization 0) | API token |
+//! | `$` | channel, empty for the whole organization | what was accepted today |
 //! | `v` | name | a saved position, the clock, the number of the next thread |
 
 use sha2::{Digest, Sha256};
@@ -274,6 +275,12 @@ pub(crate) fn turn(org: OrgId, thread: ThreadId, first_seq: u64) -> Vec<u8> {
         .bytes(thread.as_bytes())
         .bytes(&first_seq.to_be_bytes())
         .0
+}
+
+/// What a channel accepted today; without one, all channels of the organization.
+pub(crate) fn spent(org: OrgId, channel: Option<&ChannelId>) -> Vec<u8> {
+    let channel = channel.map_or("", ChannelId::as_str);
+    Key::new(org, b'$').text(channel).0
 }
 
 pub(crate) fn toggle(org: OrgId, channel: &ChannelId) -> Vec<u8> {

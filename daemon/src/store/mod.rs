@@ -20,6 +20,7 @@ mod outbox;
 mod queue;
 mod records;
 mod reports;
+mod spending;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -43,6 +44,7 @@ pub use self::{
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     records::ClosedPolicy,
     reports::Applied,
+    spending::{Charge, DayUse, day_ends_ms},
     turns::NewTurn,
 };
 use self::{clock::Clock, inbox::Inbox};

@@ -14,6 +14,7 @@ use super::{
     keys, prefix_end, queue,
     records::UNPLACED,
     records::{self, ClosedPolicy, Peer, load},
+    spending::{self, Charge, DayUse},
 };
 use crate::model::{
     Author, ContactId, Direction, Message, MessageId, MessagePart, Millis, OrgId, OutboxItem,
@@ -45,6 +46,8 @@ pub struct NewOutbound {
     pub idempotency: Option<Idempotency>,
     /// What a closed thread does.
     pub policy: ClosedPolicy,
+    /// What it adds to the day's count.
+    pub charge: Charge,
 }
 
 /// An idempotency key and what it stands for.
@@ -73,6 +76,8 @@ pub enum Accepted {
     },
     /// The key stands for another request.
     KeyConflict,
+    /// It would go beyond what may be sent today; nothing was stored.
+    OverCap(DayUse),
 }
 
 /// How far a sweep has come.
@@ -85,6 +90,16 @@ struct IdempotencyRecord {
     message: MessageId,
     #[serde(default)]
     at_ms: Millis,
+}
+
+impl IdempotencyRecord {
+    fn answer(&self, again: &Idempotency) -> Accepted {
+        if self.request == again.request {
+            Accepted::Repeated { id: self.message }
+        } else {
+            Accepted::KeyConflict
+        }
+    }
 }
 
 impl Store {
@@ -140,6 +155,16 @@ impl Store {
         Ok((ended, last))
     }
 
+    /// What a request with an idempotency key is by now: none where the key is new.
+    pub fn repeated(
+        &self,
+        org: OrgId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Accepted>, StoreError> {
+        let known = self.record(&keys::idempotency(org, &idempotency.key))?;
+        Ok(known.map(|known: IdempotencyRecord| known.answer(idempotency)))
+    }
+
     fn plan_accept(
         &self,
         tx: &mut Transaction<'_>,
@@ -150,12 +175,11 @@ impl Store {
         if let Some(idempotency) = &new.idempotency {
             let key = keys::idempotency(org, &idempotency.key);
             if let Some(known) = load::<IdempotencyRecord>(tx, &key)? {
-                return Ok(if known.request == idempotency.request {
-                    Accepted::Repeated { id: known.message }
-                } else {
-                    Accepted::KeyConflict
-                });
+                return Ok(known.answer(idempotency));
             }
+        }
+        if let Some(over) = spending::charge(tx, org, &new.channel.id, new.charge, now)? {
+            return Ok(Accepted::OverCap(over));
         }
         let peer = Peer {
             org,

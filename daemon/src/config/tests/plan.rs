@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use super::{TOKEN, Written};
-use crate::config::{AdapterSection, Channel, Coalesce, Config, ReloadPlan, WebhookToken};
+use crate::config::{
+    AdapterSection, Channel, Coalesce, Config, Cost, ReloadPlan, Text, WebhookToken,
+};
 
 fn plugins(of: &[(&str, &str)]) -> BTreeMap<String, String> {
     of.iter()
@@ -24,9 +26,10 @@ fn each_change_has_its_consequence() {
     )
     .valid();
     let new = Written::new(
-        "[server]\ndrain = \"2s\"\nlisten = \"127.0.0.1:1\"\n[store]\npath = \"/srv\"\n\
+        "[server]\ndrain = \"2s\"\nlisten = \"127.0.0.1:1\"\n[organization.default.cost]\ndaily_segments = 9\n[store]\npath = \"/srv\"\n\
          [channel.begun]\nadapter = \"x\"\n[channel.kept]\nadapter = \"x\"\n\
          [channel.named]\nadapter = \"x\"\ndisplay_name = \"N\"\nenabled = false\n\
+         text.long = \"split\"\ncost.daily_segments = 5\n\
          [channel.turned]\nadapter = \"x\"\nallow_private = true\n[channel.turned.config]\nkey = \"b\"\nsame = 1\nmore.deep = 1\n\
          [channel.upgraded]\nadapter = \"y\"\n",
     )
@@ -38,9 +41,9 @@ fn each_change_has_its_consequence() {
          stop     gone\n\
          restart  turned (allow_private, config.key, config.more)\n\
          restart  upgraded (plugin y changed)\n\
-         update   named (display_name, enabled)\n\
+         update   named (display_name, enabled, text, cost)\n\
          keep     kept\n\
-         apply    server.drain\n\
+         apply    organization.default, server.drain\n\
          waits for a restart of the daemon: server.listen, store.path"
     );
     assert!(!plan.is_empty());
@@ -93,6 +96,10 @@ fn any_channel(id: &'static str) -> impl Strategy<Value = Channel> {
                 rate: None,
                 account: None,
                 concurrency: flags[0].then_some(3),
+                text: Text::default(),
+                cost: Cost {
+                    daily_segments: body_bytes_max,
+                },
                 config: AdapterSection::new(Map::from_iter([("key".to_owned(), json!(key))])),
             },
         )

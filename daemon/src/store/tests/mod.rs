@@ -119,6 +119,7 @@ impl Bench {
             metadata: Map::new(),
             idempotency,
             policy: ClosedPolicy::Reopen,
+            charge: Charge::default(),
         }
     }
 

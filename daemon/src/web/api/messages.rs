@@ -1,4 +1,6 @@
-//! Messages: sent and read.
+//! Messages: sent, looked at before, and read.
+
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
@@ -9,9 +11,10 @@ use trunkline_plugin_api::Content;
 
 use super::{channels, shapes};
 use crate::{
+    channel::Channel,
     gateway::Gateway,
     model::{AuthorKind, MessageId, Priority, Role, ThreadId},
-    outbound::{SendRequest, Sender, accept},
+    outbound::{self, SendRequest, Sender, accept},
     store::Idempotency,
     web::{auth::Caller, problem::Problem},
 };
@@ -38,19 +41,55 @@ struct Body {
     metadata: Map<String, Value>,
 }
 
+/// A message that a caller wants sent, before anything is checked but its form.
+struct Wanted {
+    channel: Arc<Channel>,
+    sender: Sender,
+    request: SendRequest,
+}
+
 pub(super) async fn send(
     gateway: web::Data<Gateway>,
     caller: Caller,
     request: HttpRequest,
     body: web::Json<Value>,
 ) -> Result<HttpResponse, Problem> {
+    let Wanted {
+        channel,
+        sender,
+        request,
+    } = wanted(&gateway, &caller, &request, body.into_inner())?;
+    let policy = gateway.ingress.policy();
+    let id = accept(&gateway.gate, &channel, policy, sender, request).await?;
+    channel.queue.notify_one();
+    Ok(HttpResponse::Accepted().json(json!({ "id": id.to_string(), "status": "queued" })))
+}
+
+/// What sending the same body would do; nothing is stored.
+pub(super) async fn preview(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    request: HttpRequest,
+    body: web::Json<Value>,
+) -> Result<HttpResponse, Problem> {
+    let wanted = wanted(&gateway, &caller, &request, body.into_inner())?;
+    let channel = &wanted.channel;
+    let preview = outbound::preview(&gateway.gate, channel, &wanted.sender, &wanted.request)?;
+    Ok(HttpResponse::Ok().json(shapes::preview(channel, &preview)))
+}
+
+fn wanted(
+    gateway: &Gateway,
+    caller: &Caller,
+    request: &HttpRequest,
+    body: Value,
+) -> Result<Wanted, Problem> {
     caller.must_be(Role::Admin)?;
-    let body = body.into_inner();
-    let idempotency = idempotency(&request, &body)?;
+    let idempotency = idempotency(request, &body)?;
     let body: Body = serde_json::from_value(body).map_err(|error| {
         Problem::invalid(format!("the message is not what is expected: {error}"))
     })?;
-    let channel = channels::find(&gateway, &caller, &body.channel).map_err(|_| {
+    let channel = channels::find(gateway, caller, &body.channel).map_err(|_| {
         let detail = format!("there is no channel \"{}\"", body.channel);
         Problem::new(
             actix_web::http::StatusCode::UNPROCESSABLE_ENTITY,
@@ -58,30 +97,23 @@ pub(super) async fn send(
             detail,
         )
     })?;
-    let to = recipient(&gateway, channel.org, &body)?;
-    let send = SendRequest {
-        to,
-        content: body.content,
-        reply_to: body.reply_to,
-        priority: body.priority,
-        send_at_ms: body.send_at.map(Timestamp::as_millisecond),
-        metadata: body.metadata,
-        idempotency,
-    };
-    let sender = Sender {
-        kind: AuthorKind::System,
-        name: Some(caller.name.clone()),
-    };
-    let id = accept(
-        &gateway.store,
-        &channel,
-        gateway.ingress.policy(),
-        sender,
-        send,
-    )
-    .await?;
-    channel.queue.notify_one();
-    Ok(HttpResponse::Accepted().json(json!({ "id": id.to_string(), "status": "queued" })))
+    let to = recipient(gateway, channel.org, &body)?;
+    Ok(Wanted {
+        channel,
+        sender: Sender {
+            kind: AuthorKind::System,
+            name: Some(caller.name.clone()),
+        },
+        request: SendRequest {
+            to,
+            content: body.content,
+            reply_to: body.reply_to,
+            priority: body.priority,
+            send_at_ms: body.send_at.map(Timestamp::as_millisecond),
+            metadata: body.metadata,
+            idempotency,
+        },
+    })
 }
 
 /// The address given, or that of the thread's newest inbound message on this channel's space.

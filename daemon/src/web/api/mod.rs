@@ -34,6 +34,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/threads/{id}/release", post().to(threads::release))
         .route("/threads/{id}/close", post().to(threads::close))
         .route("/messages", post().to(messages::send))
+        .route("/messages/preview", post().to(messages::preview))
         .route("/messages/{id}", get().to(messages::show))
         .route("/webhook-events", get().to(events::list))
         .route("/webhook-events/{id}/replay", post().to(events::replay))

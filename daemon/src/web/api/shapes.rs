@@ -11,7 +11,8 @@ use crate::{
         ApiToken, Contact, Failure, Health, HistoryEntry, Message, MessageId, Millis, OutboxItem,
         Thread, TurnRecord, WebhookEvent,
     },
-    store::Page,
+    outbound::{self, Preview},
+    store::{DayUse, Page},
 };
 
 /// RFC 3339 in UTC with milliseconds.
@@ -40,6 +41,51 @@ fn history_entry(entry: &HistoryEntry) -> Value {
         "code": entry.code,
         "detail": entry.detail,
         "count": entry.count,
+    })
+}
+
+/// How a message would go out. What counts in no segments has null for them.
+pub(super) fn preview(channel: &Channel, preview: &Preview) -> Value {
+    let text = preview.text.as_ref();
+    let segmented = text.filter(|plan| plan.encoding.is_some());
+    let part = |(at, part): (usize, &String)| {
+        let found = segmented.and_then(|plan| plan.segments.get(at));
+        json!({
+            "text": part,
+            "encoding": found.map(|found| found.encoding),
+            "units": found.map(|found| found.units),
+            "segments": found.map(|found| found.segments),
+        })
+    };
+    let parts: Option<Vec<Value>> =
+        text.map(|plan| plan.parts.iter().enumerate().map(part).collect());
+    json!({
+        "channel": channel.id,
+        "to": preview.to.identifier,
+        "encoding": segmented.map(|plan| plan.encoding),
+        "units": segmented.map(outbound::TextPlan::units_total),
+        "segments": segmented.map(outbound::TextPlan::segments_total),
+        "parts": parts.unwrap_or_default(),
+        "folded": text.is_some_and(|plan| plan.folded),
+        "max_len": preview.max_len,
+        "daily": {
+            "counts": preview.units,
+            "unit": preview.unit,
+            "resets_at": time(preview.resets_at_ms),
+            "channel": day_use(&preview.caps, false),
+            "organization": day_use(&preview.caps, true),
+        },
+    })
+}
+
+/// A cap of the day, null where there is none.
+fn day_use(caps: &[DayUse], is_organization: bool) -> Value {
+    let cap = caps
+        .iter()
+        .find(|cap| cap.is_organization == is_organization);
+    cap.map_or(Value::Null, |cap| {
+        let left = cap.max.saturating_sub(cap.used);
+        json!({"max": cap.max, "used": cap.used, "left": left})
     })
 }
 

@@ -3,6 +3,7 @@
 use super::account::random_sid;
 use super::create::Draft;
 use super::inbound::InboundSms;
+use super::segments::segments;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::fmt;
@@ -130,6 +131,11 @@ pub struct LedgerMessage {
 }
 
 impl LedgerMessage {
+    /// Segments of its text, by the carriers' rules.
+    pub fn segments(&self) -> usize {
+        segments(&self.body)
+    }
+
     /// An incoming message.
     pub(super) fn inbound(sms: &InboundSms) -> Self {
         let now = Timestamp::now();

@@ -1,7 +1,8 @@
 //! Twilio's side: one account with several numbers, as its REST API and its webhooks behave.
 //!
 //! - `api`: paths, credentials, and which call does what; `create` and `list` hold the rules of the
-//!   two calls with parameters (`address` the forms of numbers), `media` the files, `resource` the JSON shapes, `refusal` the errors.
+//!   two calls with parameters (`address` the forms of numbers), `media` the files, `resource` the JSON shapes
+//!   (`segments` the length of a text), `refusal` the errors.
 //! - `account`: numbers, keys, opt-outs, endpoints' behaviour; `ledger`: the messages.
 //! - `inbound` builds incoming messages, `callbacks` status callbacks; `delivery` signs and posts both
 //!   with the provider's retries, `signature` computes `X-Twilio-Signature`, `debugger` says what
@@ -21,6 +22,7 @@ mod media;
 mod overrides;
 mod refusal;
 mod resource;
+mod segments;
 mod signature;
 
 pub use account::{AccountStatus, Endpoint};

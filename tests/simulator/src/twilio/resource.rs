@@ -14,11 +14,7 @@ pub(super) fn message(message: &LedgerMessage, account_sid: &str) -> Value {
     );
     let undecided = matches!(message.status, StatusWord::Accepted | StatusWord::Scheduled);
     let from = (!undecided).then_some(&message.from);
-    let segments = if undecided {
-        0
-    } else {
-        segments(&message.body)
-    };
+    let segments = if undecided { 0 } else { message.segments() };
     json!({
         "sid": message.sid,
         "account_sid": account_sid,
@@ -81,21 +77,6 @@ fn date(time: Timestamp) -> String {
         .to_string()
 }
 
-/// Segments of a text. Anything beyond ASCII counts as UCS-2, which is more than Twilio counts for
-/// the few accented letters of GSM-7.
-fn segments(body: &str) -> usize {
-    let (units, one, many) = if body.is_ascii() {
-        (body.len(), 160, 153)
-    } else {
-        (body.encode_utf16().count(), 70, 67)
-    };
-    if units <= one {
-        1
-    } else {
-        units.div_ceil(many)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,15 +85,5 @@ mod tests {
     fn dates_are_rfc_2822_in_gmt() {
         let time: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         assert_eq!(date(time), "Thu, 01 Jan 2026 12:00:00 +0000");
-    }
-
-    #[test]
-    fn long_texts_have_more_segments() {
-        for (length, expected) in [(160, 1), (161, 2), (306, 2), (307, 3)] {
-            assert_eq!(segments(&"a".repeat(length)), expected, "{length} ASCII");
-        }
-        for (length, expected) in [(70, 1), (71, 2), (134, 2), (135, 3)] {
-            assert_eq!(segments(&"ж".repeat(length)), expected, "{length} UCS-2");
-        }
     }
 }

@@ -1,0 +1,59 @@
+//! How a message would go out, and whether it may: every check of accepting, nothing stored.
+
+use std::sync::Arc;
+
+use trunkline_plugin_api::Identity;
+
+use super::{
+    AcceptError, SendRequest, Sender, TextPlan,
+    accept::check,
+    gate::{Asked, Gate, unit},
+};
+use crate::{
+    channel::Channel,
+    model::Millis,
+    store::{DayUse, day_ends_ms},
+};
+
+/// A message as it would go out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// To whom, in normal form.
+    pub to: Identity,
+    /// How its text goes, where it has one.
+    pub text: Option<TextPlan>,
+    /// Characters that one message of the channel takes, where limited.
+    pub max_len: Option<u32>,
+    /// What it adds to the day's count.
+    pub units: u64,
+    /// What that is counted in: `segments` or `messages`.
+    pub unit: &'static str,
+    /// The caps in force and what of them is used, the channel's first.
+    pub caps: Vec<DayUse>,
+    /// When they begin anew.
+    pub resets_at_ms: Millis,
+}
+
+/// Looks at a message without sending it. The error is the one that sending would give.
+pub fn preview(
+    gate: &Gate,
+    channel: &Arc<Channel>,
+    sender: &Sender,
+    request: &SendRequest,
+) -> Result<Preview, AcceptError> {
+    let checked = check(gate, channel, sender, request, Asked::ToShow)?;
+    let charge = checked.charge;
+    let caps = gate.store.spent_today(channel.org, &channel.id, charge)?;
+    if let Some(over) = caps.iter().find(|cap| cap.is_exceeded_by(charge.units)) {
+        return Err(gate.over_cap(channel, *over, charge, Asked::ToShow));
+    }
+    Ok(Preview {
+        to: checked.to,
+        text: checked.text,
+        max_len: channel.facts.as_ref().and_then(|facts| facts.max_len),
+        units: charge.units,
+        unit: unit(channel),
+        caps,
+        resets_at_ms: day_ends_ms(gate.store.now()),
+    })
+}
