@@ -6,7 +6,11 @@ use futures_util::FutureExt as _;
 use tracing::{error, warn};
 use trunkline_plugin_api::{Received, Response, Verdict, WebhookRequest};
 
-use super::threader::{self, Verified};
+use super::{
+    rejects::{Rejected, Rejects},
+    sightings::Sightings,
+    threader::{self, Verified},
+};
 use crate::{
     channel::{Channel, ChannelError, Registry},
     config::Settings,
@@ -32,6 +36,8 @@ pub struct Ingress {
     metrics: Arc<Metrics>,
     notifier: Notifier,
     settings: Settings,
+    rejects: Rejects,
+    sightings: Sightings,
 }
 
 impl Ingress {
@@ -49,7 +55,19 @@ impl Ingress {
             metrics,
             notifier,
             settings,
+            rejects: Rejects::default(),
+            sightings: Sightings::default(),
         }
+    }
+
+    /// The last webhooks that were refused.
+    pub fn rejects(&self) -> &Rejects {
+        &self.rejects
+    }
+
+    /// Under which names webhooks came.
+    pub fn sightings(&self) -> &Sightings {
+        &self.sightings
     }
 
     /// What a closed thread does.
@@ -105,6 +123,7 @@ impl Ingress {
         received: Received,
         began: Instant,
     ) -> Answer {
+        self.sightings.note(&channel.id, request, true);
         let response = received.response;
         let verified = |events, unparsed| Verified {
             channel,
@@ -159,6 +178,14 @@ impl Ingress {
             kind: NoticeKind::SignatureMismatch,
             words: format!("a webhook was refused: {}", threader::clip(&reason)),
         });
+        self.sightings.note(&channel.id, request, false);
+        let rejected = Rejected::new(
+            channel.org,
+            received.verdict,
+            &threader::clip(&reason),
+            request,
+        );
+        self.rejects.keep(&channel.id, rejected);
         let record = WebhookEvent {
             id: self.store.new_event_id(),
             channel: channel.id.clone(),

@@ -10,10 +10,14 @@
 mod bursts;
 mod coalescer;
 mod ingress;
+mod rejects;
 mod replay;
+mod sightings;
 mod threader;
 
 pub use bursts::Quiet;
 pub use coalescer::Coalescer;
 pub use ingress::{Answer, Ingress};
+pub use rejects::{REQUEST_BYTES_MAX, Rejected, Rejects};
 pub use replay::{ReplayError, Replayed, Replayer};
+pub use sightings::{Sighting, Sightings};

@@ -13,6 +13,7 @@ mod backoff;
 mod drive;
 mod outbox;
 mod reconcile;
+mod skew;
 mod transport;
 
 pub use accept::{AcceptError, SendRequest, Sender, accept};
@@ -23,4 +24,5 @@ pub(crate) use drive::no_memory;
 pub use drive::{DriveError, drive};
 pub use outbox::{Outbox, OutboxContext};
 pub use reconcile::Reconciler;
+pub use skew::ProviderClock;
 pub use transport::Transport;
