@@ -108,7 +108,10 @@ mod tests {
         let address = Address::parse("https://[::1]:8443/a/b?c").expect("a URL");
         assert_eq!(address.host, "[::1]");
         assert_eq!(address.port.as_deref(), Some("8443"));
-        assert_eq!((address.path.as_str(), address.query.as_deref()), ("/a/b", Some("c")));
+        assert_eq!(
+            (address.path.as_str(), address.query.as_deref()),
+            ("/a/b", Some("c"))
+        );
         assert_eq!(Address::parse("/a/b"), None);
         assert_eq!(Address::parse("https:///a"), None);
     }

@@ -150,7 +150,11 @@ impl EditList {
 }
 
 fn schemes(base: &Address, list: &mut EditList) {
-    let other = if base.scheme == "https" { "http" } else { "https" };
+    let other = if base.scheme == "https" {
+        "http"
+    } else {
+        "https"
+    };
     let to = Address {
         scheme: other.into(),
         ..base.clone()
@@ -222,14 +226,14 @@ fn hosts(base: &Address, request: &WebhookRequest, known: &Known, list: &mut Edi
 }
 
 fn slashes(base: &Address, list: &mut EditList) {
-    let bare = base.path.trim_end_matches('/');
+    let trimmed = base.path.trim_end_matches('/');
     let forms = [
         (
-            format!("{bare}/"),
+            format!("{trimmed}/"),
             "the address at the provider ends with a slash that does not arrive: take it away there",
         ),
         (
-            bare.to_owned(),
+            trimmed.to_owned(),
             "the address at the provider has no slash at its end, but one arrives: keep the proxy from adding it",
         ),
         (
@@ -274,7 +278,8 @@ fn paths(base: &Address, request: &WebhookRequest, known: &Known, list: &mut Edi
         path,
         ..base.clone()
     };
-    let prefix = header(request, "x-forwarded-prefix").map(|prefix| first(prefix).trim_matches('/'));
+    let prefix =
+        header(request, "x-forwarded-prefix").map(|prefix| first(prefix).trim_matches('/'));
     if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
         let to = path(format!("/{prefix}{}", base.path));
         list.add("path", rewritten, PATH, to);
@@ -311,7 +316,9 @@ fn first(list: &str) -> &str {
 
 /// `host=` in the first element of `Forwarded` (RFC 7239).
 fn forwarded_host(value: &str) -> Option<&str> {
-    let pairs = first(value).split(';').filter_map(|pair| pair.split_once('='));
+    let pairs = first(value)
+        .split(';')
+        .filter_map(|pair| pair.split_once('='));
     let mut hosts = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("host"));
     hosts.next().map(|(_, host)| host.trim().trim_matches('"'))
 }
@@ -363,12 +370,18 @@ mod tests {
         for (signed, cause) in [
             ("http://h.example/webhooks/a/token?b=2&a=1%20x", "scheme"),
             ("https://h.example:443/webhooks/a/token?b=2&a=1%20x", "port"),
-            ("https://h.example:8099/webhooks/a/token?b=2&a=1%20x", "port"),
+            (
+                "https://h.example:8099/webhooks/a/token?b=2&a=1%20x",
+                "port",
+            ),
             ("https://www.h.example/webhooks/a/token?b=2&a=1%20x", "host"),
             ("https://outer.example/webhooks/a/token?b=2&a=1%20x", "host"),
             ("https://rfc.example/webhooks/a/token?b=2&a=1%20x", "host"),
             ("https://seen.example/webhooks/a/token?b=2&a=1%20x", "host"),
-            ("https://inner.example:8080/webhooks/a/token?b=2&a=1%20x", "host"),
+            (
+                "https://inner.example:8080/webhooks/a/token?b=2&a=1%20x",
+                "host",
+            ),
             ("https://h.example/webhooks/a/token/?b=2&a=1%20x", "slash"),
             ("https://h.example//webhooks/a/token?b=2&a=1%20x", "slash"),
             ("https://h.example/webhooks/a/token", "query"),
@@ -376,12 +389,22 @@ mod tests {
             ("https://h.example/webhooks/a/token?b=2&a=1+x", "query"),
             ("https://h.example/webhooks/a/token?b=2&a=1 x", "query"),
             ("https://h.example/public/sms?b=2", "path"),
-            ("https://h.example/gate/webhooks/a/token?b=2&a=1%20x", "path"),
+            (
+                "https://h.example/gate/webhooks/a/token?b=2&a=1%20x",
+                "path",
+            ),
             ("https://h.example/alias?b=2&a=1%20x", "path"),
-            ("http://outer.example/webhooks/a/token?b=2&a=1%20x", "scheme+host"),
+            (
+                "http://outer.example/webhooks/a/token?b=2&a=1%20x",
+                "scheme+host",
+            ),
             ("http://h.example/webhooks/a/token", "scheme+query"),
         ] {
-            assert_eq!(cause_of(&request, signed).as_deref(), Some(cause), "{signed}");
+            assert_eq!(
+                cause_of(&request, signed).as_deref(),
+                Some(cause),
+                "{signed}"
+            );
         }
         let three = "http://outer.example/webhooks/a/token";
         assert_eq!(cause_of(&request, three), None, "two causes at most");

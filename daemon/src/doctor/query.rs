@@ -18,7 +18,8 @@ pub(super) fn edits(base: &Address, add: &mut dyn FnMut(&'static str, &str, Opti
     if query.len() > BYTES_MAX {
         return;
     }
-    let rewritten = "a proxy writes the query anew on its way here: have it pass the query as it is";
+    let rewritten =
+        "a proxy writes the query anew on its way here: have it pass the query as it is";
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
         .into_owned()
         .collect();

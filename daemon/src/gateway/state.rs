@@ -14,6 +14,7 @@ use super::{Prepared, channels::RunningChannel, prepare};
 use crate::{
     channel::Registry,
     config::{Config, ConfigErrors, Settings},
+    doctor::Doctor,
     inbound::{Coalescer, Ingress, Quiet, Replayer},
     metrics::Metrics,
     model::OrgId,
@@ -176,6 +177,17 @@ impl Gateway {
         self.arbiters.watch.spawn(coalescer.run(stop()));
         self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
         self.arbiters.watch.spawn(sweeper.run(stop()));
+    }
+
+    /// A doctor who knows the state now.
+    pub fn doctor(&self) -> Doctor {
+        Doctor {
+            registry: self.registry.clone(),
+            ingress: self.ingress.clone(),
+            config: self.settings.load_full(),
+            plugins: self.plugins.load_full(),
+            clock: self.transport.clock().clone(),
+        }
     }
 
     /// The main configuration file.

@@ -202,7 +202,12 @@ mod tests {
         }
         let kept = rejects.0.lock();
         assert!(kept.bytes <= TOTAL_BYTES_MAX, "{}", kept.bytes);
-        let counted: usize = kept.channels.values().flatten().map(|one| one.bytes()).sum();
+        let counted: usize = kept
+            .channels
+            .values()
+            .flatten()
+            .map(|one| one.bytes())
+            .sum();
         assert_eq!(counted, kept.bytes);
         assert!(kept.channels.contains_key(&ChannelId::new("quiet")));
     }

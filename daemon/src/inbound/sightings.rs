@@ -149,7 +149,11 @@ mod tests {
             sightings.note(&channel, &request("hooks.example.org", at_ms), true);
         }
         for number in 0..20 {
-            sightings.note(&channel, &request(&format!("h{number}"), 10 + number), false);
+            sightings.note(
+                &channel,
+                &request(&format!("h{number}"), 10 + number),
+                false,
+            );
         }
         let long = "ä".repeat(500);
         sightings.note(&channel, &request(&long, 50), false);
@@ -159,7 +163,11 @@ mod tests {
         let genuine: Vec<_> = seen.iter().filter(|one| one.is_genuine).collect();
         assert_eq!(genuine.len(), 1);
         assert_eq!(
-            (genuine[0].count, genuine[0].last_at_ms, genuine[0].host.as_str()),
+            (
+                genuine[0].count,
+                genuine[0].last_at_ms,
+                genuine[0].host.as_str()
+            ),
             (3, 3, "hooks.example.org")
         );
         assert_eq!(genuine[0].forwarded_proto, "https");

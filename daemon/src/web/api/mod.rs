@@ -2,6 +2,7 @@
 
 mod channels;
 mod contacts;
+mod doctor;
 mod events;
 mod messages;
 mod outbox;
@@ -23,6 +24,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/channels/{id}/enable", post().to(channels::enable))
         .route("/channels/{id}/disable", post().to(channels::disable))
         .route("/channels/{id}/test", post().to(channels::test))
+        .route("/channels/{id}/doctor", post().to(doctor::examine))
         .route("/contacts", get().to(contacts::list))
         .route("/contacts/{id}", get().to(contacts::show))
         .route("/contacts/{id}/timeline", get().to(contacts::timeline))
