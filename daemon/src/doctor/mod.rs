@@ -11,6 +11,7 @@
 mod address;
 mod causes;
 mod checks;
+mod edits;
 pub mod files;
 mod query;
 mod report;

@@ -167,6 +167,12 @@ impl Ingress {
             .received(&channel.id, result.messages.len(), seconds);
     }
 
+    /// Counts messages that no webhook brought. How long they took says nothing.
+    pub(super) fn count_fetched(&self, channel: &Channel, result: &InboundResult) {
+        self.metrics.webhook(&channel.id, result.outcome);
+        self.metrics.fetched(&channel.id, result.messages.len());
+    }
+
     /// A webhook that is not genuine is listed without its body and answered as the adapter says.
     fn refuse(&self, channel: &Channel, request: &WebhookRequest, received: Received) -> Answer {
         let reason = received.reason.unwrap_or_else(|| "not genuine".into());
