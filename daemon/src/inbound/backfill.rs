@@ -9,23 +9,23 @@
 //!
 //! A webhook that comes at the same time does no harm: what is stored twice is found in the commit.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use tracing::{info, warn};
-use trunkline_plugin_api::{AdapterError, Capability, ErrorClass, Event};
+use tracing::info;
+use trunkline_plugin_api::{AdapterError, Capability, Event};
 
-use super::{Ingress, threader};
+use super::{
+    Ingress,
+    listing::{Lister, PAUSE, Patience},
+    threader,
+};
 use crate::{
     channel::{Channel, Registry},
     config::Settings,
     model::{ChannelId, Millis, Outcome, WebhookEvent},
-    outbound::{DriveError, Transport, drive},
+    outbound::Transport,
     store::{Inbound, Routed, Store, StoreError},
 };
 
@@ -35,12 +35,8 @@ pub(super) const METHOD: &str = "BACKFILL";
 const MARK: &str = "backfilled";
 /// Events stored in one commit.
 const COMMIT_MAX: usize = 20;
-/// Between two calls to a provider for one list.
-const PAUSE: Duration = Duration::from_millis(200);
 /// Pages asked for in one go; what is behind them waits for the next.
 const PAGES_MAX: usize = 500;
-/// How often a list that takes more calls than one run may make is gone on with.
-const RUNS_MAX: usize = 40;
 /// Marks of known messages end with the webhook events; this much before that nobody is asked for.
 const HORIZON_MARGIN_MS: Millis = 10 * 60 * 1000;
 
@@ -57,15 +53,6 @@ pub struct Filled {
     pub until_ms: Millis,
     /// False where it ended before the list did: go on from `until_ms`.
     pub is_complete: bool,
-}
-
-/// How long a back-fill may try.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// No page is asked for after this time.
-    pub time_max: Duration,
-    /// Tries of one page.
-    pub attempts_max: u32,
 }
 
 /// Why a back-fill brought less than all.
@@ -94,7 +81,7 @@ pub struct Backfiller {
     store: Store,
     registry: Arc<Registry>,
     ingress: Arc<Ingress>,
-    transport: Transport,
+    lister: Lister,
     settings: Settings,
     under_way: Arc<Mutex<HashSet<ChannelId>>>,
     /// Held from looking what is known to the commit: two channels of one account list the same.
@@ -128,10 +115,14 @@ impl Backfiller {
         settings: Settings,
     ) -> Self {
         Self {
+            lister: Lister {
+                store: store.clone(),
+                transport,
+                settings: settings.clone(),
+            },
             store,
             registry,
             ingress,
-            transport,
             settings,
             under_way: Arc::default(),
             committing: Arc::default(),
@@ -208,8 +199,10 @@ impl Backfiller {
         let asked_ms = self.store.now();
         let since_ms = walk.filled.until_ms;
         let events = self
-            .page_with_patience(channel, since_ms, patience, walk.began)
-            .await?;
+            .lister
+            .page(channel, since_ms, patience, walk.began)
+            .await
+            .map_err(BackfillError::Provider)?;
         if events.is_empty() {
             walk.filled.until_ms = asked_ms;
             walk.filled.is_complete = true;
@@ -245,74 +238,6 @@ impl Backfiller {
             return Err(BackfillError::Since(words.into()));
         }
         Ok(())
-    }
-
-    /// One page, tried again after what may pass.
-    async fn page_with_patience(
-        &self,
-        channel: &Channel,
-        since_ms: Millis,
-        patience: Patience,
-        began: Instant,
-    ) -> Result<Vec<Event>, BackfillError> {
-        let mut attempts = 0;
-        loop {
-            let error = match self.page(channel, since_ms).await {
-                Ok(events) => return Ok(events),
-                Err(error) => error.into_adapter_error(),
-            };
-            attempts += 1;
-            let wait = self.wait(&error, attempts);
-            let is_late = began.elapsed() + wait > patience.time_max;
-            if !may_pass(&error) || attempts >= patience.attempts_max || is_late {
-                return Err(BackfillError::Provider(error));
-            }
-            warn!(channel = %channel.id, %error, wait_ms = wait.as_millis(), "inbound messages could not be listed yet");
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    fn wait(&self, error: &AdapterError, attempts: u32) -> Duration {
-        let settings = self.settings.load();
-        let doubled = 1 << attempts.saturating_sub(1).min(20);
-        let window = settings.outbound.backoff_base.saturating_mul(doubled);
-        let window = window.min(settings.outbound.backoff_max);
-        match error.retry_after_ms {
-            Some(asked) => Duration::from_millis(asked),
-            None => window.mul_f64(rand::random_range(0.5..1.0)),
-        }
-    }
-
-    /// The oldest messages since a time: as many as the adapter gives at once. A list that takes
-    /// more calls than one run may make is gone on with from its cursor.
-    async fn page(&self, channel: &Channel, since_ms: Millis) -> Result<Vec<Event>, DriveError> {
-        let cursor = Arc::new(Mutex::new(Value::Null));
-        for run in 1.. {
-            let (start, next) = (cursor.lock().clone(), cursor.clone());
-            let listed = drive(
-                channel,
-                &self.transport,
-                "list_inbound",
-                start,
-                || self.store.now(),
-                move |instance, turn| instance.list_inbound(since_ms, turn),
-                move |cursor: Value| {
-                    let is_first = std::mem::replace(&mut *next.lock(), cursor).is_null();
-                    async move {
-                        if !is_first {
-                            tokio::time::sleep(PAUSE).await;
-                        }
-                        Ok(())
-                    }
-                },
-            )
-            .await;
-            match listed {
-                Err(DriveError::Adapter(error)) if error.code == "steps" && run < RUNS_MAX => {}
-                other => return other,
-            }
-        }
-        Ok(Vec::new())
     }
 
     async fn store_all(
@@ -405,12 +330,6 @@ impl Backfiller {
             raw_file: None,
         }
     }
-}
-
-/// Whether asking again may help. A list changes nothing at the provider, so that it may also be
-/// asked for again where it is not known whether it was answered.
-fn may_pass(error: &AdapterError) -> bool {
-    error.class.is_retried() || error.class == ErrorClass::Ambiguous
 }
 
 fn id(event: &Event) -> Option<&str> {

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 use tracing::info;
 
-use super::{BackfillError, Backfiller, backfill::Patience};
+use super::{BackfillError, Backfiller, Patience};
 use crate::{
     channel::Registry,
     config::{self, Settings},
