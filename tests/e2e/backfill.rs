@@ -123,6 +123,36 @@ async fn webhooks_that_come_while_the_list_is_fetched_do_not_double() {
 }
 
 #[tokio::test]
+async fn a_list_of_several_pages_is_fetched_whole() {
+    let stage = Stage::sms().await;
+    let account = stage.simulator.twilio();
+    let began = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(40);
+    for number in 0..1203 {
+        // Three of one second: the provider's times are no finer.
+        let at = began + jiff::SignedDuration::from_secs(number / 3);
+        account.inbound_missed_at(&sms(ADA, &format!("m{number:04}")), at);
+    }
+    let output = stage
+        .daemon
+        .cli_ok(&["channel", "backfill", SMS, "--since", "1h", "--json"])
+        .await;
+    let counts = output.json();
+    assert_eq!(
+        (&counts["new"], &counts["listed"], &counts["complete"]),
+        (&json!(1203), &json!(1203), &json!(true)),
+        "{counts}"
+    );
+    let mut messages = stage.daemon.api().timeline(ADA).await;
+    messages.reverse();
+    let texts: Vec<&str> = messages
+        .iter()
+        .filter_map(|message| message["content"]["text"].as_str())
+        .collect();
+    let expected: Vec<String> = (0..1203).map(|number| format!("m{number:04}")).collect();
+    assert_eq!(texts, expected, "all of them, in order");
+}
+
+#[tokio::test]
 async fn a_provider_that_fails_is_asked_again_and_owners_are_told_in_the_end() {
     let mut stage = eager().await;
     let account = stage.simulator.twilio();

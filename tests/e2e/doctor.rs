@@ -1,6 +1,7 @@
 //! The doctor names what is wrong with a channel.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use trunkline_simulator::{Simulator, sign_form};
@@ -161,11 +162,12 @@ async fn a_wrong_a_missing_and_a_cut_request_are_told_apart() {
     let url = hook.url.clone();
     let right = hook.auth_token.clone();
     hook.auth_token = "0123456789abcdef0123456789abcdef".to_owned();
-    let sms = Sms::new(ADA, "wrong secret");
+    let sms = Sms::new(ADA, "a-text-that-belongs-to-nobody");
     assert_eq!(stage.post(&hook.request(&sms)).await.status, 401);
     let params = sms.params(&hook.account_sid);
     assert_eq!(stage.post(&hook.unsigned(&params)).await.status, 401);
-    let long = Sms::new(ADA, &"x".repeat(40_000));
+    let marker = "a-text-that-belongs-to-nobody";
+    let long = Sms::new(ADA, &format!("{marker}{}", "x".repeat(40_000)));
     hook.auth_token = right;
     let signature = sign_form(
         &hook.auth_token,
@@ -185,12 +187,28 @@ async fn a_wrong_a_missing_and_a_cut_request_are_told_apart() {
             one["note"].as_str().expect("words")
         })
         .collect();
+    // What is not genuine is neither stored nor logged.
+    assert!(!stage.daemon.log().contains(marker));
+    assert!(!holds(&stage.daemon.store(), marker.as_bytes()));
     assert!(notes[0].contains("larger than the 16 kB"), "{notes:?}");
     assert!(notes[1].contains("carries no signature"), "{notes:?}");
     assert!(
         notes[2].contains("compare") && notes[2].contains("auth_token"),
         "{notes:?}"
     );
+}
+
+/// Whether any file below a folder holds these bytes.
+fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    let entries = fs::read_dir(folder).expect("the folder can be read");
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return holds(&path, bytes);
+        }
+        let file = fs::read(&path).unwrap_or_default();
+        file.windows(bytes.len()).any(|window| window == bytes)
+    })
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ const PER_REQUEST_MAX: usize = 600;
 /// Trials of one examination.
 const TRIALS_MAX: usize = 20_000;
 /// Time for one examination.
-const TIME_MAX: Duration = Duration::from_secs(20);
+const TIME_MAX: Duration = Duration::from_secs(8);
 /// Time that trials may take on the channel's thread before others get their turn.
 const TURN: Duration = Duration::from_millis(2);
 

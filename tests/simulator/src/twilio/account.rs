@@ -5,6 +5,7 @@ use super::create::Draft;
 use super::inbound::InboundSms;
 use super::ledger::{Ledger, LedgerMessage};
 use crate::behaviour::Script;
+use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 
 /// Words by which Twilio itself opts a sender out of SMS (Twilio support: STOP filtering).
@@ -112,8 +113,8 @@ impl Account {
     }
 
     /// Takes an incoming message in; one that is known already changes nothing.
-    pub(super) fn receive(&mut self, sms: &InboundSms) {
-        let message = LedgerMessage::inbound(sms);
+    pub(super) fn receive(&mut self, sms: &InboundSms, at: Timestamp) {
+        let message = LedgerMessage::inbound(sms, at);
         if !self.ledger.insert(message) || sms.from.starts_with("whatsapp:") {
             return;
         }
