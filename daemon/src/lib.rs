@@ -7,6 +7,7 @@
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod gateway;
 pub mod inbound;
 pub mod metrics;

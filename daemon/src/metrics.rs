@@ -160,6 +160,12 @@ impl Metrics {
         self.acknowledge_seconds.observe(seconds);
     }
 
+    /// New messages were fetched from a provider.
+    pub fn fetched(&self, channel: &ChannelId, messages: usize) {
+        let count = u64::try_from(messages).unwrap_or(u64::MAX);
+        self.messages.get_or_create(&by(channel)).inc_by(count);
+    }
+
     /// A webhook was answered 503.
     pub fn unavailable(&self, channel: &ChannelId) {
         self.refused_busy.get_or_create(&by(channel)).inc();

@@ -4,9 +4,11 @@
 //! in any order and side by side.
 
 mod api;
+mod backfill;
 mod cli;
 mod crash;
 mod damage;
+mod doctor;
 mod inbound;
 mod inbound_text;
 mod outbound;

@@ -1,7 +1,8 @@
-//! `trunkline channel`: list, show, test, enable, disable.
+//! `trunkline channel`: list, show, test, enable, disable, backfill.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{
     admin::{Admin, Query, id},
@@ -36,6 +37,31 @@ pub(super) enum Channel {
     Enable(One),
     /// Switches a channel off: nothing is probed or sent; webhooks are still taken.
     Disable(One),
+    /// Asks the provider what came in since a time, and stores what is not here.
+    Backfill(Backfill),
+}
+
+/// A time to go back to.
+#[derive(Debug, Args)]
+pub(super) struct Backfill {
+    #[command(flatten)]
+    one: One,
+    /// Since when: a time such as 2026-03-01T10:00:00Z, or how long ago, such as 2h.
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Timestamp,
+}
+
+/// A time, or a time ago.
+fn since(text: &str) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    let ago = humantime::parse_duration(text)
+        .map_err(|_| "is no time such as 2026-03-01T10:00:00Z or 2h")?;
+    let ago = jiff::SignedDuration::try_from(ago).map_err(|_| "is too long ago")?;
+    Timestamp::now()
+        .checked_sub(ago)
+        .map_err(|_| "is too long ago".to_owned())
 }
 
 /// One channel.
@@ -66,6 +92,7 @@ impl Channel {
             Self::Test(one) => one.test(admin).await,
             Self::Enable(one) => one.toggle(admin, "enable").await,
             Self::Disable(one) => one.toggle(admin, "disable").await,
+            Self::Backfill(backfill) => backfill.perform(admin).await,
         }
     }
 }
@@ -91,5 +118,57 @@ impl One {
         } else {
             output::print(words)
         }
+    }
+}
+
+impl Backfill {
+    async fn perform(&self, admin: &Admin) -> Result<(), Failure> {
+        let body = json!({"since": self.since.to_string()});
+        let path = ["channels", &self.one.channel, "backfill"];
+        let filled = admin
+            .call(&path, &Query::default(), Some(&body), &[])
+            .await?;
+        self.one.print(&filled, &filled_words(&filled))
+    }
+}
+
+fn filled_words(filled: &Value) -> String {
+    let until = output::clean(filled["until"].as_str().unwrap_or("unknown"));
+    let rest = match filled["complete"].as_bool() {
+        Some(true) => String::new(),
+        _ => format!("; there is more: go on with --since {until}"),
+    };
+    format!(
+        "{} listed, {} new, {} here already, up to {until}{rest}",
+        filled["listed"], filled["new"], filled["duplicates"]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_time_or_how_long_ago() {
+        let at = since("2026-03-01T10:00:00Z").expect("a time");
+        assert_eq!(at.to_string(), "2026-03-01T10:00:00Z");
+        let ago = since("2h").expect("a duration");
+        let elapsed = Timestamp::now().duration_since(ago).as_secs();
+        assert!((7_200..7_210).contains(&elapsed), "{elapsed}");
+        for nonsense in ["", "yesterday", "-2h", "99999999999999y"] {
+            assert!(since(nonsense).is_err(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn an_unfinished_list_says_how_to_go_on() {
+        let filled =
+            json!({"listed": 3, "new": 1, "duplicates": 2, "until": "T", "complete": true});
+        assert_eq!(
+            filled_words(&filled),
+            "3 listed, 1 new, 2 here already, up to T"
+        );
+        let part = json!({"listed": 3, "new": 1, "duplicates": 2, "until": "T", "complete": false});
+        assert!(filled_words(&part).ends_with("go on with --since T"));
     }
 }

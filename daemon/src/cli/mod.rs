@@ -16,6 +16,7 @@ mod check;
 mod contact;
 mod demo;
 mod detail;
+mod doctor;
 mod event;
 mod failure;
 mod list;
@@ -73,9 +74,11 @@ enum Verb {
     Reload(reload::Reload),
     /// Shows the gateway at work: a daemon in a temporary folder, simulated providers, signed traffic.
     Demo(demo::Demo),
-    /// Channels: list, show, test the connection, switch on and off.
+    /// Channels: list, show, test the connection, switch on and off, fetch what was missed.
     #[command(subcommand)]
     Channel(channel::Channel),
+    /// Says what is wrong with a channel and what to do: refused webhooks, files, clock, plugin, disk.
+    Doctor(doctor::Doctor),
     /// Contacts and all that was said with them.
     #[command(subcommand)]
     Contact(contact::Contact),
@@ -138,6 +141,7 @@ impl Verb {
         match self {
             Self::Reload(verb) => verb.perform(&admin).await,
             Self::Channel(verb) => verb.perform(&admin).await,
+            Self::Doctor(verb) => verb.perform(&admin, config).await,
             Self::Contact(verb) => verb.perform(&admin).await,
             Self::Thread(verb) => verb.perform(&admin).await,
             Self::Send(verb) => verb.perform(&admin).await,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    backfill::Backfill,
     channel::ChannelSection,
     cost::Organization,
     limits::Rate,
@@ -28,6 +29,7 @@ pub(super) struct Document {
     pub plugins: Plugins,
     pub health: Health,
     pub delivery: Delivery,
+    pub backfill: Backfill,
     pub coalesce: Coalesce,
     pub outbound: Outbound,
     pub thread: Thread,

@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    Config,
+    Config, Files,
     document::{Document, SCHEMA},
     environment::Environment,
     finding::{ConfigErrors, Finding, Place, child},
@@ -35,7 +35,8 @@ impl Config {
         let mut loading = Loading::default();
         let folder = file.parent().unwrap_or(Path::new(""));
         let root = Place::line(&file.into(), 1);
-        for fragment in fragments(file, &mut loading.errors) {
+        loading.files.configuration = fragments(file, &mut loading.errors);
+        for fragment in loading.files.configuration.clone() {
             match read(&fragment) {
                 Ok(layer) => loading.layers.push(layer),
                 Err(finding) => loading.errors.push(finding),
@@ -126,6 +127,7 @@ struct Loading {
     layers: Vec<Layer>,
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
+    files: Files,
 }
 
 impl Loading {
@@ -133,7 +135,8 @@ impl Loading {
     fn check_layers(&mut self, sources: &secret::Sources<'_>) {
         let checker = checker();
         for layer in &mut self.layers {
-            let remarks = secret::look_up(layer, sources);
+            let secret::LookedUp { remarks, files } = secret::look_up(layer, sources);
+            self.files.secrets.extend(files);
             let tree = Value::Object(layer.tree.clone());
             let mut report = Report::new(&layer.places);
             for fault in checker.check(&tree).iter().filter(|fault| !fault.missing) {
@@ -224,6 +227,7 @@ impl Loading {
             plugins: document.plugins,
             health: document.health,
             delivery: document.delivery,
+            backfill: document.backfill,
             coalesce: document.coalesce,
             outbound: document.outbound,
             accounts: document.account,
@@ -232,6 +236,7 @@ impl Loading {
             organizations: document.organization,
             channels,
             warnings: Vec::new(),
+            files: std::mem::take(&mut self.files),
             places: Arc::new(places.clone()),
         };
         rules::check(&config, &mut report);

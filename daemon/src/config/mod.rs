@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+mod backfill;
 mod channel;
 mod cost;
 mod document;
@@ -43,9 +44,14 @@ mod storage;
 mod text;
 mod units;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub use adapters::AdapterFindings;
+pub use backfill::Backfill;
 pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, WebhookToken};
 pub use cost::{Cost, Organization};
 pub use environment::Environment;
@@ -57,10 +63,11 @@ pub use plugins::Plugins;
 pub use public_url::PublicUrl;
 pub use reference::reference;
 pub use rhythm::{Closed, Coalesce, Delivery, Health, Outbound, Thread};
+pub use secret::SecretFile;
 pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
 pub use text::{Long, Text};
-pub use units::{ByteSize, HumanTime};
+pub use units::{ByteSize, HumanTime, HumanTimeOrOff};
 
 /// The configuration in force, shared by all who read it as they go; a reload replaces it.
 pub type Settings = Arc<arc_swap::ArcSwap<Config>>;
@@ -82,6 +89,8 @@ pub struct Config {
     pub health: Health,
     /// `[delivery]`
     pub delivery: Delivery,
+    /// `[backfill]`
+    pub backfill: Backfill,
     /// `[coalesce]`, already applied to the channels.
     pub coalesce: Coalesce,
     /// `[outbound]`
@@ -98,8 +107,19 @@ pub struct Config {
     pub channels: BTreeMap<String, Arc<Channel>>,
     /// What works but should be looked at.
     pub warnings: Vec<Finding>,
+    /// The files that it was read from.
+    pub files: Files,
     /// Where everything was written, for what is found out later.
     places: Arc<layer::Places>,
+}
+
+/// The files that a configuration was read from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The main file and the fragments.
+    pub configuration: Vec<PathBuf>,
+    /// The files of secrets that they name.
+    pub secrets: Vec<SecretFile>,
 }
 
 impl Config {
@@ -122,6 +142,7 @@ impl Default for Config {
             plugins: Plugins::default(),
             health: Health::default(),
             delivery: Delivery::default(),
+            backfill: Backfill::default(),
             coalesce: Coalesce::default(),
             outbound: Outbound::default(),
             accounts: BTreeMap::new(),
@@ -130,6 +151,7 @@ impl Default for Config {
             organizations: BTreeMap::new(),
             channels: BTreeMap::new(),
             warnings: Vec::new(),
+            files: Files::default(),
             places: Arc::new(layer::Places::new(Place::line(&file, 1))),
         }
     }

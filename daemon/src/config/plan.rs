@@ -148,6 +148,7 @@ fn sections(config: &Config) -> Value {
         "plugins": config.plugins,
         "health": config.health,
         "delivery": config.delivery,
+        "backfill": config.backfill,
         "coalesce": config.coalesce,
         "outbound": config.outbound,
         "thread": config.thread,

@@ -16,7 +16,7 @@ use super::{
     finding::child,
     public_url::PublicUrl,
     secret,
-    units::{ByteSize, HumanTime},
+    units::{ByteSize, HumanTime, HumanTimeOrOff},
 };
 
 /// A schema, ready to check with.
@@ -40,8 +40,11 @@ pub(super) struct Fault {
 type Check = fn(&str) -> Result<(), String>;
 
 /// The formats of the daemon's own sections.
-const FORMATS: [(&str, Check); 5] = [
+const FORMATS: [(&str, Check); 6] = [
     ("human-time", |text| HumanTime::parse(text).map(drop)),
+    ("human-time-or-off", |text| {
+        HumanTimeOrOff::parse(text).map(drop)
+    }),
     ("byte-size", |text| ByteSize::parse(text).map(drop)),
     ("public-url", |text| PublicUrl::parse(text).map(drop)),
     ("socket-address", |text| {

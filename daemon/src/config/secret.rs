@@ -41,16 +41,34 @@ pub(super) struct Remark {
     pub message: String,
 }
 
+/// A file that holds a secret, and the channel that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    /// The channel's id.
+    pub channel: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// What looking up the secrets of a layer brought, beside the secrets.
+#[derive(Default)]
+pub(super) struct LookedUp {
+    pub remarks: Vec<Remark>,
+    pub files: Vec<SecretFile>,
+}
+
 /// Puts the secrets of a layer's channels in the place of what refers to them.
-pub(super) fn look_up(layer: &mut Layer, sources: &Sources<'_>) -> Vec<Remark> {
+pub(super) fn look_up(layer: &mut Layer, sources: &Sources<'_>) -> LookedUp {
     let mut search = Search {
         sources,
         places: &mut layer.places,
-        remarks: Vec::new(),
+        channel: String::new(),
+        found: LookedUp::default(),
     };
     let channels = layer.tree.get_mut("channel").and_then(Value::as_object_mut);
     for (id, channel) in channels.into_iter().flatten() {
         let pointer = child("/channel", id);
+        search.channel.clone_from(id);
         if let Some(token) = channel.get_mut("webhook_token") {
             search.value(token, &child(&pointer, "webhook_token"));
         }
@@ -59,13 +77,14 @@ pub(super) fn look_up(layer: &mut Layer, sources: &Sources<'_>) -> Vec<Remark> {
             search.value(value, &child(&child(&pointer, "config"), key));
         }
     }
-    search.remarks
+    search.found
 }
 
 struct Search<'a> {
     sources: &'a Sources<'a>,
     places: &'a mut Places,
-    remarks: Vec<Remark>,
+    channel: String,
+    found: LookedUp,
 }
 
 impl Search<'_> {
@@ -136,11 +155,15 @@ impl Search<'_> {
     }
 
     fn file(&mut self, pointer: &str, file: &Path) -> Result<String, String> {
+        self.found.files.push(SecretFile {
+            channel: self.channel.clone(),
+            path: file.to_owned(),
+        });
         let name = file.display().to_string();
         let (secret, mode) =
             read(file).map_err(|error| format!("secret file {name:?}: {error}"))?;
         if mode & 0o007 != 0 {
-            self.remarks.push(Remark {
+            self.found.remarks.push(Remark {
                 pointer: pointer.to_owned(),
                 message: format!("secret file {name:?} is open to everyone: chmod o= it"),
             });

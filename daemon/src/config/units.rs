@@ -79,6 +79,44 @@ impl JsonSchema for HumanTime {
     }
 }
 
+/// A duration that may also be `"0"`: never, or switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HumanTimeOrOff;
+
+impl HumanTimeOrOff {
+    /// Reads a duration or zero; the error is a phrase for people.
+    pub fn parse(text: &str) -> Result<Duration, String> {
+        match humantime::parse_duration(text) {
+            Ok(duration) if duration.is_zero() => Ok(duration),
+            _ => HumanTime::parse(text),
+        }
+    }
+
+    /// For `serde(with)`.
+    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&HumanTime::format(*value))
+    }
+
+    /// For `serde(with)`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for HumanTimeOrOff {
+    fn schema_name() -> Cow<'static, str> {
+        "HumanTimeOrOff".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "human-time-or-off" })
+    }
+}
+
 /// A size: a number of bytes, or a string with a unit (`"512KiB"`, `"4MiB"`, `"1GB"`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteSize(pub u64);

@@ -14,7 +14,8 @@ use super::{Prepared, channels::RunningChannel, prepare};
 use crate::{
     channel::Registry,
     config::{Config, ConfigErrors, Settings},
-    inbound::{Coalescer, Ingress, Quiet, Replayer},
+    doctor::Doctor,
+    inbound::{Backfiller, Coalescer, Downtime, Ingress, Quiet, Replayer},
     metrics::Metrics,
     model::OrgId,
     outbound::{Accounts, Gate, OutboxContext, Transport},
@@ -65,6 +66,8 @@ pub struct Gateway {
     pub ingress: Arc<Ingress>,
     /// Runs kept webhooks again.
     pub replayer: Replayer,
+    /// Fetches missed messages.
+    pub backfiller: Backfiller,
     /// Checks channels.
     pub prober: Prober,
     /// The configuration in force.
@@ -123,6 +126,13 @@ impl Gateway {
         ));
         let gateway = Arc::new(Self {
             replayer: Replayer::new(store.clone(), registry.clone(), ingress.clone()),
+            backfiller: Backfiller::new(
+                store.clone(),
+                registry.clone(),
+                ingress.clone(),
+                transport.clone(),
+                settings.clone(),
+            ),
             prober: Prober::new(
                 board.clone(),
                 transport.clone(),
@@ -160,6 +170,7 @@ impl Gateway {
         }
         drop(running);
         gateway.start_followers().await;
+        gateway.start_backfill().await?;
         Ok(gateway)
     }
 
@@ -190,6 +201,34 @@ impl Gateway {
         self.arbiters.watch.spawn(coalescer.run(stop()));
         self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
         self.arbiters.watch.spawn(sweeper.run(stop()));
+    }
+
+    /// Has what came in during a downtime fetched, in the background.
+    async fn start_backfill(&self) -> Result<(), StoreError> {
+        let downtime = Downtime {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+            board: self.board.clone(),
+            settings: self.settings.clone(),
+            backfiller: self.backfiller.clone(),
+            notifier: self.notifier.clone(),
+        };
+        let gaps = downtime.note().await?;
+        let (tell, told) = oneshot::channel();
+        self.stops.lock().await.push(tell);
+        self.arbiters.watch.spawn(downtime.fill(gaps, told));
+        Ok(())
+    }
+
+    /// A doctor who knows the state now.
+    pub fn doctor(&self) -> Doctor {
+        Doctor {
+            registry: self.registry.clone(),
+            ingress: self.ingress.clone(),
+            config: self.settings.load_full(),
+            plugins: self.plugins.load_full(),
+            clock: self.transport.clock().clone(),
+        }
     }
 
     /// The main configuration file.

@@ -6,7 +6,11 @@ use futures_util::FutureExt as _;
 use tracing::{error, warn};
 use trunkline_plugin_api::{Received, Response, Verdict, WebhookRequest};
 
-use super::threader::{self, Verified};
+use super::{
+    rejects::{Rejected, Rejects},
+    sightings::Sightings,
+    threader::{self, Verified},
+};
 use crate::{
     channel::{Channel, ChannelError, Registry},
     config::Settings,
@@ -33,6 +37,8 @@ pub struct Ingress {
     notifier: Notifier,
     settings: Settings,
     echo: Arc<EchoGuard>,
+    rejects: Rejects,
+    sightings: Sightings,
 }
 
 impl Ingress {
@@ -52,7 +58,19 @@ impl Ingress {
             notifier,
             settings,
             echo,
+            rejects: Rejects::default(),
+            sightings: Sightings::default(),
         }
+    }
+
+    /// The last webhooks that were refused.
+    pub fn rejects(&self) -> &Rejects {
+        &self.rejects
+    }
+
+    /// Under which names webhooks came.
+    pub fn sightings(&self) -> &Sightings {
+        &self.sightings
     }
 
     /// What a closed thread does.
@@ -108,6 +126,7 @@ impl Ingress {
         received: Received,
         began: Instant,
     ) -> Answer {
+        self.sightings.note(&channel.id, request, true);
         let response = received.response;
         let verified = |events, unparsed| Verified {
             channel,
@@ -156,6 +175,12 @@ impl Ingress {
             .received(&channel.id, result.messages.len(), seconds);
     }
 
+    /// Counts messages that no webhook brought. How long they took says nothing.
+    pub(super) fn count_fetched(&self, channel: &Channel, result: &InboundResult) {
+        self.metrics.webhook(&channel.id, result.outcome);
+        self.metrics.fetched(&channel.id, result.messages.len());
+    }
+
     /// A webhook that is not genuine is listed without its body and answered as the adapter says.
     fn refuse(&self, channel: &Channel, request: &WebhookRequest, received: Received) -> Answer {
         let reason = received.reason.unwrap_or_else(|| "not genuine".into());
@@ -167,6 +192,14 @@ impl Ingress {
             kind: NoticeKind::SignatureMismatch,
             words: format!("a webhook was refused: {}", threader::clip(&reason)),
         });
+        self.sightings.note(&channel.id, request, false);
+        let rejected = Rejected::new(
+            channel.org,
+            received.verdict,
+            &threader::clip(&reason),
+            request,
+        );
+        self.rejects.keep(&channel.id, rejected);
         let record = WebhookEvent {
             id: self.store.new_event_id(),
             channel: channel.id.clone(),

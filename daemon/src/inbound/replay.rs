@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 use trunkline_plugin_api::{Event, Received, Verdict, WebhookRequest};
 
-use super::threader;
+use super::{backfill::METHOD, threader};
 use crate::{
     channel::{Channel, ChannelError, Registry},
     inbound::Ingress,
@@ -215,6 +215,10 @@ impl Replayer {
     }
 
     async fn request(&self, record: &WebhookEvent) -> Result<WebhookRequest, ReplayError> {
+        if record.method == METHOD {
+            let why = "these messages were fetched from the provider, there was no request";
+            return Err(ReplayError::Body(why.into()));
+        }
         let body = match record.raw_file.clone() {
             None => record.raw_body.clone(),
             Some(name) => {

@@ -26,6 +26,8 @@ pub enum NoticeKind {
     CanaryLost,
     /// Two machines seem to answer each other.
     EchoLoop,
+    /// What came in during a downtime could not be fetched.
+    BackfillFailed,
 }
 
 impl NoticeKind {
@@ -41,6 +43,7 @@ impl NoticeKind {
             Self::SilentChannel => "silent_channel",
             Self::CanaryLost => "canary_lost",
             Self::EchoLoop => "echo_loop",
+            Self::BackfillFailed => "backfill_failed",
         }
     }
 }

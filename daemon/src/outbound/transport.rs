@@ -8,7 +8,10 @@ use trunkline_plugin_api::{
     Body, HttpReply, HttpRequest, Reply, ReplyTo, Request, TransportError, TransportKind,
 };
 
-use super::address::{Forbidden, PublicOnly, is_public};
+use super::{
+    address::{Forbidden, PublicOnly, is_public},
+    skew::ProviderClock,
+};
 use crate::{config::Settings, model::mask_url};
 
 /// Bytes of a provider's answer that an adapter is given.
@@ -24,6 +27,7 @@ pub struct Transport {
     public: Client,
     any: Client,
     settings: Settings,
+    clock: ProviderClock,
 }
 
 impl Transport {
@@ -42,7 +46,13 @@ impl Transport {
             public: build().dns_resolver(Arc::new(PublicOnly)).build()?,
             any: build().build()?,
             settings,
+            clock: ProviderClock::default(),
         })
+    }
+
+    /// How far our clock is from the providers'.
+    pub fn clock(&self) -> &ProviderClock {
+        &self.clock
     }
 
     /// Performs one request. Whatever happens is a reply; nothing is retried here.
@@ -116,6 +126,10 @@ impl Transport {
         if reply_to == ReplyTo::File {
             return Err(unavailable("media files"));
         }
+        let date = response.headers().get(reqwest::header::DATE);
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        self.clock
+            .note(date.and_then(|date| date.to_str().ok()), now_ms);
         let status = response.status().as_u16();
         let headers = response
             .headers()

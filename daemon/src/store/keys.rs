@@ -26,7 +26,7 @@
 //! | `l` | slug (organization 0) | the organization's number |
 //! | `z` | token id (organization 0) | API token |
 //! | `$` | channel, empty for the whole organization | what was accepted today |
-//! | `v` | name | a saved position, the clock, the number of the next thread |
+//! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
@@ -109,6 +109,11 @@ pub(crate) fn read_place(bytes: [u8; 8]) -> Place {
 /// The number that the next thread of an organization gets.
 pub(crate) fn next_thread(org: OrgId) -> Vec<u8> {
     Key::new(org, b'v').text("next thread").0
+}
+
+/// Where the time begins of which a channel's provider has not been asked yet.
+pub(crate) fn gap(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'v').text("gap").channel(channel).0
 }
 
 pub(crate) fn external(org: OrgId, channel: &ChannelId, external_id: &str) -> Vec<u8> {

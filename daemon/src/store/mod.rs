@@ -6,6 +6,7 @@
 mod access;
 mod attempts;
 mod attention;
+mod backfill;
 mod changes;
 mod clock;
 mod codec;
@@ -26,7 +27,12 @@ mod tests;
 mod turns;
 mod views;
 
-use std::{collections::HashMap, ops::Bound, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    ops::Bound,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
@@ -35,6 +41,7 @@ pub use self::{
     access::ThreadUpdate,
     attempts::{Attempt, Finished, Quota},
     attention::{Decision, OutboxFilter, Verdict},
+    backfill::Gap,
     changes::{Change, Changed, Changes},
     engine::{
         Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
@@ -66,6 +73,7 @@ pub struct Inner {
     organizations: RwLock<HashMap<String, OrgId>>,
     tokens: RwLock<HashMap<[u8; 32], ApiToken>>,
     rejected: RejectedSlots,
+    last_up_ms: OnceLock<Millis>,
 }
 
 impl std::ops::Deref for Store {
@@ -117,6 +125,7 @@ impl Store {
             organizations: RwLock::default(),
             tokens: RwLock::default(),
             rejected: RejectedSlots::default(),
+            last_up_ms: OnceLock::new(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
         Ok((store, report))
@@ -125,7 +134,10 @@ impl Store {
     /// Fills what is kept in memory.
     fn derive(self) -> Result<Self, StoreError> {
         let floor = match self.engine.get(&keys::saved(CLOCK))? {
-            Some(bytes) => Millis::from_be_bytes(codec::fixed(&keys::saved(CLOCK), &bytes)?),
+            Some(bytes) => {
+                let saved = Millis::from_be_bytes(codec::fixed(&keys::saved(CLOCK), &bytes)?);
+                *self.last_up_ms.get_or_init(|| saved)
+            }
             None => 0,
         };
         self.clock.raise_to(floor);

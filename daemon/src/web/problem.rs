@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     gateway::{ReloadError, SwitchError},
-    inbound::ReplayError,
+    inbound::{BackfillError, ReplayError},
     outbound::AcceptError,
     store::StoreError,
 };
@@ -106,6 +106,24 @@ impl From<ReplayError> for Problem {
                 "channel_down",
                 error.to_string(),
             ),
+        }
+    }
+}
+
+impl From<BackfillError> for Problem {
+    fn from(error: BackfillError) -> Self {
+        match error {
+            BackfillError::Store(error) => error.into(),
+            BackfillError::Since(words) => Self::invalid(words),
+            BackfillError::Busy => Self::conflict("busy", error.to_string()),
+            BackfillError::Unsupported => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unsupported",
+                error.to_string(),
+            ),
+            BackfillError::Provider(_) => {
+                Self::new(StatusCode::BAD_GATEWAY, "provider", error.to_string())
+            }
         }
     }
 }

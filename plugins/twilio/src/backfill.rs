@@ -1,14 +1,18 @@
 //! Lists the messages that came in while nobody listened.
 //!
-//! The list is newest first and comes in pages of a thousand; whoever asks wants the oldest first
-//! and goes on from the newest that is handed on. So the pages are walked back in time, and the
-//! last one that has something is handed on alone:
+//! The list is newest first and comes in pages; whoever asks wants the oldest first and goes on from
+//! the newest that is handed on. So the pages are walked back in time, and the last one that has
+//! something is handed on alone:
 //!
 //! ```text
 //! first page ──> next ──> next ──> reaches `since`, or is the last
-//!                  ^                 └─ has messages? done
-//!                  └──── nothing? ask once more for the last page that had some
+//!   ^              ^                 ├─ has messages? done
+//!   │              └──── nothing? ask once more for the last page that had some
+//!   └─────────────────── few? walk once more, with pages of equal size
 //! ```
+//!
+//! Few would be wrong because times are whole seconds: who goes on from the last of two messages
+//! would get the same two again, where a third one of that second is on the page before.
 //!
 //! Twilio filters by whole days, so the pages behind `since` may be full of what is too old.
 //! Attachments are not in the list.
@@ -26,8 +30,8 @@ use crate::{
     rest::{self, Api, Resource},
 };
 
-/// The largest page that Twilio gives.
-const PAGE_SIZE: &str = "1000";
+/// Messages on one page. Twilio gives up to 1000, but an answer has to stay below a mebibyte.
+const PAGE_SIZE: usize = 500;
 
 /// Where the walk is. A page is named by its `next_page_uri`, the first one by an empty text.
 #[derive(Default, Serialize, Deserialize)]
@@ -40,6 +44,25 @@ struct Walk {
     /// True on the way back to that page: nothing older is left.
     #[serde(default)]
     back: bool,
+    /// The size of the pages, where they are not of the usual size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<usize>,
+    /// Pages before this one, and messages since `since` on them.
+    #[serde(default)]
+    pages: usize,
+    #[serde(default)]
+    counted: usize,
+}
+
+impl Walk {
+    /// The size with which all pages are about as full, where the pages before were full and this
+    /// one, the last with something, has only so few.
+    fn equal_size(&self, few: usize) -> Option<usize> {
+        let is_short = few < PAGE_SIZE / 2 && self.counted >= self.pages * PAGE_SIZE;
+        let pages = self.pages + 1;
+        let size = (self.counted + few).div_ceil(pages);
+        (self.size.is_none() && self.pages > 0 && is_short).then_some(size)
+    }
 }
 
 /// Lists one page of messages since `since`: the oldest that there are.
@@ -72,34 +95,58 @@ fn advance(
     if walk.back {
         return Step::done(events);
     }
-    let reaches_since = rest::messages(body).any(|item| time(&item).is_some_and(|at| at < since));
-    let filled = if events.is_empty() {
-        walk.filled
-    } else {
-        Some(walk.page)
-    };
-    match (rest::next_page(body), filled) {
-        (Some(next), filled) if !reaches_since => {
-            let page = next.to_owned();
-            let back = false;
-            ask(settings, api, since, Walk { page, filled, back })
+    let is_since = |item: &Resource<'_>| time(item).is_none_or(|at| at >= since);
+    let counted = rest::messages(body).filter(is_since).count();
+    let reaches_since = counted < rest::messages(body).count();
+    match rest::next_page(body) {
+        Some(next) if !reaches_since => {
+            let filled = if events.is_empty() {
+                walk.filled
+            } else {
+                Some(walk.page)
+            };
+            let further = Walk {
+                page: next.to_owned(),
+                filled,
+                pages: walk.pages + 1,
+                counted: walk.counted + counted,
+                ..walk
+            };
+            ask(settings, api, since, further)
         }
-        (_, Some(page)) if events.is_empty() => {
-            let (filled, back) = (None, true);
-            ask(settings, api, since, Walk { page, filled, back })
-        }
-        _ => Step::done(events),
+        _ if !events.is_empty() => match walk.equal_size(counted) {
+            Some(size) => {
+                let again = Walk {
+                    size: Some(size),
+                    ..Walk::default()
+                };
+                ask(settings, api, since, again)
+            }
+            None => Step::done(events),
+        },
+        _ => match walk.filled {
+            Some(page) => {
+                let back = Walk {
+                    page,
+                    back: true,
+                    size: walk.size,
+                    ..Walk::default()
+                };
+                ask(settings, api, since, back)
+            }
+            None => Step::done(events),
+        },
     }
 }
 
 /// Asks for the page that the walk has come to.
 fn ask(settings: &Settings, api: &Api, since: Timestamp, walk: Walk) -> Step<Vec<Event>> {
     let request = if walk.page.is_empty() {
-        first_page(settings, api, since)
+        first_page(settings, api, since, walk.size.unwrap_or(PAGE_SIZE))
     } else {
         api.get_page(&walk.page).ok_or_else(rest::unreadable)
     };
-    let cursor = serde_json::to_value(walk).expect("texts and a flag are JSON");
+    let cursor = serde_json::to_value(walk).expect("texts, numbers and a flag are JSON");
     request.map_or_else(Step::fail, |request| Step::call(request, cursor))
 }
 
@@ -107,6 +154,7 @@ fn first_page(
     settings: &Settings,
     api: &Api,
     since: Timestamp,
+    size: usize,
 ) -> Result<HttpRequest, AdapterError> {
     let day = jiff::Timestamp::from_millisecond(since).map_err(|_| {
         AdapterError::new(
@@ -118,7 +166,8 @@ fn first_page(
     let day = day.strftime("%Y-%m-%d").to_string();
     let mut query = vec![("DateSent>", day.as_str())];
     query.extend(settings.from.as_deref().map(|to| ("To", to)));
-    query.push(("PageSize", PAGE_SIZE));
+    let size = size.to_string();
+    query.push(("PageSize", &size));
     Ok(api.get(&[&api.account_sid, "Messages.json"], &query))
 }
 

@@ -60,6 +60,7 @@ fn the_reference_is_a_configuration_of_defaults() {
         (
             &config.health,
             &config.delivery,
+            &config.backfill,
             &config.coalesce,
             &config.outbound,
             &config.thread,
@@ -68,6 +69,7 @@ fn the_reference_is_a_configuration_of_defaults() {
         (
             &defaults.health,
             &defaults.delivery,
+            &defaults.backfill,
             &defaults.coalesce,
             &defaults.outbound,
             &defaults.thread,

@@ -1,7 +1,9 @@
 //! The API under `/api/v1`. Lists are `{"items", "next"}`; errors are problem+json.
 
+mod backfill;
 mod channels;
 mod contacts;
+mod doctor;
 mod events;
 mod messages;
 mod outbox;
@@ -23,6 +25,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/channels/{id}/enable", post().to(channels::enable))
         .route("/channels/{id}/disable", post().to(channels::disable))
         .route("/channels/{id}/test", post().to(channels::test))
+        .route("/channels/{id}/backfill", post().to(backfill::fill))
+        .route("/channels/{id}/doctor", post().to(doctor::examine))
         .route("/contacts", get().to(contacts::list))
         .route("/contacts/{id}", get().to(contacts::show))
         .route("/contacts/{id}/timeline", get().to(contacts::timeline))

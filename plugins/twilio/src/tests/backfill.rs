@@ -39,7 +39,7 @@ fn uri(page: u32) -> String {
 }
 
 fn first() -> String {
-    let query = "DateSent%3E=2026-01-01&To=%2B15005550102&PageSize=1000";
+    let query = "DateSent%3E=2026-01-01&To=%2B15005550102&PageSize=500";
     format!("{ACCOUNTS}/{ACCOUNT}/Messages.json?{query}")
 }
 
@@ -147,6 +147,33 @@ fn empty_last_pages_lose_nothing() {
     assert_eq!(run.outcome, Ok(vec![event("SM3", 15)]));
 }
 
+/// Two messages on the last page: a third one of their second may be on the page before, so the
+/// pages are made equal.
+#[test]
+fn a_short_last_page_is_not_handed_on_alone() {
+    let full: Vec<Value> = (0..500)
+        .map(|number| item(&format!("SM{}", 600 - number), 14, "inbound"))
+        .collect();
+    let last = [item("SM2", 14, "inbound"), item("SM1", 13, "inbound")];
+    let older: Vec<Value> = (0..251)
+        .map(|number| item(&format!("SM{}", 251 - number), 13, "inbound"))
+        .collect();
+    let run = listed(&[
+        page(&full, Some(1)),
+        page(&last, None),
+        page(&full[..251], Some(1)),
+        page(&older, None),
+    ]);
+    let equal = first().replace("PageSize=500", "PageSize=251");
+    let next = at_twilio(&uri(1));
+    assert_asked(&run, &[first(), next.clone(), equal, next]);
+    assert_eq!(run.outcome.expect("a list").len(), 251);
+
+    let many = page(&older, None);
+    let run = listed(&[page(&full, Some(1)), many]);
+    assert_eq!(run.outcome.expect("a list").len(), 251, "enough as it is");
+}
+
 /// The credentials follow the list nowhere else.
 #[test]
 fn foreign_pages_are_not_asked_for() {
@@ -202,7 +229,7 @@ fn pages_stay_under_a_base_with_a_path() {
 fn a_messaging_service_lists_every_number() {
     let kit = kit_with(&json!({"from": null, "messaging_service_sid": "MG1"}));
     let run = kit.list_inbound(SINCE, [testkit::json_reply(200, &page(&[], None))]);
-    let url = format!("{ACCOUNTS}/{ACCOUNT}/Messages.json?DateSent%3E=2026-01-01&PageSize=1000");
+    let url = format!("{ACCOUNTS}/{ACCOUNT}/Messages.json?DateSent%3E=2026-01-01&PageSize=500");
     assert_asked(&run, &[url]);
 }
 

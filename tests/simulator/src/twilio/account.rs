@@ -5,6 +5,7 @@ use super::create::Draft;
 use super::inbound::InboundSms;
 use super::ledger::{Ledger, LedgerMessage};
 use crate::behaviour::Script;
+use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 
 /// Words by which Twilio itself opts a sender out of SMS (Twilio support: STOP filtering).
@@ -68,7 +69,7 @@ pub(super) struct Account {
     pub(super) api_key: (String, String),
     pub(super) shared_key: Option<(String, String)>,
     pub(super) status: AccountStatus,
-    pub(super) created_at: jiff::Timestamp,
+    pub(super) created_at: Timestamp,
     pub(super) numbers: Vec<String>,
     pub(super) messaging_service_sid: String,
     pub(super) opted_out: HashSet<String>,
@@ -88,7 +89,7 @@ impl Account {
             api_key: (random_sid("SK"), random_hex()),
             shared_key: None,
             status: AccountStatus::Active,
-            created_at: jiff::Timestamp::now(),
+            created_at: Timestamp::now(),
             numbers: (0..10).map(|digit| format!("+1555010{digit}")).collect(),
             messaging_service_sid: random_sid("MG"),
             opted_out: HashSet::new(),
@@ -112,8 +113,8 @@ impl Account {
     }
 
     /// Takes an incoming message in; one that is known already changes nothing.
-    pub(super) fn receive(&mut self, sms: &InboundSms) {
-        let message = LedgerMessage::inbound(sms);
+    pub(super) fn receive(&mut self, sms: &InboundSms, at: Timestamp) {
+        let message = LedgerMessage::inbound(sms, at);
         if !self.ledger.insert(message) || sms.from.starts_with("whatsapp:") {
             return;
         }

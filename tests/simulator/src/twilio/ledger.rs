@@ -137,8 +137,7 @@ impl LedgerMessage {
     }
 
     /// An incoming message.
-    pub(super) fn inbound(sms: &InboundSms) -> Self {
-        let now = Timestamp::now();
+    pub(super) fn inbound(sms: &InboundSms, at: Timestamp) -> Self {
         Self {
             sid: sms.message_sid.clone(),
             direction: Direction::Inbound,
@@ -150,9 +149,9 @@ impl LedgerMessage {
             messaging_service_sid: None,
             content_sid: None,
             content_variables: None,
-            created_at: now,
-            updated_at: now,
-            sent_at: Some(now),
+            created_at: at,
+            updated_at: at,
+            sent_at: Some(at),
             status: StatusWord::Received,
             error_code: None,
         }
@@ -256,8 +255,10 @@ mod tests {
     #[test]
     fn a_status_never_goes_back() {
         let mut ledger = Ledger::default();
-        let mut message =
-            LedgerMessage::inbound(&InboundSms::text("+15005550101", "+15550100", "x"));
+        let mut message = LedgerMessage::inbound(
+            &InboundSms::text("+15005550101", "+15550100", "x"),
+            Timestamp::now(),
+        );
         message.status = StatusWord::Queued;
         message.direction = Direction::OutboundApi;
         let sid = message.sid.clone();

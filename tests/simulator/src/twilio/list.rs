@@ -186,7 +186,7 @@ mod tests {
             };
             let mut sms = InboundSms::text(from, "+15550100", &number.to_string());
             sms.message_sid = format!("SM{number:032}");
-            account.receive(&sms);
+            account.receive(&sms, Timestamp::now());
         }
         account
     }

@@ -40,6 +40,7 @@ use crate::{Answer, SimulatorError, wait};
 use account::Account;
 use debugger::Debugger;
 use delivery::Event;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -276,7 +277,12 @@ impl Twilio {
 
     /// An incoming message that Twilio has but never delivered: it only shows in the message list.
     pub fn inbound_missed(&self, sms: &InboundSms) {
-        self.inner.account.lock().receive(sms);
+        self.inbound_missed_at(sms, Timestamp::now());
+    }
+
+    /// The same, at a time: not before that of the message that came before it.
+    pub fn inbound_missed_at(&self, sms: &InboundSms, at: Timestamp) {
+        self.inner.account.lock().receive(sms, at);
     }
 
     /// The request for an incoming message, signed, for load generators with a client of their own.
