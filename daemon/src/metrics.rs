@@ -50,6 +50,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     webhooks: Family<ByOutcome, Counter>,
     messages: Family<ByChannel, Counter>,
+    limited: Family<ByChannel, Counter>,
     sent: Family<ByChannel, Counter>,
     send_failures: Family<ByClass, Counter>,
     restarts: Family<ByChannel, Counter>,
@@ -74,6 +75,7 @@ impl Metrics {
             registry: Mutex::new(Registry::with_prefix("trunkline")),
             webhooks: Family::default(),
             messages: Family::default(),
+            limited: Family::default(),
             sent: Family::default(),
             send_failures: Family::default(),
             restarts: Family::default(),
@@ -100,6 +102,11 @@ impl Metrics {
             "messages_received",
             "New inbound messages stored",
             self.messages.clone(),
+        );
+        registry.register(
+            "messages_limited",
+            "New inbound messages over a limit, stored and marked",
+            self.limited.clone(),
         );
         registry.register(
             "messages_sent",
@@ -164,6 +171,12 @@ impl Metrics {
     pub fn fetched(&self, channel: &ChannelId, messages: usize) {
         let count = u64::try_from(messages).unwrap_or(u64::MAX);
         self.messages.get_or_create(&by(channel)).inc_by(count);
+    }
+
+    /// New messages were over a limit.
+    pub fn limited(&self, channel: &ChannelId, messages: u32) {
+        let count = self.limited.get_or_create(&by(channel));
+        count.inc_by(u64::from(messages));
     }
 
     /// A webhook was answered 503.

@@ -6,11 +6,14 @@
 mod api;
 mod backfill;
 mod cli;
+mod commands;
+mod consent;
 mod crash;
 mod damage;
 mod doctor;
 mod inbound;
 mod inbound_text;
+mod limits;
 mod outbound;
 mod outbound_trouble;
 mod plugins;

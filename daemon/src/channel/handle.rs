@@ -12,7 +12,10 @@ use actix::Addr;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use trunkline_plugin_api::{Capability, Facts};
 
-use super::actor::{Call, ChannelActor};
+use super::{
+    actor::{Call, ChannelActor},
+    limiter::Limiter,
+};
 use crate::{
     config::{self, Settings},
     model::{ChannelId, Millis, OrgId},
@@ -76,6 +79,8 @@ pub struct Channel {
     pub facts: Option<Facts>,
     /// Told when something was queued for sending.
     pub queue: Notify,
+    /// How much has come in.
+    pub limiter: Limiter,
     config: arc_swap::ArcSwap<config::Channel>,
     permits: Arc<Semaphore>,
     running: watch::Receiver<Running>,
@@ -83,6 +88,18 @@ pub struct Channel {
     restarts: AtomicU32,
     failures: AtomicU32,
     settings: Settings,
+}
+
+impl ChannelSpec {
+    /// As [`Channel::consent_scope`].
+    pub fn consent_scope(&self) -> &str {
+        scope(self.facts.as_ref(), &self.id)
+    }
+}
+
+fn scope<'a>(facts: Option<&'a Facts>, id: &'a ChannelId) -> &'a str {
+    let address = facts.and_then(|facts| facts.addresses.first());
+    address.map_or(id.as_str(), String::as_str)
 }
 
 impl Channel {
@@ -98,6 +115,7 @@ impl Channel {
             plugin: spec.plugin.clone(),
             facts: spec.facts.clone(),
             queue: Notify::new(),
+            limiter: Limiter::default(),
             config: arc_swap::ArcSwap::new(spec.config.clone()),
             permits: Arc::new(Semaphore::new(permits)),
             running,
@@ -125,6 +143,16 @@ impl Channel {
             org: self.org,
             medium: self.medium(),
         }
+    }
+
+    /// The configuration of the whole gateway, as it is in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The scope of consent to its messages: the address that they come from, else its id.
+    pub fn consent_scope(&self) -> &str {
+        scope(self.facts.as_ref(), &self.id)
     }
 
     /// Its main medium.

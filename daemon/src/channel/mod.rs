@@ -13,6 +13,7 @@
 mod actor;
 mod guardian;
 mod handle;
+mod limiter;
 mod registry;
 mod restart;
 

@@ -13,6 +13,7 @@
 mod admin;
 mod channel;
 mod check;
+mod consent;
 mod contact;
 mod demo;
 mod detail;
@@ -82,6 +83,9 @@ enum Verb {
     /// Contacts and all that was said with them.
     #[command(subcommand)]
     Contact(contact::Contact),
+    /// Opt-outs and opt-ins with their proofs: list, show, record, export.
+    #[command(subcommand)]
+    Consent(consent::Consent),
     /// Conversations: read them, take them over, close them.
     #[command(subcommand)]
     Thread(thread::Thread),
@@ -143,6 +147,7 @@ impl Verb {
             Self::Channel(verb) => verb.perform(&admin).await,
             Self::Doctor(verb) => verb.perform(&admin, config).await,
             Self::Contact(verb) => verb.perform(&admin).await,
+            Self::Consent(verb) => verb.perform(&admin).await,
             Self::Thread(verb) => verb.perform(&admin).await,
             Self::Send(verb) => verb.perform(&admin).await,
             Self::Message(verb) => verb.perform(&admin).await,

@@ -9,7 +9,9 @@ use subtle::ConstantTimeEq;
 use trunkline_plugin_api::{Secret, SecretList};
 
 use super::{
+    consent::ChannelConsent,
     cost::Cost,
+    inbound::{ChannelInbound, Inbound},
     limits::{Rate, Uncertain},
     rhythm::Coalesce,
     text::Text,
@@ -51,6 +53,10 @@ pub struct Channel {
     pub text: Text,
     /// How much it may send in a day.
     pub cost: Cost,
+    /// How much may come in.
+    pub inbound: Inbound,
+    /// Whether opt-out words count, and are answered.
+    pub consent: ChannelConsent,
     /// The adapter's own section.
     pub config: AdapterSection,
 }
@@ -203,6 +209,12 @@ pub(super) struct ChannelSection {
     /// How much it may send in a day.
     #[serde(default)]
     pub cost: Cost,
+    /// Its own limits on what comes in.
+    #[serde(default)]
+    pub inbound: ChannelInbound,
+    /// What opt-out words do on it.
+    #[serde(default)]
+    pub consent: ChannelConsent,
     /// The adapter's own section. `trunkline plugin inspect` shows its keys.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -228,7 +240,12 @@ fn default_enabled() -> bool {
 
 impl ChannelSection {
     /// Fills in what is given elsewhere. Tokens that are refused come back with their index.
-    pub(super) fn resolve(self, id: &str, coalesce: &Coalesce) -> (Channel, Vec<(usize, String)>) {
+    pub(super) fn resolve(
+        self,
+        id: &str,
+        coalesce: &Coalesce,
+        inbound: &Inbound,
+    ) -> (Channel, Vec<(usize, String)>) {
         let mut refused = Vec::new();
         let mut webhook_tokens = Vec::new();
         for (index, token) in self.webhook_token.iter().enumerate() {
@@ -257,6 +274,8 @@ impl ChannelSection {
             concurrency: self.concurrency,
             text: self.text,
             cost: self.cost,
+            inbound: self.inbound.resolve(inbound),
+            consent: self.consent,
             config: AdapterSection::new(self.config),
         };
         (channel, refused)

@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::{
     backfill::Backfill,
     channel::ChannelSection,
+    consent::Consent,
     cost::Organization,
+    inbound::{Command, Inbound},
     limits::Rate,
     log::Log,
     plugins::Plugins,
@@ -32,6 +34,11 @@ pub(super) struct Document {
     pub backfill: Backfill,
     pub coalesce: Coalesce,
     pub outbound: Outbound,
+    pub inbound: Inbound,
+    pub consent: Consent,
+    /// Messages that are one of these texts and nothing else do something. `/human` is there unless
+    /// it is switched off.
+    pub commands: BTreeMap<String, Command>,
     pub thread: Thread,
     pub account: BTreeMap<String, Rate>,
     pub log: Log,

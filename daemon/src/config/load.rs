@@ -15,6 +15,7 @@ use super::{
     document::{Document, SCHEMA},
     environment::Environment,
     finding::{ConfigErrors, Finding, Place, child},
+    inbound::Commands,
     layer::{Layer, Places},
     report::{Report, in_order},
     rules,
@@ -211,7 +212,7 @@ impl Loading {
         let mut channels = BTreeMap::new();
         for (id, section) in document.channel {
             let tokens = child(&child("/channel", &id), "webhook_token");
-            let (channel, refused) = section.resolve(&id, &document.coalesce);
+            let (channel, refused) = section.resolve(&id, &document.coalesce, &document.inbound);
             for (index, message) in refused {
                 let item = child(&tokens, &index.to_string());
                 let at = if places.has(&item) { &item } else { &tokens };
@@ -231,6 +232,10 @@ impl Loading {
             coalesce: document.coalesce,
             outbound: document.outbound,
             accounts: document.account,
+            inbound: document.inbound,
+            keywords: document.consent.keywords(),
+            consent: document.consent,
+            commands: Commands::new(document.commands),
             thread: document.thread,
             log: document.log,
             organizations: document.organization,

@@ -21,10 +21,12 @@
 mod adapters;
 mod backfill;
 mod channel;
+mod consent;
 mod cost;
 mod document;
 mod environment;
 mod finding;
+mod inbound;
 mod layer;
 mod limits;
 mod load;
@@ -43,6 +45,7 @@ mod server;
 mod storage;
 mod text;
 mod units;
+mod words;
 
 use std::{
     collections::BTreeMap,
@@ -53,9 +56,11 @@ use std::{
 pub use adapters::AdapterFindings;
 pub use backfill::Backfill;
 pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, WebhookToken};
+pub use consent::{ChannelConsent, Consent, Replies, Words};
 pub use cost::{Cost, Organization};
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
+pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
 pub use log::{Log, LogFormat};
 pub use plan::{PluginHashes, ReloadPlan};
@@ -68,6 +73,8 @@ pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime, HumanTimeOrOff};
+
+use crate::model::Keywords;
 
 /// The configuration in force, shared by all who read it as they go; a reload replaces it.
 pub type Settings = Arc<arc_swap::ArcSwap<Config>>;
@@ -97,6 +104,14 @@ pub struct Config {
     pub outbound: Outbound,
     /// `[account.NAME]` by name: provider accounts that channels share.
     pub accounts: BTreeMap<String, Rate>,
+    /// `[inbound]`, already applied to the channels.
+    pub inbound: Inbound,
+    /// `[consent]`
+    pub consent: Consent,
+    /// The words of `[consent]`, ready to be looked for.
+    pub keywords: Keywords,
+    /// `[commands]`, ours included.
+    pub commands: Commands,
     /// `[thread]`
     pub thread: Thread,
     /// `[log]`
@@ -146,6 +161,10 @@ impl Default for Config {
             coalesce: Coalesce::default(),
             outbound: Outbound::default(),
             accounts: BTreeMap::new(),
+            inbound: Inbound::default(),
+            consent: Consent::default(),
+            keywords: Consent::default().keywords(),
+            commands: Commands::default(),
             thread: Thread::default(),
             log: Log::default(),
             organizations: BTreeMap::new(),

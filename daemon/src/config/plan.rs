@@ -124,6 +124,8 @@ fn updating_keys(old: &Channel, new: &Channel) -> Vec<String> {
         ("concurrency", old.concurrency != new.concurrency),
         ("text", old.text != new.text),
         ("cost", old.cost != new.cost),
+        ("inbound", old.inbound != new.inbound),
+        ("consent", old.consent != new.consent),
     ];
     let changes = changes.into_iter().filter(|(_, differs)| *differs);
     changes.map(|(key, _)| key.to_owned()).collect()
@@ -151,6 +153,9 @@ fn sections(config: &Config) -> Value {
         "backfill": config.backfill,
         "coalesce": config.coalesce,
         "outbound": config.outbound,
+        "inbound": config.inbound,
+        "consent": config.consent,
+        "commands": config.commands,
         "thread": config.thread,
         "account": config.accounts,
         "log": config.log,

@@ -50,6 +50,9 @@ pub fn reference() -> String {
                 comment(&mut text, described(section));
                 let _ = writeln!(text, "[{name}]");
                 keys(&mut text, section);
+                if name == "commands" {
+                    command(&mut text, &section["additionalProperties"]);
+                }
             }
         }
     }
@@ -69,7 +72,7 @@ fn keys(text: &mut String, section: &Value) {
 }
 
 /// Values of the examples, for keys whose default says nothing.
-const GIVEN: [(&str, &str); 13] = [
+const GIVEN: [(&str, &str); 16] = [
     ("account", "\"main\""),
     ("concurrency", "4"),
     ("per_second", "10.0"),
@@ -83,6 +86,9 @@ const GIVEN: [(&str, &str); 13] = [
     ("max", "\"10s\""),
     ("segments_max", "6"),
     ("daily_segments", "5000"),
+    ("sender_per_minute", "60"),
+    ("channel_per_second", "100"),
+    ("keywords", "true"),
 ];
 
 const CONFIG: &str = "\
@@ -90,6 +96,21 @@ const CONFIG: &str = "\
 #auth_token = { env = \"TWILIO_AUTH_TOKEN\" }
 #from = \"+15550100\"
 ";
+
+/// A command, commented out in the same way.
+fn command(text: &mut String, command: &Value) {
+    text.push_str("#[commands.\"/help\"]\n");
+    let given = [
+        ("enabled", "true"),
+        ("thread", "\"needs_human\""),
+        ("reply", "\"A person will answer you soon.\""),
+    ];
+    for (key, value) in given {
+        let words = &command["properties"][key]["description"];
+        comment(text, words.as_str().unwrap_or_default());
+        let _ = writeln!(text, "#{key} = {value}");
+    }
+}
 
 /// A channel, all of it commented out: without the `#` at the beginning of a line it is TOML.
 fn channel_example(text: &mut String, channel: &Value) {

@@ -13,6 +13,7 @@ use super::{
     report::Report,
     rhythm::Coalesce,
     units::{ByteSize, HumanTime},
+    words,
 };
 
 /// Bounds of a webhook body: below, no provider's request fits; above, memory is at risk.
@@ -26,6 +27,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     storage(config, report);
     plugins(config, report);
     rhythm(config, report);
+    words::check(config, report);
     for channel in config.channels.values() {
         one_channel(channel, report);
         if let Some(name) = channel.account.as_ref()

@@ -130,6 +130,7 @@ impl Gateway {
         let organizations = state::organizations(&self.store, &prepared.config).await?;
         let ids = [id.to_string()];
         let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+        state::save_senders(&self.store, &specs).await?;
         for spec in specs {
             self.replace(&mut running, spec).await;
         }

@@ -37,6 +37,7 @@ impl Gateway {
         let organizations = state::organizations(&self.store, &prepared.config).await?;
         let fresh = plan.start.iter().chain(plan.restart.keys());
         let specs = prepare::open_channels(&prepared, fresh, &organizations).await?;
+        state::save_senders(&self.store, &specs).await?;
         // From here on nothing can fail.
         let Prepared {
             config,

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::{Prepared, channels::RunningChannel, prepare};
 use crate::{
-    channel::Registry,
+    channel::{ChannelSpec, Registry},
     config::{Config, ConfigErrors, Settings},
     doctor::Doctor,
     inbound::{Backfiller, Coalescer, Downtime, Ingress, Quiet, Replayer},
@@ -103,6 +103,7 @@ impl Gateway {
         let organizations = organizations(&store, &prepared.config).await?;
         let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
         let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+        save_senders(&store, &specs).await?;
         let settings: Settings = Arc::new(ArcSwap::from_pointee(prepared.config));
         let registry = Arc::new(Registry::default());
         let metrics = Arc::new(Metrics::new());
@@ -265,6 +266,17 @@ impl Gateway {
         }
         self.registry.publish(BTreeMap::new());
     }
+}
+
+/// Remembers which address each channel sends from.
+pub(super) async fn save_senders(store: &Store, specs: &[ChannelSpec]) -> Result<(), StoreError> {
+    let sender = |spec: &ChannelSpec| {
+        let scope = spec.consent_scope().to_owned();
+        (spec.org, spec.id.clone(), scope)
+    };
+    // A channel that could not be opened keeps the address that it had.
+    let opened = specs.iter().filter(|spec| spec.facts.is_some());
+    store.save_senders(opened.map(sender).collect()).await
 }
 
 /// The numbers of all organizations that a configuration names.

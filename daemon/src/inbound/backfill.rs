@@ -321,6 +321,7 @@ impl Backfiller {
             signature_valid: true,
             latency_us: 0,
             messages: 0,
+            limited: 0,
             marks: Vec::new(),
             reason: None,
             method: METHOD.into(),

@@ -173,6 +173,31 @@ impl Ingress {
         let seconds = began.elapsed().as_secs_f64();
         self.metrics
             .received(&channel.id, result.messages.len(), seconds);
+        for answered in &result.answered {
+            if let Some(channel) = self.registry.get(answered.as_str()) {
+                channel.queue.notify_one();
+            }
+        }
+        if result.limited > 0 {
+            self.tell_limited(channel, result.limited);
+        }
+    }
+
+    /// Counts marked messages, and tells owners now and then.
+    fn tell_limited(&self, channel: &Channel, marked: u32) {
+        self.metrics.limited(&channel.id, marked);
+        let Some(count) = channel.limiter.tell(marked, self.store.now()) else {
+            return;
+        };
+        self.notifier.raise(Notice {
+            org: channel.org,
+            channel: Some(channel.id.clone()),
+            kind: NoticeKind::LimitReached,
+            words: format!(
+                "{count} messages came in over the limits of [inbound]: they are stored and marked, and the \
+                 agent does not answer them"
+            ),
+        });
     }
 
     /// Counts messages that no webhook brought. How long they took says nothing.
@@ -208,6 +233,7 @@ impl Ingress {
             signature_valid: false,
             latency_us: 0,
             messages: 0,
+            limited: 0,
             marks: Vec::new(),
             reason: Some(threader::clip(&reason)),
             method: request.method.clone(),

@@ -14,6 +14,7 @@ mod coalescer;
 mod downtime;
 mod ingress;
 mod listing;
+mod reader;
 mod rejects;
 mod replay;
 mod sightings;

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use trunkline_plugin_api::{Event, WebhookRequest};
+use trunkline_plugin_api::{Event, InboundMessage, WebhookRequest};
 
+use super::reader;
 use crate::{
     channel::{Channel, Routes},
     model::{Outcome, WebhookEvent},
@@ -39,7 +40,7 @@ pub(super) async fn commit(
         .commit_inbound(Inbound {
             org: verified.channel.org,
             record,
-            events: route(routes, verified.channel, verified.events),
+            events: limited(routes, verified.channel, verified.events),
             policy,
             began: verified.began,
             is_replay: false,
@@ -68,15 +69,43 @@ pub(super) async fn keep_pending(
         .await
 }
 
-/// Gives each event its channel.
+/// Gives each event its channel, and reads in messages what concerns the gateway itself.
 pub(super) fn route(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>) -> Vec<Routed> {
-    events
-        .into_iter()
-        .map(|event| Routed {
-            channel: routes.by_address(receiver, event.address()).reference(),
+    routed(routes, receiver, events, |_, _| false)
+}
+
+/// The same for what has just come in: messages over a limit are marked.
+fn limited(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>) -> Vec<Routed> {
+    routed(routes, receiver, events, |channel, message| {
+        let limits = &channel.config().inbound;
+        channel.limiter.is_over(limits, &message.sender.identity)
+    })
+}
+
+fn routed(
+    routes: &Routes,
+    receiver: &Arc<Channel>,
+    events: Vec<Event>,
+    is_over: impl Fn(&Channel, &InboundMessage) -> bool,
+) -> Vec<Routed> {
+    let config = receiver.settings().load();
+    let answered = reader::answers_by_itself(&events);
+    let route = |event: Event| {
+        let channel = routes.by_address(receiver, event.address());
+        let mut reading = None;
+        if let Event::Message(message) = &event {
+            reading = reader::read(&channel, &config, message, answered);
+            if is_over(&channel, message) {
+                reading.get_or_insert_default().limited = true;
+            }
+        }
+        Routed {
+            channel: channel.reference(),
             event,
-        })
-        .collect()
+            reading,
+        }
+    };
+    events.into_iter().map(route).collect()
 }
 
 /// The listed event with its raw request, for replay. Large bodies go to a file, which is durable
@@ -94,6 +123,7 @@ async fn raw_record(
         signature_valid: true,
         latency_us: 0,
         messages: 0,
+        limited: 0,
         marks: Vec::new(),
         reason: None,
         method: request.method.clone(),

@@ -60,6 +60,9 @@ pub struct WebhookEvent {
     pub latency_us: u64,
     /// How many messages in it were new.
     pub messages: u32,
+    /// How many of them were over a limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub limited: u32,
     /// The dedupe marks of those new messages, which end with the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<Mark>,
@@ -81,6 +84,11 @@ pub struct WebhookEvent {
     /// SHA-256 of the body's file, lower-case hex, where it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_file: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Bytes as one binary value: the derived form would write an array of numbers.

@@ -1,9 +1,11 @@
 //! Plain types: what the gateway keeps and moves. No I/O, no clock, no store.
 
 mod channel;
+mod consent;
 mod contact;
 mod event;
 mod ids;
+mod keywords;
 mod mask;
 mod message;
 mod notice;
@@ -14,12 +16,16 @@ mod thread;
 mod token;
 
 pub use channel::{Health, HealthStatus, Toggle};
+pub use consent::{
+    ConsentEntry, ConsentProof, ConsentSource, ConsentState, EVERY_SENDER, forbidding,
+};
 pub use contact::{Contact, ContactIdentity};
 pub use event::{Mark, Outcome, WebhookEvent};
 pub use ids::{
     ChannelId, ContactId, EventId, MessageId, OrgId, ParseIdError, Place, SEQ_MAX, ThreadId,
     TokenId,
 };
+pub use keywords::{KEYWORD_CHARS_MAX, Keyword, Keywords, normal_keyword};
 pub use mask::{mask_identifier, mask_url};
 pub use message::{Author, AuthorKind, Direction, Failure, Message, Report};
 pub use notice::{Notice, NoticeKind};

@@ -108,4 +108,8 @@ pub struct OutboxItem {
     /// Why the last attempt failed.
     #[serde(default)]
     pub error: Option<Failure>,
+    /// True for the gateway's one answer to an opt-out or a call for help, which goes out whatever
+    /// the person wants otherwise.
+    #[serde(default)]
+    pub answers_keyword: bool,
 }

@@ -135,6 +135,7 @@ pub async fn accept(
         Accepted::Repeated { id } => Ok(id),
         Accepted::KeyConflict => Err(AcceptError::KeyConflict),
         Accepted::OverCap(over) => Err(gate.over_cap(channel, over, charge, Asked::ToSend)),
+        Accepted::OptedOut(entry) => Err(refused("opted_out", entry.words())),
     }
 }
 
@@ -244,7 +245,7 @@ fn check_content(content: &Content) -> Result<(), AcceptError> {
 }
 
 /// The address in its space's normal form.
-fn address(space: &str, to: &str) -> Result<String, AcceptError> {
+pub(crate) fn address(space: &str, to: &str) -> Result<String, AcceptError> {
     if to.is_empty() || to.len() > ADDRESS_BYTES_MAX || to.chars().any(char::is_control) {
         return Err(refused(
             "invalid_recipient",

@@ -25,6 +25,7 @@ mod slots;
 mod text;
 mod transport;
 
+pub(crate) use accept::address as normal_address;
 pub use accept::{AcceptError, SendRequest, Sender, accept};
 use attempt::outbound_message;
 pub use backoff::{Backoff, Next};

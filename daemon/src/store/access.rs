@@ -1,7 +1,7 @@
 //! API tokens, operators' switches and the table of organizations.
 
 use super::{Store, codec, engine::StoreError, keys, records::load};
-use crate::model::{ApiToken, ChannelId, OrgId, Thread, ThreadId, ThreadState, Toggle, TokenId};
+use crate::model::{ApiToken, ChannelId, OrgId, Thread, ThreadId, Toggle, TokenId};
 
 impl Store {
     /// The number of an organization; a new slug gets the next free one.
@@ -104,11 +104,7 @@ impl Store {
             let Some(mut thread) = load::<Thread>(tx, &key)? else {
                 return Ok(None);
             };
-            match update {
-                ThreadUpdate::TakeOver => thread.needs_human = true,
-                ThreadUpdate::Release => thread.needs_human = false,
-                ThreadUpdate::Close => thread.state = ThreadState::Closed,
-            }
+            update.apply(&mut thread);
             tx.replace(&key, codec::encode(&thread));
             Ok::<_, StoreError>(Some(thread))
         })?;

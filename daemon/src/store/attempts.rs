@@ -4,7 +4,7 @@ use serde_json::Value;
 use trunkline_plugin_api::Receipt;
 
 use super::{
-    Store,
+    Store, consent,
     engine::{StoreError, Transaction},
     keys,
     outbox::report,
@@ -71,12 +71,15 @@ impl Store {
             queue::promote(tx, org, channel, now, quota.room)?;
             let mut leased = Vec::with_capacity(quota.room);
             for id in due_ids(tx, org, channel, quota, now)? {
-                let (Some(mut item), Some(message)) = (
+                let (Some(mut item), Some(mut message)) = (
                     queue::item(tx, org, id)?,
                     records::find_message(tx, org, id)?,
                 ) else {
                     continue;
                 };
+                if self.refuse_opted_out(tx, org, &mut item, &mut message, now)? {
+                    continue;
+                }
                 queue::lease(tx, org, &mut item)?;
                 leased.push((item, message));
             }
@@ -221,6 +224,7 @@ fn plan_finish(
             Finished::Done(message.status)
         }
         Attempt::Failed(error) => {
+            consent::learn(tx, org, &message, &error, now)?;
             let report = failure(Status::Failed, error, now);
             message.apply_to(part, report);
             end(tx, org, &mut item, &message)?

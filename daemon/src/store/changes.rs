@@ -55,6 +55,17 @@ pub enum Change {
         /// The sequence of its first message.
         first_seq: u64,
     },
+    /// A message came in over a limit: it belongs to no turn.
+    Limited {
+        /// Whose.
+        org: OrgId,
+        /// By which channel.
+        channel: ChannelId,
+        /// In which thread.
+        thread: ThreadId,
+        /// Its id.
+        message: MessageId,
+    },
     /// A genuine webhook could not be threaded and waits to be replayed.
     Pending {
         /// Whose.

@@ -5,12 +5,13 @@ use std::time::Instant;
 use trunkline_plugin_api::{Event, InboundMessage};
 
 use super::{
-    Store,
+    Reading, Store,
     changes::Change,
-    codec, contacts,
+    codec, consent, contacts,
     engine::{StoreError, Transaction},
     keys,
-    records::{self, ClosedPolicy, Peer},
+    reading::Reader,
+    records::{self, ClosedPolicy, Conversation, Peer},
     reports::{self, Applied},
 };
 use crate::model::{
@@ -44,6 +45,8 @@ pub struct Routed {
     pub channel: ChannelRef,
     /// What it is.
     pub event: Event,
+    /// What the gateway itself reads in it.
+    pub reading: Option<Box<Reading>>,
 }
 
 /// A verified webhook, ready to be stored.
@@ -81,6 +84,10 @@ pub struct InboundResult {
     pub messages: Vec<NewMessage>,
     /// How many messages and reports were here already.
     pub duplicates: u32,
+    /// How many of the new messages were over a limit.
+    pub limited: u32,
+    /// Channels that answers were queued on.
+    pub answered: Vec<ChannelId>,
 }
 
 /// A thread in which something happened, and when: for the order of the inbox.
@@ -88,9 +95,16 @@ type Touched = (OrgId, ThreadId, Millis);
 
 /// What one event did.
 enum Effect {
-    New(NewMessage, Mark),
+    New(NewMessage, Mark, Noticed),
     Duplicate,
     Kept,
+}
+
+/// What a new message's reading led to.
+#[derive(Default)]
+struct Noticed {
+    limited: bool,
+    answered: Option<ChannelId>,
 }
 
 impl Store {
@@ -121,10 +135,13 @@ impl Store {
         let mut messages = Vec::with_capacity(events.len());
         let mut touched = Vec::with_capacity(events.len());
         let (mut duplicates, mut kept) = (0, 0);
+        let mut answered = Vec::new();
         for routed in events {
             let at_ms = record.received_at_ms;
-            match self.plan_event(tx, &record.channel, routed, policy, at_ms)? {
-                Effect::New(message, mark) => {
+            match self.plan_event(tx, &record, routed, policy)? {
+                Effect::New(message, mark, noticed) => {
+                    record.limited += u32::from(noticed.limited);
+                    answered.extend(noticed.answered);
                     touched.push((org, message.thread, at_ms));
                     record.marks.push(mark);
                     messages.push(message);
@@ -146,6 +163,8 @@ impl Store {
             outcome: record.outcome,
             messages,
             duplicates,
+            limited: record.limited,
+            answered,
         };
         Ok((result, touched))
     }
@@ -153,20 +172,27 @@ impl Store {
     fn plan_event(
         &self,
         tx: &mut Transaction<'_>,
-        receiver: &ChannelId,
+        record: &WebhookEvent,
         routed: Routed,
         policy: ClosedPolicy,
-        at_ms: Millis,
     ) -> Result<Effect, StoreError> {
-        let channel = routed.channel;
+        let (channel, at_ms) = (routed.channel, record.received_at_ms);
         match routed.event {
             Event::Message(message) => {
                 let mark = Mark {
                     id: message.id.clone(),
-                    channel: (channel.id != *receiver).then(|| channel.id.clone()),
+                    channel: (channel.id != record.channel).then(|| channel.id.clone()),
                 };
-                let new = self.plan_message(tx, &channel, message, policy, at_ms)?;
-                Ok(new.map_or(Effect::Duplicate, |new| Effect::New(new, mark)))
+                let reader = Reader {
+                    channel: &channel,
+                    event: record.id,
+                    policy,
+                    at_ms,
+                };
+                let new = self.plan_message(tx, &reader, message, routed.reading)?;
+                Ok(new.map_or(Effect::Duplicate, |(new, noticed)| {
+                    Effect::New(new, mark, noticed)
+                }))
             }
             Event::Status(report) => {
                 let applied = reports::apply(
@@ -182,10 +208,13 @@ impl Store {
                     Applied::Changed | Applied::Noted | Applied::Waiting => Effect::Kept,
                 })
             }
-            // Kept with the raw request; nothing in the gateway acts on them.
-            Event::Reaction(_) | Event::Template(_) | Event::Consent(_) | Event::Note(_) => {
-                Ok(Effect::Kept)
+            Event::Consent(signal) => {
+                let (org, event) = (channel.org, record.id);
+                let new = consent::take_signal(tx, org, &channel.id, &signal, event, at_ms)?;
+                Ok(if new { Effect::Kept } else { Effect::Duplicate })
             }
+            // Kept with the raw request; nothing in the gateway acts on them.
+            Event::Reaction(_) | Event::Template(_) | Event::Note(_) => Ok(Effect::Kept),
         }
     }
 
@@ -193,11 +222,11 @@ impl Store {
     fn plan_message(
         &self,
         tx: &mut Transaction<'_>,
-        channel: &ChannelRef,
+        reader: &Reader<'_>,
         inbound: InboundMessage,
-        policy: ClosedPolicy,
-        at_ms: Millis,
-    ) -> Result<Option<NewMessage>, StoreError> {
+        reading: Option<Box<Reading>>,
+    ) -> Result<Option<(NewMessage, Noticed)>, StoreError> {
+        let channel = reader.channel;
         if records::find_external(tx, channel.org, &channel.id, &inbound.id)?.is_some() {
             return Ok(None);
         }
@@ -207,35 +236,15 @@ impl Store {
             name: inbound.sender.name.as_deref(),
             verified: true,
             channel: &channel.id,
-            policy,
-            now_ms: at_ms,
+            policy: reader.policy,
+            now_ms: reader.at_ms,
         };
         let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
-        let mut message = Message {
-            id: records::UNPLACED,
-            thread: conversation.thread.id,
-            seq: 0,
-            channel: channel.id.clone(),
-            medium: channel.medium,
-            direction: Direction::Inbound,
-            contact: conversation.contact,
-            peer: inbound.sender.identity.clone(),
-            author: Author {
-                kind: AuthorKind::Contact,
-                name: inbound.sender.name,
-            },
-            content: inbound.content,
-            external_id: Some(inbound.id),
-            parts: Vec::new(),
-            reply_to: inbound.reply_to,
-            status: Status::Received,
-            history: Vec::new(),
-            error: None,
-            metadata: inbound.metadata,
-            created_at_ms: at_ms,
-            provider_at_ms: inbound.sent_at_ms,
-        };
+        let mut message = received(reader, &conversation, inbound);
         fit(&mut message);
+        if let Some(reading) = &reading {
+            reading.mark(&mut message, &mut conversation.thread);
+        }
         records::append_message(
             tx,
             channel.org,
@@ -243,28 +252,75 @@ impl Store {
             &mut conversation.thread,
             &mut message,
         );
-        records::note(
-            tx,
-            &Change::Received {
-                org: channel.org,
-                channel: channel.id.clone(),
-                thread: message.thread,
-                seq: message.seq,
-                message: message.id,
-                at_ms,
-            },
-        );
+        let limited = reading.as_ref().is_some_and(|reading| reading.limited);
+        note_new(tx, channel.org, &message, limited);
         let new = NewMessage {
             id: message.id,
             thread: message.thread,
         };
-        Ok(Some(new))
+        let answered = match reading {
+            Some(reading) => self.follow_reading(tx, reader, &new, &message.peer, *reading)?,
+            None => None,
+        };
+        Ok(Some((new, Noticed { limited, answered })))
     }
 
     /// A new id for a webhook event.
     pub fn new_event_id(&self) -> EventId {
         EventId::new(self.clock.id())
     }
+}
+
+/// A message that came in, without its place yet.
+fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMessage) -> Message {
+    Message {
+        id: records::UNPLACED,
+        thread: conversation.thread.id,
+        seq: 0,
+        channel: reader.channel.id.clone(),
+        medium: reader.channel.medium,
+        direction: Direction::Inbound,
+        contact: conversation.contact,
+        peer: inbound.sender.identity,
+        author: Author {
+            kind: AuthorKind::Contact,
+            name: inbound.sender.name,
+        },
+        content: inbound.content,
+        external_id: Some(inbound.id),
+        parts: Vec::new(),
+        reply_to: inbound.reply_to,
+        status: Status::Received,
+        history: Vec::new(),
+        error: None,
+        metadata: inbound.metadata,
+        created_at_ms: reader.at_ms,
+        provider_at_ms: inbound.sent_at_ms,
+    }
+}
+
+/// Tells the followers. What is over a limit belongs to no turn.
+fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, limited: bool) {
+    let channel = message.channel.clone();
+    let (thread, id) = (message.thread, message.id);
+    let change = if limited {
+        Change::Limited {
+            org,
+            channel,
+            thread,
+            message: id,
+        }
+    } else {
+        Change::Received {
+            org,
+            channel,
+            thread,
+            seq: message.seq,
+            message: id,
+            at_ms: message.created_at_ms,
+        }
+    };
+    records::note(tx, &change);
 }
 
 /// Cuts a message that is too large for one record: its text keeps its beginning, the whole stays

@@ -23,6 +23,8 @@
 //! | `p` | channel, event id | nothing: events that the daemon replays |
 //! | `u` | thread, first sequence | turn |
 //! | `y` | channel | an operator's switch |
+//! | `C` | identifier, space, scope | consent of an identity for a sender |
+//! | `S` | channel | the address that it sends from: the scope of consent |
 //! | `l` | slug (organization 0) | the organization's number |
 //! | `z` | token id (organization 0) | API token |
 //! | `$` | channel, empty for the whole organization | what was accepted today |
@@ -46,6 +48,8 @@ pub(crate) const CONTACT: u8 = b'c';
 pub(crate) const THREAD: u8 = b't';
 /// The kind byte of outbox items.
 pub(crate) const OUTBOX: u8 = b'o';
+/// The kind byte of consent.
+pub(crate) const CONSENT: u8 = b'C';
 
 /// The kind byte of idempotency keys.
 pub(crate) const IDEMPOTENCY: u8 = b'k';
@@ -286,6 +290,32 @@ pub(crate) fn turn(org: OrgId, thread: ThreadId, first_seq: u64) -> Vec<u8> {
 pub(crate) fn spent(org: OrgId, channel: Option<&ChannelId>) -> Vec<u8> {
     let channel = channel.map_or("", ChannelId::as_str);
     Key::new(org, b'$').text(channel).0
+}
+
+/// Consent of all identities with this identifier, whatever their space.
+pub(crate) fn consents_with(org: OrgId, identifier: &str) -> Vec<u8> {
+    Key::new(org, CONSENT).text(identifier).0
+}
+
+/// Consent of one identity for all senders.
+pub(crate) fn consents_of(org: OrgId, identity: &Identity) -> Vec<u8> {
+    Key::new(org, CONSENT)
+        .text(&identity.identifier)
+        .text(&identity.space)
+        .0
+}
+
+pub(crate) fn consent(org: OrgId, identity: &Identity, scope: &str) -> Vec<u8> {
+    Key::new(org, CONSENT)
+        .text(&identity.identifier)
+        .text(&identity.space)
+        .text(scope)
+        .0
+}
+
+/// The address that a channel sends from.
+pub(crate) fn sender(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'S').channel(channel).0
 }
 
 pub(crate) fn toggle(org: OrgId, channel: &ChannelId) -> Vec<u8> {

@@ -10,6 +10,7 @@ mod backfill;
 mod changes;
 mod clock;
 mod codec;
+mod consent;
 mod contacts;
 pub mod engine;
 mod events;
@@ -19,6 +20,7 @@ mod inbox;
 mod keys;
 mod outbox;
 mod queue;
+mod reading;
 mod records;
 mod reports;
 mod spending;
@@ -43,12 +45,14 @@ pub use self::{
     attention::{Decision, OutboxFilter, Verdict},
     backfill::Gap,
     changes::{Change, Changed, Changes},
+    consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
         Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
+    reading::{ReadCommand, ReadKeyword, Reading},
     records::ClosedPolicy,
     reports::Applied,
     spending::{Charge, DayUse, day_ends_ms},
@@ -239,6 +243,18 @@ impl Store {
             (Some(edge), true) => (Bound::Included(prefix.to_vec()), Bound::Excluded(edge)),
         };
         self.engine.scan(bounds, reverse)
+    }
+}
+
+impl Store {
+    /// Everything under a prefix whose key comes after one.
+    fn scan_after(
+        &self,
+        prefix: &[u8],
+        after: Option<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
+        let from = after.map_or(Bound::Included(prefix.to_vec()), Bound::Excluded);
+        self.engine.scan((from, prefix_end(prefix)), false)
     }
 }
 

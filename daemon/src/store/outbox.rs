@@ -17,8 +17,8 @@ use super::{
     spending::{self, Charge, DayUse},
 };
 use crate::model::{
-    Author, ContactId, Direction, Message, MessageId, MessagePart, Millis, OrgId, OutboxItem,
-    OutboxState, Priority, Report, Source, Status, ThreadId,
+    Author, ConsentEntry, ContactId, Direction, Message, MessageId, MessagePart, Millis, OrgId,
+    OutboxItem, OutboxState, Priority, Report, Source, Status, ThreadId,
 };
 
 /// A message to be accepted for sending.
@@ -78,6 +78,8 @@ pub enum Accepted {
     KeyConflict,
     /// It would go beyond what may be sent today; nothing was stored.
     OverCap(DayUse),
+    /// The recipient wants no messages from here.
+    OptedOut(Box<ConsentEntry>),
 }
 
 /// How far a sweep has come.
@@ -107,7 +109,9 @@ impl Store {
     pub async fn accept_outbound(&self, new: NewOutbound) -> Result<Accepted, StoreError> {
         let org = new.channel.org;
         let now = self.now();
-        let pending = self.engine.transact(|tx| self.plan_accept(tx, new, now))?;
+        let pending = self
+            .engine
+            .transact(|tx| self.plan_accept(tx, new, now, false))?;
         let (accepted, _) = pending.await?;
         if let Accepted::New { thread, .. } = accepted {
             self.inbox.touch(org, thread, now);
@@ -165,11 +169,13 @@ impl Store {
         Ok(known.map(|known: IdempotencyRecord| known.answer(idempotency)))
     }
 
-    fn plan_accept(
+    /// Accepts within a transaction. What `answers_keyword` goes also to those who have opted out.
+    pub(super) fn plan_accept(
         &self,
         tx: &mut Transaction<'_>,
         new: NewOutbound,
         now: Millis,
+        answers_keyword: bool,
     ) -> Result<Accepted, StoreError> {
         let org = new.channel.org;
         if let Some(idempotency) = &new.idempotency {
@@ -177,6 +183,11 @@ impl Store {
             if let Some(known) = load::<IdempotencyRecord>(tx, &key)? {
                 return Ok(known.answer(idempotency));
             }
+        }
+        if !answers_keyword
+            && let Some(entry) = self.forbidden(tx, org, &new.channel.id, &new.to)?
+        {
+            return Ok(Accepted::OptedOut(Box::new(entry)));
         }
         if let Some(over) = spending::charge(tx, org, &new.channel.id, new.charge, now)? {
             return Ok(Accepted::OverCap(over));
@@ -209,6 +220,7 @@ impl Store {
             called: false,
             cursor: Value::Null,
             error: None,
+            answers_keyword,
         };
         queue::enqueue(tx, org, &item)?;
         if let Some(idempotency) = idempotency {

@@ -6,7 +6,7 @@ use trunkline_plugin_api::StatusReport;
 use super::{
     Page, Store,
     changes::Change,
-    codec,
+    codec, consent,
     engine::{StoreError, Transaction},
     keys, queue,
     records::{self, load},
@@ -192,6 +192,9 @@ pub(crate) fn apply_to(
         },
     );
     if changed {
+        if let Some(failure) = &message.error {
+            consent::learn(tx, org, message, failure, now_ms)?;
+        }
         note_status(tx, org, message);
         if message.status.is_final() {
             tx.delete(keys::awaiting(org, &message.channel, message.id))?;

@@ -77,6 +77,7 @@ impl Sweeper {
         let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
         let before = self.store.now().saturating_sub(kept_ms);
         for channel in self.registry.routes().channels() {
+            channel.limiter.forget();
             let swept = self
                 .store
                 .sweep_events(channel.org, &channel.id, before)

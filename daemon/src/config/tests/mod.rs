@@ -1,6 +1,7 @@
 //! Tests of the whole configuration, through [`Config::load`].
 
 mod adapters;
+mod consent;
 mod layers;
 mod messages;
 mod plan;

@@ -7,7 +7,8 @@ use serde_json::{Map, json};
 
 use super::{TOKEN, Written};
 use crate::config::{
-    AdapterSection, Channel, Coalesce, Config, Cost, ReloadPlan, Text, WebhookToken,
+    AdapterSection, Channel, ChannelConsent, Coalesce, Config, Cost, Inbound, ReloadPlan, Text,
+    WebhookToken,
 };
 
 fn plugins(of: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -100,6 +101,8 @@ fn any_channel(id: &'static str) -> impl Strategy<Value = Channel> {
                 cost: Cost {
                     daily_segments: body_bytes_max,
                 },
+                inbound: Inbound::default(),
+                consent: ChannelConsent::default(),
                 config: AdapterSection::new(Map::from_iter([("key".to_owned(), json!(key))])),
             },
         )

@@ -63,6 +63,9 @@ fn the_reference_is_a_configuration_of_defaults() {
             &config.backfill,
             &config.coalesce,
             &config.outbound,
+            &config.inbound,
+            &config.consent,
+            &config.commands,
             &config.thread,
             &config.log
         ),
@@ -72,6 +75,9 @@ fn the_reference_is_a_configuration_of_defaults() {
             &defaults.backfill,
             &defaults.coalesce,
             &defaults.outbound,
+            &defaults.inbound,
+            &defaults.consent,
+            &defaults.commands,
             &defaults.thread,
             &defaults.log
         )

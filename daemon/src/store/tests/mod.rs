@@ -13,6 +13,7 @@ use crate::model::{
     WebhookEvent,
 };
 
+mod consent;
 mod outbox;
 
 /// Everything that is due.
@@ -54,6 +55,7 @@ impl Bench {
             signature_valid: true,
             latency_us: 0,
             messages: 0,
+            limited: 0,
             marks: Vec::new(),
             reason: None,
             method: "POST".into(),
@@ -66,6 +68,7 @@ impl Bench {
         let routed = |event| Routed {
             channel: channel.clone(),
             event,
+            reading: None,
         };
         Inbound {
             org: self.channel.org,

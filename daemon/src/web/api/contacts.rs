@@ -72,6 +72,23 @@ pub(super) async fn show(
     Ok(HttpResponse::Ok().json(shapes::contact(&gateway.store.slug(org), &contact)))
 }
 
+/// What the contact wants, over all their addresses and our senders.
+pub(super) async fn consents(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found("contact"))?;
+    let (org, contact) = find(&gateway, &caller, id)?;
+    let slug = gateway.store.slug(org);
+    let mut items = Vec::new();
+    for known in &contact.identities {
+        let entries = gateway.store.consents_of(org, &known.identity)?;
+        items.extend(entries.iter().map(|entry| shapes::consent(&slug, entry)));
+    }
+    Ok(HttpResponse::Ok().json(listed(items, None)))
+}
+
 pub(super) async fn timeline(
     gateway: web::Data<Gateway>,
     caller: Caller,

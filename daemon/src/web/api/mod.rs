@@ -2,6 +2,7 @@
 
 mod backfill;
 mod channels;
+mod consents;
 mod contacts;
 mod doctor;
 mod events;
@@ -30,6 +31,10 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/contacts", get().to(contacts::list))
         .route("/contacts/{id}", get().to(contacts::show))
         .route("/contacts/{id}/timeline", get().to(contacts::timeline))
+        .route("/contacts/{id}/consents", get().to(contacts::consents))
+        .route("/consents", get().to(consents::list))
+        .route("/consents", post().to(consents::set))
+        .route("/consents/export", get().to(consents::export))
         .route("/threads", get().to(threads::list))
         .route("/threads/{id}", get().to(threads::show))
         .route("/threads/{id}/messages", get().to(threads::messages))

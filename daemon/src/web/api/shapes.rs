@@ -8,8 +8,8 @@ use crate::{
     config::ReloadPlan,
     gateway::Gateway,
     model::{
-        ApiToken, Contact, Failure, Health, HistoryEntry, Message, MessageId, Millis, OutboxItem,
-        Thread, TurnRecord, WebhookEvent,
+        ApiToken, ConsentEntry, ConsentProof, Contact, Failure, Health, HistoryEntry, Message,
+        MessageId, Millis, OutboxItem, Thread, TurnRecord, WebhookEvent,
     },
     outbound::{self, Preview},
     store::{DayUse, Page},
@@ -154,6 +154,35 @@ pub(super) fn contact(organization: &str, contact: &Contact) -> Value {
     })
 }
 
+/// One entry of the ledger with its proofs, oldest first.
+pub(super) fn consent(organization: &str, entry: &ConsentEntry) -> Value {
+    let proof = |proof: &ConsentProof| {
+        json!({
+            "at": time(proof.at_ms),
+            "provider_at": maybe_time(proof.provider_at_ms),
+            "change": proof.change,
+            "source": proof.source,
+            "channel": proof.channel,
+            "message": proof.message.map(|id| id.to_string()),
+            "event": proof.event.map(|id| id.to_string()),
+            "reference": proof.reference,
+            "keyword": proof.keyword,
+            "by": proof.by,
+            "reason": proof.reason,
+        })
+    };
+    json!({
+        "organization": organization,
+        "space": entry.identity.space,
+        "identifier": entry.identity.identifier,
+        "scope": entry.scope,
+        "state": entry.state,
+        "since": time(entry.since_ms),
+        "history": entry.history.iter().map(proof).collect::<Vec<_>>(),
+        "dropped": entry.dropped,
+    })
+}
+
 pub(super) fn thread(organization: &str, thread: &Thread) -> Value {
     json!({
         "id": thread.id.to_string(),
@@ -188,6 +217,7 @@ pub(super) fn event(event: &WebhookEvent) -> Value {
         "duplicate": event.outcome == crate::model::Outcome::Duplicate,
         "latency_us": event.latency_us,
         "messages": event.messages,
+        "limited": event.limited,
         "method": event.method,
         "reason": event.reason,
     })

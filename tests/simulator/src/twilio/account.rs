@@ -9,7 +9,16 @@ use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 
 /// Words by which Twilio itself opts a sender out of SMS (Twilio support: STOP filtering).
-const STOP_WORDS: [&str; 6] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"];
+const STOP_WORDS: [&str; 8] = [
+    "STOP",
+    "STOPALL",
+    "UNSUBSCRIBE",
+    "CANCEL",
+    "END",
+    "QUIT",
+    "REVOKE",
+    "OPTOUT",
+];
 /// Words by which it takes that back.
 const START_WORDS: [&str; 3] = ["START", "YES", "UNSTOP"];
 
