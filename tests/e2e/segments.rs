@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use trunkline_tests::api::Answer;
-use trunkline_tests::config::Config;
+use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::twilio::Sms;
 use trunkline_tests::wait::{SOON, eventually};
 
@@ -259,6 +259,36 @@ async fn an_organization_has_one_cap_for_all_its_channels() {
     // A repeated request is answered as the first was, cap or not.
     let cap = preview(&stage, "four").await;
     assert_refused(&cap, "daily_cap", &words);
+}
+
+#[tokio::test]
+async fn media_without_segments_are_split_by_characters_and_counted_in_messages() {
+    let stage = Stage::new(|_| {
+        let shop = Channel::webhook("shop")
+            .key("text", json!({"long": "split", "fold": true}))
+            .key("cost", json!({"daily_segments": 2}))
+            .config("url", "http://127.0.0.1:9/")
+            .config("max_len", 10);
+        Config::new().channel(shop)
+    })
+    .await;
+    let api = stage.daemon.api();
+    let look = async |text: &str| {
+        let body = json!({"channel": "shop", "to": "user 7", "content": {"text": text}});
+        api.post("/api/v1/messages/preview", &body).await
+    };
+    let shown = look("it’s more than ten").await.json;
+    let parts = shown["parts"].as_array().expect("parts");
+    let texts: Vec<_> = parts.iter().map(|part| &part["text"]).collect();
+    assert_eq!(texts, [&json!("it’s more "), &json!("than ten")]);
+    for key in ["encoding", "units", "segments"] {
+        assert!(shown[key].is_null() && parts[0][key].is_null(), "{shown}");
+    }
+    assert_eq!(shown["folded"], false, "folding is for text messages");
+    assert_eq!(shown["daily"]["unit"], "messages");
+    assert_eq!(shown["daily"]["counts"], 2);
+    let words = ["2 messages a day", "takes 3: raise daily_segments"];
+    assert_refused(&look("a text of three parts").await, "daily_cap", &words);
 }
 
 /// Answers each text of a person at once, as an agent would; gives the answers.

@@ -107,12 +107,10 @@ impl std::fmt::Display for Length {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "the text has {} characters", self.chars)?;
         match self.segments {
-            Some(found) => write!(
-                out,
-                " ({}, {} segments)",
-                found.encoding.as_str(),
-                found.segments
-            ),
+            Some(found) => {
+                let (encoding, segments) = (found.encoding.as_str(), found.segments);
+                write!(out, " ({encoding}, {segments} segments)")
+            }
             None => Ok(()),
         }
     }
@@ -120,7 +118,9 @@ impl std::fmt::Display for Length {
 
 fn words(limit: PartLimit) -> String {
     match (limit.chars_max, limit.segments_max) {
+        (Some(chars), Some(1)) => format!("{chars} characters and 1 segment"),
         (Some(chars), Some(segments)) => format!("{chars} characters and {segments} segments"),
+        (None, Some(1)) => "1 segment".into(),
         (None, Some(segments)) => format!("{segments} segments"),
         (Some(chars), None) => format!("{chars} characters"),
         (None, None) => "any length".into(),
