@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use trunkline_tests::api::Answer;
 use trunkline_tests::config::{Channel, Config};
+use trunkline_tests::http::Request;
 use trunkline_tests::twilio::Sms;
 use trunkline_tests::wait::{SOON, eventually};
 
@@ -231,6 +232,24 @@ async fn a_channel_sends_no_more_than_its_cap_also_over_a_restart() {
     assert_eq!(api.timeline(ADA).await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_cap_is_exact_when_many_send_at_once_and_a_repeat_counts_once() {
+    let stage = stage(&[("cost", json!({"daily_segments": 6}))], &[]).await;
+    let api = stage.daemon.api();
+    for _ in 0..4 {
+        let request = Request::new("POST", "/api/v1/messages")
+            .header("idempotency-key", "one")
+            .body("application/json", body(ADA, "hello").to_string());
+        assert_eq!(api.send(request).await.status, 202);
+    }
+    let texts: Vec<_> = (0..20).map(|n| format!("text {n}")).collect();
+    let sends = texts.iter().map(|text| send(&stage, BOB, text));
+    let answers = futures_util::future::join_all(sends).await;
+    let taken = answers.iter().filter(|answer| answer.status == 202);
+    assert_eq!(taken.count(), 5, "{answers:?}");
+    assert_eq!(api.timeline(BOB).await.len(), 5);
+}
+
 async fn limit_notices(stage: &Stage) -> usize {
     let metrics = stage.daemon.api().get_any("/metrics").await.reply.text();
     let lines = metrics
@@ -340,7 +359,7 @@ async fn a_repeated_request_keeps_its_answer_whatever_holds_by_now() {
     let stage = stage(&[("cost", cap)], &[("outbound.echo_max", json!(1))]).await;
     let api = stage.daemon.api();
     let request = |text: &str| {
-        trunkline_tests::http::Request::new("POST", "/api/v1/messages")
+        Request::new("POST", "/api/v1/messages")
             .header("idempotency-key", "one")
             .body("application/json", body(ADA, text).to_string())
     };
