@@ -167,8 +167,11 @@ pub fn plan_text(
 /// The folded text, where folding is asked for and helps. A text that fits one message as it is
 /// does not become two by it.
 fn wanted_fold(text: &str, policy: &TextPolicy, limit: PartLimit) -> Option<String> {
+    if !(policy.segmented && policy.text.fold) {
+        return None;
+    }
     let fits = |text: &str| split(text, limit).nth(1).is_none();
-    let folded = fold(text).filter(|_| policy.segmented && policy.text.fold)?;
+    let folded = fold(text)?;
     (fits(&folded) || !fits(text)).then_some(folded)
 }
 
