@@ -1,6 +1,7 @@
 //! Text before it goes out: counted, folded, split, capped, and kept from going round in circles.
 
 use serde_json::{Value, json};
+use trunkline_simulator::LedgerMessage;
 use trunkline_tests::api::Answer;
 use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::http::Request;
@@ -165,6 +166,47 @@ async fn long_texts_are_split_and_typographic_ones_folded_where_the_channel_says
         (&json!(false), &json!("ucs2"))
     );
     assert_eq!(stage.daemon.api().channel(SMS).await["started_at"], started);
+}
+
+#[tokio::test]
+async fn a_split_text_arrives_in_order_as_its_preview_showed_and_is_kept_as_written() {
+    let text = json!({"long": "split", "fold": true});
+    let stage = stage(&[("text", text)], &[]).await;
+    let api = stage.daemon.api();
+    let words = (0..900).map(|n| format!("word{n}’s "));
+    let written = [
+        words.collect::<String>(),
+        "道可道非常道名可名非常名"
+            .repeat(334)
+            .chars()
+            .take(4000)
+            .collect(),
+        "it’s folded".to_owned(),
+    ];
+    for text in &written {
+        let shown = preview(&stage, text).await.json;
+        let before = stage.simulator.twilio().message_count();
+        let id = api.send_text(SMS, ADA, text).await;
+        let message = api.wait_status(&id, "sent").await;
+        assert_eq!(message["content"]["text"], text.as_str());
+        let arrived = stage.simulator.twilio().messages().split_off(before);
+        let bodies: Vec<_> = arrived.iter().map(|sms| sms.body.as_str()).collect();
+        let parts = shown["parts"].as_array().expect("parts");
+        let texts: Vec<_> = parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect();
+        assert_eq!(bodies, texts);
+        let segments: usize = arrived.iter().map(LedgerMessage::segments).sum();
+        assert_eq!(shown["segments"], segments);
+    }
+    let problems = stage.simulator.twilio().problems();
+    assert!(problems.is_empty(), "{problems:?}");
+    // What a record can't hold together with its parts is refused, not lost.
+    let large = preview(&stage, &"道".repeat(16_500)).await;
+    assert_refused(&large, "text_too_long", &[]);
+    let large = preview(&stage, &"👨\u{200d}👩\u{200d}👧".repeat(3000)).await;
+    assert_refused(&large, "content_too_large", &["shorten"]);
 }
 
 #[tokio::test]
