@@ -1,8 +1,10 @@
 //! Text before it goes out: counted, folded, split, capped, and kept from going round in circles.
 
 use serde_json::{Value, json};
+use trunkline_simulator::LedgerMessage;
 use trunkline_tests::api::Answer;
-use trunkline_tests::config::Config;
+use trunkline_tests::config::{Channel, Config};
+use trunkline_tests::http::Request;
 use trunkline_tests::twilio::Sms;
 use trunkline_tests::wait::{SOON, eventually};
 
@@ -167,6 +169,47 @@ async fn long_texts_are_split_and_typographic_ones_folded_where_the_channel_says
 }
 
 #[tokio::test]
+async fn a_split_text_arrives_in_order_as_its_preview_showed_and_is_kept_as_written() {
+    let text = json!({"long": "split", "fold": true});
+    let stage = stage(&[("text", text)], &[]).await;
+    let api = stage.daemon.api();
+    let words = (0..900).map(|n| format!("word{n}’s "));
+    let written = [
+        words.collect::<String>(),
+        "道可道非常道名可名非常名"
+            .repeat(334)
+            .chars()
+            .take(4000)
+            .collect(),
+        "it’s folded".to_owned(),
+    ];
+    for text in &written {
+        let shown = preview(&stage, text).await.json;
+        let before = stage.simulator.twilio().message_count();
+        let id = api.send_text(SMS, ADA, text).await;
+        let message = api.wait_status(&id, "sent").await;
+        assert_eq!(message["content"]["text"], text.as_str());
+        let arrived = stage.simulator.twilio().messages().split_off(before);
+        let bodies: Vec<_> = arrived.iter().map(|sms| sms.body.as_str()).collect();
+        let parts = shown["parts"].as_array().expect("parts");
+        let texts: Vec<_> = parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect();
+        assert_eq!(bodies, texts);
+        let segments: usize = arrived.iter().map(LedgerMessage::segments).sum();
+        assert_eq!(shown["segments"], segments);
+    }
+    let problems = stage.simulator.twilio().problems();
+    assert!(problems.is_empty(), "{problems:?}");
+    // What a record can't hold together with its parts is refused, not lost.
+    let large = preview(&stage, &"道".repeat(16_500)).await;
+    assert_refused(&large, "text_too_long", &[]);
+    let large = preview(&stage, &"👨\u{200d}👩\u{200d}👧".repeat(3000)).await;
+    assert_refused(&large, "content_too_large", &["shorten"]);
+}
+
+#[tokio::test]
 async fn a_dry_run_shows_people_and_programs_what_would_go_out() {
     let stage = stage(&[], &[]).await;
     let line = ["send", SMS, ADA, "5 € for {you}", "--dry-run"];
@@ -231,6 +274,24 @@ async fn a_channel_sends_no_more_than_its_cap_also_over_a_restart() {
     assert_eq!(api.timeline(ADA).await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_cap_is_exact_when_many_send_at_once_and_a_repeat_counts_once() {
+    let stage = stage(&[("cost", json!({"daily_segments": 6}))], &[]).await;
+    let api = stage.daemon.api();
+    for _ in 0..4 {
+        let request = Request::new("POST", "/api/v1/messages")
+            .header("idempotency-key", "one")
+            .body("application/json", body(ADA, "hello").to_string());
+        assert_eq!(api.send(request).await.status, 202);
+    }
+    let texts: Vec<_> = (0..20).map(|n| format!("text {n}")).collect();
+    let sends = texts.iter().map(|text| send(&stage, BOB, text));
+    let answers = futures_util::future::join_all(sends).await;
+    let taken = answers.iter().filter(|answer| answer.status == 202);
+    assert_eq!(taken.count(), 5, "{answers:?}");
+    assert_eq!(api.timeline(BOB).await.len(), 5);
+}
+
 async fn limit_notices(stage: &Stage) -> usize {
     let metrics = stage.daemon.api().get_any("/metrics").await.reply.text();
     let lines = metrics
@@ -259,6 +320,36 @@ async fn an_organization_has_one_cap_for_all_its_channels() {
     // A repeated request is answered as the first was, cap or not.
     let cap = preview(&stage, "four").await;
     assert_refused(&cap, "daily_cap", &words);
+}
+
+#[tokio::test]
+async fn media_without_segments_are_split_by_characters_and_counted_in_messages() {
+    let stage = Stage::new(|_| {
+        let shop = Channel::webhook("shop")
+            .key("text", json!({"long": "split", "fold": true}))
+            .key("cost", json!({"daily_segments": 2}))
+            .config("url", "http://127.0.0.1:9/")
+            .config("max_len", 10);
+        Config::new().channel(shop)
+    })
+    .await;
+    let api = stage.daemon.api();
+    let look = async |text: &str| {
+        let body = json!({"channel": "shop", "to": "user 7", "content": {"text": text}});
+        api.post("/api/v1/messages/preview", &body).await
+    };
+    let shown = look("it’s more than ten").await.json;
+    let parts = shown["parts"].as_array().expect("parts");
+    let texts: Vec<_> = parts.iter().map(|part| &part["text"]).collect();
+    assert_eq!(texts, [&json!("it’s more "), &json!("than ten")]);
+    for key in ["encoding", "units", "segments"] {
+        assert!(shown[key].is_null() && parts[0][key].is_null(), "{shown}");
+    }
+    assert_eq!(shown["folded"], false, "folding is for text messages");
+    assert_eq!(shown["daily"]["unit"], "messages");
+    assert_eq!(shown["daily"]["counts"], 2);
+    let words = ["2 messages a day", "takes 3: raise daily_segments"];
+    assert_refused(&look("a text of three parts").await, "daily_cap", &words);
 }
 
 /// Answers each text of a person at once, as an agent would; gives the answers.
@@ -310,7 +401,7 @@ async fn a_repeated_request_keeps_its_answer_whatever_holds_by_now() {
     let stage = stage(&[("cost", cap)], &[("outbound.echo_max", json!(1))]).await;
     let api = stage.daemon.api();
     let request = |text: &str| {
-        trunkline_tests::http::Request::new("POST", "/api/v1/messages")
+        Request::new("POST", "/api/v1/messages")
             .header("idempotency-key", "one")
             .body("application/json", body(ADA, text).to_string())
     };

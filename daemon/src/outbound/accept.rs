@@ -24,6 +24,8 @@ use crate::{
 
 /// Bytes of text, HTML and subject of one message.
 const CONTENT_BYTES_MAX: usize = 64 * 1024;
+/// The same with the parts that go out in place of the text: one record keeps both.
+const STORED_BYTES_MAX: usize = 96 * 1024;
 /// Attachments of one message.
 const MEDIA_MAX: usize = 10;
 /// Bytes of an address.
@@ -221,7 +223,21 @@ fn planned(
         let detail = format!("{error}: shorten it, or {remedy} in [channel.{id}.text]");
         refused("text_too_long", detail)
     })?;
+    let parts: usize = plan.parts.iter().map(String::len).sum();
+    let bytes = text_bytes(content) + parts;
+    if plan.is_rewritten() && bytes > STORED_BYTES_MAX {
+        let detail = format!(
+            "the content and the parts it goes out in have {bytes} bytes, more than \
+             {STORED_BYTES_MAX}: shorten it"
+        );
+        return Err(refused("content_too_large", detail));
+    }
     Ok(Some(plan))
+}
+
+fn text_bytes(content: &Content) -> usize {
+    let texts = [&content.text, &content.html, &content.subject];
+    texts.into_iter().flatten().map(String::len).sum()
 }
 
 fn check_content(content: &Content) -> Result<(), AcceptError> {
@@ -231,8 +247,7 @@ fn check_content(content: &Content) -> Result<(), AcceptError> {
             "there is nothing to send: content has no text, html, media or template",
         ));
     }
-    let texts = [&content.text, &content.html, &content.subject];
-    let bytes: usize = texts.into_iter().flatten().map(String::len).sum();
+    let bytes = text_bytes(content);
     if bytes > CONTENT_BYTES_MAX {
         let detail = format!("the content has {bytes} bytes, more than {CONTENT_BYTES_MAX}");
         return Err(refused("content_too_large", detail));

@@ -90,13 +90,15 @@ impl Gate {
             )
         };
         let ends_ms = day_ends_ms(self.store.now());
+        let wait = if charge.units > over.max {
+            String::new()
+        } else {
+            format!("wait until {}, or ", time(ends_ms))
+        };
         let words = format!(
-            "{whose} may send {} {unit} a day and has sent {}; this one takes {}: wait until {}, \
-             or raise daily_segments in {section}",
-            over.max,
-            over.used,
-            charge.units,
-            time(ends_ms),
+            "{whose} may send {} {unit} a day (UTC) and has sent {}; this one takes {}: \
+             {wait}raise daily_segments in {section}",
+            over.max, over.used, charge.units,
         );
         let told = asked == Asked::ToSend
             && self.told.lock().insert(channel.id.clone(), ends_ms) != Some(ends_ms);

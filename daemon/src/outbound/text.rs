@@ -107,12 +107,10 @@ impl std::fmt::Display for Length {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "the text has {} characters", self.chars)?;
         match self.segments {
-            Some(found) => write!(
-                out,
-                " ({}, {} segments)",
-                found.encoding.as_str(),
-                found.segments
-            ),
+            Some(found) => {
+                let (encoding, segments) = (found.encoding.as_str(), found.segments);
+                write!(out, " ({encoding}, {segments} segments)")
+            }
             None => Ok(()),
         }
     }
@@ -120,7 +118,9 @@ impl std::fmt::Display for Length {
 
 fn words(limit: PartLimit) -> String {
     match (limit.chars_max, limit.segments_max) {
+        (Some(chars), Some(1)) => format!("{chars} characters and 1 segment"),
         (Some(chars), Some(segments)) => format!("{chars} characters and {segments} segments"),
+        (None, Some(1)) => "1 segment".into(),
         (None, Some(segments)) => format!("{segments} segments"),
         (Some(chars), None) => format!("{chars} characters"),
         (None, None) => "any length".into(),
@@ -167,8 +167,11 @@ pub fn plan_text(
 /// The folded text, where folding is asked for and helps. A text that fits one message as it is
 /// does not become two by it.
 fn wanted_fold(text: &str, policy: &TextPolicy, limit: PartLimit) -> Option<String> {
+    if !(policy.segmented && policy.text.fold) {
+        return None;
+    }
     let fits = |text: &str| split(text, limit).nth(1).is_none();
-    let folded = fold(text).filter(|_| policy.segmented && policy.text.fold)?;
+    let folded = fold(text)?;
     (fits(&folded) || !fits(text)).then_some(folded)
 }
 

@@ -262,7 +262,9 @@ fn what_works_but_should_be_looked_at_is_a_warning() {
     let written = Written::new(&format!(
         "[server]\npublic_url = \"http://a.example\"\n[admin]\nlisten = \"0.0.0.0:8081\"\n\
          [channel.a]\nadapter = \"x\"\nwebhook_paths = [\"/sms\"]\n\
-         [channel.b]\nadapter = \"x\"\nwebhook_token = \"{TOKEN}\"\n"
+         [channel.b]\nadapter = \"x\"\nwebhook_token = \"{TOKEN}\"\n\
+         [organization.default.cost]\ndaily_segments = 5\n\
+         [organization.acme.cost]\ndaily_segments = 5\n"
     ));
     assert_eq!(
         written.lines(&written.valid().warnings),
@@ -275,6 +277,7 @@ fn what_works_but_should_be_looked_at_is_a_warning() {
              provider's signature is its only proof",
             "trunkline.toml:10: channel.b.webhook_token: is a secret in plain sight: use \
              { file = ... }, { credential = ... } or { env = ... }",
+            "trunkline.toml:13: organization.acme: no channel belongs to this organization",
         ]
     );
 }

@@ -216,6 +216,15 @@ mod tests {
         }
 
         #[test]
+        fn any_text_is_counted_and_folded(text: String) {
+            let counted = count(&text);
+            prop_assert!(counted.units as usize >= text.encode_utf16().count());
+            if let Some(folded) = fold(&text) {
+                prop_assert!(count(&folded).segments <= counted.segments);
+            }
+        }
+
+        #[test]
         fn a_longer_text_never_takes_fewer_segments(text in "(?s)[a-z€{ж😀]{0,250}", more in "(?s)[a-z€ж😀]") {
             let longer = format!("{text}{more}");
             prop_assert!(count(&longer).segments >= count(&text).segments);
