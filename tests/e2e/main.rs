@@ -11,6 +11,7 @@ mod damage;
 mod doctor;
 mod inbound;
 mod inbound_text;
+mod orphans;
 mod outbound;
 mod outbound_trouble;
 mod plugins;

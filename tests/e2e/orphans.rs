@@ -52,12 +52,16 @@ async fn a_report_without_its_message_is_kept_and_listed() {
     assert_eq!(shown, expected, "{orphans:#?}");
     assert_eq!(orphans[0]["reports"][0]["source"], "callback");
     assert!(orphans[0]["reports"][0]["at"].is_string());
-    let first = api.get(&format!("/api/v1/orphans?channel={SMS}&limit=1")).await;
+    let first = api
+        .get(&format!("/api/v1/orphans?channel={SMS}&limit=1"))
+        .await;
     assert_eq!(first["next"], "SMa");
 
     // Each raw request is listed as well.
     let accepted = stage.events(SMS).await;
-    let accepted = accepted.iter().filter(|event| event["outcome"] == "accepted");
+    let accepted = accepted
+        .iter()
+        .filter(|event| event["outcome"] == "accepted");
     assert_eq!(accepted.count(), 3, "the fourth is a duplicate");
     let missing = api.get_any("/api/v1/orphans?channel=missing").await;
     assert_eq!(missing.status, 404);

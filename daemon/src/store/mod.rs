@@ -17,6 +17,7 @@ mod files;
 mod inbound;
 mod inbox;
 mod keys;
+mod orphans;
 mod outbox;
 mod queue;
 mod records;
@@ -48,6 +49,7 @@ pub use self::{
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     records::ClosedPolicy,
     reports::Applied,
