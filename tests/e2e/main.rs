@@ -14,6 +14,7 @@ mod doctor;
 mod inbound;
 mod inbound_text;
 mod limits;
+mod orphans;
 mod outbound;
 mod outbound_trouble;
 mod plugins;

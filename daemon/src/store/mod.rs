@@ -18,6 +18,7 @@ mod files;
 mod inbound;
 mod inbox;
 mod keys;
+mod orphans;
 mod outbox;
 mod queue;
 mod reading;
@@ -51,6 +52,7 @@ pub use self::{
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     reading::{ReadCommand, ReadKeyword, Reading},
     records::ClosedPolicy,

@@ -33,10 +33,10 @@ pub enum Applied {
 
 /// A report that came before its message was known.
 #[derive(Debug, Serialize, Deserialize)]
-struct Waiting {
-    report: StatusReport,
-    source: Source,
-    at_ms: Millis,
+pub(super) struct Waiting {
+    pub(super) report: StatusReport,
+    pub(super) source: Source,
+    pub(super) at_ms: Millis,
 }
 
 impl Store {
@@ -75,6 +75,9 @@ impl Store {
             }
         }
         let ended = stale.len();
+        if ended == 0 {
+            return Ok(0);
+        }
         let pending = self.engine.transact(|tx| {
             for key in &stale {
                 tx.delete(key)?;

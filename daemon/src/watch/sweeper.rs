@@ -72,6 +72,25 @@ impl Sweeper {
         }
     }
 
+    /// Ends reports whose message has not come for as long as webhook events are kept.
+    async fn end_orphans(&self, before: Millis) {
+        for channel in self.registry.routes().channels() {
+            let swept = self
+                .store
+                .sweep_waiting(channel.org, &channel.id, before)
+                .await;
+            match swept {
+                Ok(0) => {}
+                Ok(ended) => {
+                    info!(channel = %channel.id, ended, "old reports of unknown messages were removed");
+                }
+                Err(error) => {
+                    warn!(channel = %channel.id, %error, "old reports of unknown messages could not be removed");
+                }
+            }
+        }
+    }
+
     async fn round(&mut self) {
         let kept = self.settings.load().retention.webhook_events;
         let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
@@ -92,6 +111,7 @@ impl Sweeper {
                 }
             }
         }
+        self.end_orphans(before).await;
         self.end_idempotency_keys().await;
         let store = self.store.clone();
         let before = SystemTime::now()

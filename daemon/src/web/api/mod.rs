@@ -7,6 +7,7 @@ mod contacts;
 mod doctor;
 mod events;
 mod messages;
+mod orphans;
 mod outbox;
 mod paging;
 mod shapes;
@@ -47,6 +48,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/messages/{id}", get().to(messages::show))
         .route("/webhook-events", get().to(events::list))
         .route("/webhook-events/{id}/replay", post().to(events::replay))
+        .route("/orphans", get().to(orphans::list))
         .route("/outbox", get().to(outbox::list))
         .route("/outbox/retry", post().to(outbox::retry_all))
         .route("/outbox/discard", post().to(outbox::discard_all))
