@@ -5,6 +5,7 @@
 
 mod api;
 mod backfill;
+mod chaos;
 mod cli;
 mod crash;
 mod damage;

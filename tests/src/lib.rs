@@ -14,6 +14,7 @@ pub mod account;
 pub mod api;
 pub mod bench;
 pub mod built;
+pub mod chaos;
 pub mod config;
 pub mod daemon;
 pub mod http;

@@ -28,6 +28,18 @@ pub struct Options {
     /// Messages stored for the memory figure.
     #[arg(long, global = true, default_value_t = 1_000_000)]
     pub messages: u64,
+    /// Sends of one outbound round.
+    #[arg(long, global = true, default_value_t = 20_000)]
+    pub sends: usize,
+    /// Different recipients of sends.
+    #[arg(long, global = true, default_value_t = 5_000)]
+    pub recipients: usize,
+    /// Provider calls under way at once, in the bare loop; the daemon's own number by default.
+    #[arg(long, global = true, default_value_t = 16)]
+    pub under_way: usize,
+    /// Messages waiting for the backlog figures.
+    #[arg(long, global = true, default_value_t = 1_000_000)]
+    pub waiting: usize,
     /// A few seconds of everything, to see that it works; the figures mean little.
     #[arg(long, global = true)]
     pub quick: bool,
@@ -46,9 +58,16 @@ pub enum Part {
     Start,
     /// Duplicates and reloads.
     Paths,
+    /// From the queue to the provider against a bare loop of calls.
+    Outbound,
+    /// Cost of a send and memory with many messages waiting.
+    Backlog,
     /// The empty handler itself; started by the others.
     #[command(hide = true)]
     Baseline,
+    /// The provider simulator itself; started by the others.
+    #[command(hide = true)]
+    Provider,
 }
 
 impl Options {
@@ -60,6 +79,9 @@ impl Options {
             self.slices = self.slices.min(2);
             self.messages = self.messages.min(20_000);
             self.senders = self.senders.min(500);
+            self.sends = self.sends.min(3_000);
+            self.recipients = self.recipients.min(500);
+            self.waiting = self.waiting.min(10_000);
         }
         self.slices = self.slices.clamp(1, self.seconds.max(1));
         self

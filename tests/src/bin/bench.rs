@@ -8,19 +8,23 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 use trunkline_tests::bench::options::{Options, Part};
-use trunkline_tests::bench::{baseline, inbound, memory, paced, paths, setup, start};
+use trunkline_tests::bench::{
+    backlog, baseline, dispatch, inbound, memory, paced, paths, provider, setup, start,
+};
 
 fn main() -> ExitCode {
     let options = Options::parse().resolved();
-    let done = if options.part == Some(Part::Baseline) {
-        baseline::serve().map_err(Into::into)
-    } else {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime
-            .map_err(Into::into)
-            .and_then(|runtime| runtime.block_on(run(&options)))
+    let done = match options.part {
+        Some(Part::Baseline) => baseline::serve().map_err(Into::into),
+        Some(Part::Provider) => provider::serve(),
+        _ => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime
+                .map_err(Into::into)
+                .and_then(|runtime| runtime.block_on(run(&options)))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,6 +48,12 @@ async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(Part::Paths) {
         paths::measure(options).await?;
+    }
+    if options.wants(Part::Outbound) {
+        dispatch::measure(options).await?;
+    }
+    if options.wants(Part::Backlog) {
+        backlog::measure(options).await?;
     }
     if options.wants(Part::Memory) {
         memory::measure(options).await?;
