@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// Measures Trunkline against an empty handler on the same machine, in one run.
 #[derive(Debug, Clone, Parser)]
@@ -62,12 +62,28 @@ pub enum Part {
     Outbound,
     /// Cost of a send and memory with many messages waiting.
     Backlog,
+    /// 10,000 sends through a failing provider and twenty kills: right or wrong, not fast or slow.
+    Chaos(Chaos),
     /// The empty handler itself; started by the others.
     #[command(hide = true)]
     Baseline,
     /// The provider simulator itself; started by the others.
     #[command(hide = true)]
     Provider,
+}
+
+/// The size of the chaos run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Chaos {
+    /// Sends accepted.
+    #[arg(long, default_value_t = 10_000)]
+    pub count: usize,
+    /// Times the daemon is killed.
+    #[arg(long, default_value_t = 20)]
+    pub kills: usize,
+    /// Seed of faults and moments, to repeat a run; another one each time by default.
+    #[arg(long)]
+    pub seed: Option<u64>,
 }
 
 impl Options {

@@ -1,7 +1,7 @@
 //! A program behind the API: sends to its recipients one message after the other, and repeats a
 //! request with the same key for as long as it has no answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,16 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
-use trunkline_simulator::{Simulator, Twilio};
 
 use super::Plan;
 use crate::daemon::Daemon;
 use crate::http::{Connection, Reply, Request};
 use crate::wait::SOON;
 
-/// Accepted messages that may be waiting: enough to keep every channel busy, few enough that kills
+/// Messages of one recipient that may be waiting: enough to keep lines busy, few enough that kills
 /// meet clients at work.
-const WAITING_MAX: usize = 600;
+const WAITING_MAX: usize = 2;
 /// Every so manieth accepted request is sent once more, as a client does that lost the answer.
 const REPEAT_EVERY: usize = 25;
 
@@ -27,46 +26,28 @@ const REPEAT_EVERY: usize = 25;
 pub(super) struct Shared {
     admin: SocketAddr,
     token: String,
-    provider: Provider,
     accepted: AtomicUsize,
     repeated: AtomicUsize,
 }
 
-/// The simulator's account, to keep pace with it.
-struct Provider(Twilio);
-
-impl std::fmt::Debug for Provider {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Provider")
-    }
-}
-
 impl Shared {
-    pub(super) fn new(daemon: &Daemon, simulator: &Simulator) -> Self {
+    pub(super) fn new(daemon: &Daemon) -> Self {
         Self {
             admin: daemon.admin(),
             token: daemon.api().token().to_owned(),
-            provider: Provider(simulator.twilio().clone()),
             accepted: AtomicUsize::new(0),
             repeated: AtomicUsize::new(0),
         }
     }
 
+    /// Messages accepted so far.
+    pub(super) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
     /// Requests that were sent again.
     pub(super) fn repeated(&self) -> usize {
         self.repeated.load(Ordering::Relaxed)
-    }
-
-    /// Waits while too much is waiting. A tenth may be uncertain and never arrive.
-    async fn pace(&self) {
-        loop {
-            let accepted = self.accepted.load(Ordering::Relaxed);
-            let arrived = self.provider.0.message_count();
-            if accepted - accepted / 10 < arrived + WAITING_MAX {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
     }
 }
 
@@ -80,17 +61,31 @@ pub(super) struct Accepted {
 /// One client.
 pub(super) struct Client {
     shared: Arc<Shared>,
-    recipients: Vec<usize>,
+    lines: Vec<Line>,
     channels: usize,
     rounds: usize,
     connection: Option<Connection>,
 }
 
+/// What a client has sent to one recipient.
+struct Line {
+    recipient: usize,
+    sent: usize,
+    /// Ids that are not known to have left the queue, oldest first.
+    waiting: VecDeque<String>,
+}
+
 impl Client {
     pub(super) fn new(index: usize, plan: &Plan, shared: Arc<Shared>) -> Self {
+        let recipients = (index..plan.recipients).step_by(plan.clients);
+        let lines = recipients.map(|recipient| Line {
+            recipient,
+            sent: 0,
+            waiting: VecDeque::new(),
+        });
         Self {
             shared,
-            recipients: (index..plan.recipients).step_by(plan.clients).collect(),
+            lines: lines.collect(),
             channels: plan.channels,
             rounds: plan.sends / plan.recipients,
             connection: None,
@@ -100,13 +95,45 @@ impl Client {
     /// Sends everything; one message after the other for each recipient.
     pub(super) async fn run(mut self) -> Result<Vec<Accepted>> {
         let mut accepted = Vec::new();
-        for round in 0..self.rounds {
-            for recipient in self.recipients.clone() {
-                self.shared.pace().await;
-                accepted.push(self.accept(recipient, round).await?);
+        let mut lines = std::mem::take(&mut self.lines);
+        while !lines.is_empty() {
+            let before = accepted.len();
+            for line in &mut lines {
+                if self.may_send(line).await {
+                    let message = self.accept(line.recipient, line.sent).await?;
+                    line.waiting.push_back(message.id.clone());
+                    line.sent += 1;
+                    accepted.push(message);
+                }
+            }
+            lines.retain(|line| line.sent < self.rounds);
+            if accepted.len() == before {
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
         Ok(accepted)
+    }
+
+    /// Whether a line is short enough; asks for its oldest message where it is not.
+    async fn may_send(&mut self, line: &mut Line) -> bool {
+        let oldest = line
+            .waiting
+            .front()
+            .filter(|_| line.waiting.len() >= WAITING_MAX);
+        let Some(id) = oldest else { return true };
+        let request = Request::new("GET", format!("/api/v1/messages/{id}"))
+            .header("authorization", format!("Bearer {}", self.shared.token));
+        let reply = self.exchange(&request.bytes()).await;
+        let message = reply.and_then(|reply| serde_json::from_slice::<Value>(&reply.body).ok());
+        let has_left = message.is_some_and(|message| {
+            message["status"]
+                .as_str()
+                .is_some_and(|status| status != "queued")
+        });
+        if has_left {
+            line.waiting.pop_front();
+        }
+        has_left
     }
 
     async fn accept(&mut self, recipient: usize, round: usize) -> Result<Accepted> {

@@ -13,14 +13,16 @@
 mod client;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use trunkline_simulator::{Behaviour, Callbacks, Endpoint, Simulator, Twilio};
 
+use crate::api::Api;
 use crate::config::{Channel, Config};
 use crate::daemon::Daemon;
 use crate::port::free_port;
@@ -31,8 +33,8 @@ pub use verdict::Verdict;
 const CALL_TIMEOUT: &str = "500ms";
 /// How long a hanging call hangs: longer than that.
 const HANG: Duration = Duration::from_millis(700);
-/// Longest wait for the next kill's moment, and for the end.
-const WAIT_MAX: Duration = Duration::from_secs(300);
+/// Longest wait for the next kill's moment.
+const WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// The size of a run.
 #[derive(Debug, Clone)]
@@ -65,6 +67,13 @@ impl Plan {
             seed: rand::random(),
             uncertain: None,
         }
+    }
+
+    /// More messages than this can hardly be of unknown outcome for good: a twentieth of all (a
+    /// fiftieth hangs or breaks off without effect), and half of what can be under way at each kill.
+    pub fn uncertain_max(&self) -> usize {
+        const UNDER_WAY: usize = 16;
+        self.sends / 20 + self.kills * self.channels * UNDER_WAY / 2
     }
 
     /// The number of channel `index`; the simulator's account owns them.
@@ -104,11 +113,11 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
     provoke(simulator.twilio(), plan.seed);
     let mut daemon = Daemon::start(plan.config(&simulator)).await;
     let started = Instant::now();
-    let shared = Arc::new(Shared::new(&daemon, &simulator));
+    let shared = Arc::new(Shared::new(&daemon));
     let clients: Vec<_> = (0..plan.clients)
         .map(|index| tokio::spawn(Client::new(index, plan, Arc::clone(&shared)).run()))
         .collect();
-    kills(&mut daemon, &simulator, plan).await?;
+    kills(&mut daemon, &shared, plan).await?;
     let mut accepted: Vec<Accepted> = Vec::with_capacity(plan.sends);
     for client in clients {
         accepted.extend(client.await.context("a client ended badly")??);
@@ -161,21 +170,23 @@ fn provoke(account: &Twilio, seed: u64) {
     account.keep_requests(0);
 }
 
-/// Kills the daemon at random moments, spread over the first four fifths of what there is to send,
-/// and starts it again each time.
-async fn kills(daemon: &mut Daemon, simulator: &Simulator, plan: &Plan) -> Result<()> {
+/// Kills the daemon at random moments, spread over the first nine tenths of what is accepted, and
+/// starts it again each time.
+async fn kills(daemon: &mut Daemon, shared: &Shared, plan: &Plan) -> Result<()> {
     let mut random = StdRng::seed_from_u64(plan.seed);
     for kill in 0..plan.kills {
         let place = random.random_range(0..1_000);
-        let at = plan.sends * 4 / 5 * (kill * 1_000 + place) / (plan.kills * 1_000);
+        let at = plan.sends * 9 / 10 * (kill * 1_000 + place) / (plan.kills * 1_000);
         let started = Instant::now();
-        while simulator.twilio().message_count() < at {
-            let sent = simulator.twilio().message_count();
-            ensure!(
-                started.elapsed() < WAIT_MAX,
-                "sending stands still at {sent} of {}",
-                plan.sends
-            );
+        while shared.accepted() < at {
+            if started.elapsed() > WAIT_MAX {
+                let states = outbox_states(&daemon.api()).await;
+                bail!(
+                    "clients stand still at {} of {}; the outbox: {states}",
+                    shared.accepted(),
+                    plan.sends
+                );
+            }
             ensure!(daemon.exited().is_none(), "the daemon ended by itself");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -184,4 +195,14 @@ async fn kills(daemon: &mut Daemon, simulator: &Simulator, plan: &Plan) -> Resul
         daemon.launch().await;
     }
     Ok(())
+}
+
+/// How many items are in each state, for a message about what went wrong.
+async fn outbox_states(api: &Api) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for item in api.all("/api/v1/outbox").await {
+        let state = item["state"].as_str().unwrap_or_default().to_owned();
+        *counts.entry(state).or_default() += 1;
+    }
+    format!("{counts:?}")
 }

@@ -72,19 +72,30 @@ impl fmt::Display for Verdict {
 struct Shown {
     status: String,
     external_id: Option<String>,
-    was_uncertain: bool,
+    /// Status and source of every report, in the order they came.
+    history: Vec<String>,
 }
 
 impl Shown {
     fn new(message: &Value) -> Self {
         let text = |key: &str| message[key].as_str().map(str::to_owned);
+        let report = |entry: &Value| {
+            let text = |key: &str| entry[key].as_str().unwrap_or_default();
+            format!("{} by {}", text("status"), text("source"))
+        };
         let history = message["history"].as_array();
         Self {
             status: text("status").unwrap_or_default(),
             external_id: text("external_id"),
-            was_uncertain: history
-                .is_some_and(|entries| entries.iter().any(|entry| entry["status"] == "uncertain")),
+            history: history.map_or_else(Vec::new, |all| all.iter().map(report).collect()),
         }
+    }
+
+    /// True where the outcome was unknown at some time.
+    fn was_uncertain(&self) -> bool {
+        self.history
+            .iter()
+            .any(|entry| entry.starts_with("uncertain"))
     }
 }
 
@@ -137,8 +148,9 @@ async fn drain(api: &Api) -> Result<()> {
             }
             ensure!(
                 started.elapsed() < DRAIN_MAX,
-                "still {state} after {DRAIN_MAX:?}: {}",
-                page["items"][0]
+                "still {state} after {DRAIN_MAX:?}: {}; the outbox: {}",
+                page["items"][0],
+                super::outbox_states(api).await
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -232,7 +244,7 @@ async fn compare(
             continue;
         };
         let is_listed = listed.contains(message.id.as_str());
-        verdict.resolved += usize::from(shown.was_uncertain && !is_listed);
+        verdict.resolved += usize::from(shown.was_uncertain() && !is_listed);
         verdict.check(message, shown, is_listed, ledger);
     }
     verdict.check_order(ledger, shown);
@@ -268,8 +280,8 @@ impl Verdict {
         }
         if shown.status != status(held.status) {
             let words = format!(
-                "{} there, {} here: {body} ({id})",
-                held.status, shown.status
+                "{} there, {} here: {body} ({id}) {:?}",
+                held.status, shown.status, shown.history
             );
             self.faults.push(words);
         }
@@ -294,10 +306,7 @@ impl Verdict {
                 *before = number;
                 continue;
             }
-            if shown
-                .get(body.as_str())
-                .is_some_and(|shown| shown.was_uncertain)
-            {
+            if shown.get(body.as_str()).is_some_and(Shown::was_uncertain) {
                 self.late += 1;
             } else {
                 self.faults
