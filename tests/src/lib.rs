@@ -17,6 +17,7 @@ pub mod built;
 pub mod chaos;
 pub mod config;
 pub mod daemon;
+pub mod gate;
 pub mod http;
 pub mod load;
 pub mod port;
