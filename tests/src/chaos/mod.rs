@@ -62,7 +62,7 @@ impl Plan {
             sends,
             kills,
             recipients: 400,
-            channels: 20,
+            channels: 10,
             clients: 16,
             seed: rand::random(),
             uncertain: None,
