@@ -5,6 +5,7 @@
 
 mod api;
 mod backfill;
+mod chaos;
 mod cli;
 mod commands;
 mod consent;
@@ -15,6 +16,7 @@ mod inbound;
 mod inbound_text;
 mod limits;
 mod orphans;
+mod outage;
 mod outbound;
 mod outbound_trouble;
 mod plugins;
@@ -24,4 +26,5 @@ mod routes;
 mod segments;
 mod shutdown;
 mod stage;
+mod statuses;
 mod webhook;

@@ -59,6 +59,11 @@ impl Api {
         Self::new(self.address, token)
     }
 
+    /// The token it sends.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Sends a request with the token and gives the answer, whatever it is.
     pub async fn send(&self, mut request: Request) -> Answer {
         if !self.token.is_empty() {

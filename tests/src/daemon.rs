@@ -86,9 +86,10 @@ impl Daemon {
             }
         }
         let text = |name: &str| path.join(name).to_string_lossy().into_owned();
-        config = config
-            .set("admin.listen", "127.0.0.1:0")
-            .set("admin.socket", text("admin.sock"));
+        if config.get("admin.listen").is_none() {
+            config = config.set("admin.listen", "127.0.0.1:0");
+        }
+        config = config.set("admin.socket", text("admin.sock"));
         if config.get("store.path").is_none() {
             config = config.set("store.path", text("store"));
         }

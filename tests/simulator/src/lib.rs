@@ -37,6 +37,7 @@ mod error;
 mod recorded;
 mod reply;
 mod server;
+mod traffic;
 mod twilio;
 mod wait;
 mod webhook;
@@ -46,6 +47,7 @@ pub use behaviour::Behaviour;
 pub use error::SimulatorError;
 pub use recorded::RecordedRequest;
 pub use server::Simulator;
+pub use traffic::CallMark;
 pub use twilio::{
     AccountStatus, CallbackAnswer, Callbacks, Complaint, Direction, Endpoint, InboundSms,
     LedgerMessage, Method, SignedRequest, StatusWord, Twilio, sign_form,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// Measures Trunkline against an empty handler on the same machine, in one run.
 #[derive(Debug, Clone, Parser)]
@@ -28,6 +28,18 @@ pub struct Options {
     /// Messages stored for the memory figure.
     #[arg(long, global = true, default_value_t = 1_000_000)]
     pub messages: u64,
+    /// Sends of one outbound round.
+    #[arg(long, global = true, default_value_t = 20_000)]
+    pub sends: usize,
+    /// Different recipients of sends.
+    #[arg(long, global = true, default_value_t = 5_000)]
+    pub recipients: usize,
+    /// Provider calls under way at once, in the bare loop; the daemon's own number by default.
+    #[arg(long, global = true, default_value_t = 16)]
+    pub under_way: usize,
+    /// Messages waiting for the backlog figures.
+    #[arg(long, global = true, default_value_t = 1_000_000)]
+    pub waiting: usize,
     /// A few seconds of everything, to see that it works; the figures mean little.
     #[arg(long, global = true)]
     pub quick: bool,
@@ -46,9 +58,32 @@ pub enum Part {
     Start,
     /// Duplicates and reloads.
     Paths,
+    /// From the queue to the provider against a bare loop of calls.
+    Outbound,
+    /// Cost of a send and memory with many messages waiting.
+    Backlog,
+    /// 10,000 sends through a failing provider and twenty kills: right or wrong, not fast or slow.
+    Chaos(Chaos),
     /// The empty handler itself; started by the others.
     #[command(hide = true)]
     Baseline,
+    /// The provider simulator itself; started by the others.
+    #[command(hide = true)]
+    Provider,
+}
+
+/// The size of the chaos run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Chaos {
+    /// Sends accepted.
+    #[arg(long, default_value_t = 10_000)]
+    pub count: usize,
+    /// Times the daemon is killed.
+    #[arg(long, default_value_t = 20)]
+    pub kills: usize,
+    /// Seed of faults and moments, to repeat a run; another one each time by default.
+    #[arg(long)]
+    pub seed: Option<u64>,
 }
 
 impl Options {
@@ -60,6 +95,9 @@ impl Options {
             self.slices = self.slices.min(2);
             self.messages = self.messages.min(20_000);
             self.senders = self.senders.min(500);
+            self.sends = self.sends.min(3_000);
+            self.recipients = self.recipients.min(500);
+            self.waiting = self.waiting.min(10_000);
         }
         self.slices = self.slices.clamp(1, self.seconds.max(1));
         self

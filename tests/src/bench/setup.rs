@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use super::options::Options;
 use super::traffic::Source;
@@ -59,4 +60,22 @@ pub fn resident_mib(pid: u32) -> io::Result<(u64, u64)> {
         field("VmRSS").unwrap_or_default() / 1024,
         field("VmHWM").unwrap_or_default() / 1024,
     ))
+}
+
+/// Resident memory in MiB once it no longer falls: unused pages go back to the system with time.
+pub async fn settled_mib(pid: u32) -> io::Result<u64> {
+    let mut lowest = resident_mib(pid)?.0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let now = resident_mib(pid)?.0;
+        if now >= lowest {
+            return Ok(now);
+        }
+        lowest = now;
+    }
+}
+
+/// Whether a figure is where it should be, in a word.
+pub fn verdict(good: bool) -> &'static str {
+    if good { "good" } else { "MISSED" }
 }

@@ -75,6 +75,16 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// These requests, numbered from `first`.
+    pub fn of(first: u64, requests: impl Iterator<Item = Vec<u8>>) -> Self {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for request in requests {
+            bytes.extend_from_slice(&request);
+            ends.push(bytes.len());
+        }
+        Self { first, bytes, ends }
+    }
+
     fn request(&self, index: usize) -> Option<&[u8]> {
         let end = *self.ends.get(index)?;
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);

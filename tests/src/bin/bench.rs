@@ -5,22 +5,21 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
-use trunkline_tests::bench::options::{Options, Part};
-use trunkline_tests::bench::{baseline, inbound, memory, paced, paths, setup, start};
+use trunkline_tests::bench::options::{Chaos, Options, Part};
+use trunkline_tests::bench::{
+    backlog, baseline, dispatch, inbound, memory, paced, paths, provider, setup, start,
+};
+use trunkline_tests::chaos::{self, Plan};
 
 fn main() -> ExitCode {
     let options = Options::parse().resolved();
-    let done = if options.part == Some(Part::Baseline) {
-        baseline::serve().map_err(Into::into)
-    } else {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime
-            .map_err(Into::into)
-            .and_then(|runtime| runtime.block_on(run(&options)))
+    let done = match options.part {
+        Some(Part::Baseline) => baseline::serve().map_err(Into::into),
+        Some(Part::Provider) => provider::serve(),
+        Some(Part::Chaos(size)) => on_runtime(chaos_run(size)),
+        _ => on_runtime(run(&options)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -29,6 +28,34 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn on_runtime(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(work)
+}
+
+/// Runs the chaos test in full; prints what came of it and fails where it is not right.
+async fn chaos_run(size: Chaos) -> Result<()> {
+    let mut plan = Plan::new(size.count, size.kills);
+    plan.seed = size.seed.unwrap_or(plan.seed);
+    let seed = plan.seed;
+    println!(
+        "chaos: {} sends, {} kills, seed {seed}",
+        plan.sends, plan.kills
+    );
+    let verdict = chaos::run(&plan)
+        .await
+        .with_context(|| format!("seed {seed}"))?;
+    println!("  {verdict}");
+    ensure!(
+        verdict.faults.is_empty(),
+        "{} faults, seed {seed}",
+        verdict.faults.len()
+    );
+    Ok(())
 }
 
 async fn run(options: &Options) -> Result<()> {
@@ -44,6 +71,12 @@ async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(Part::Paths) {
         paths::measure(options).await?;
+    }
+    if options.wants(Part::Outbound) {
+        dispatch::measure(options).await?;
+    }
+    if options.wants(Part::Backlog) {
+        backlog::measure(options).await?;
     }
     if options.wants(Part::Memory) {
         memory::measure(options).await?;

@@ -6,6 +6,8 @@ use super::inbound::InboundSms;
 use super::ledger::{Ledger, LedgerMessage};
 use crate::behaviour::Script;
 use jiff::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use std::collections::{HashMap, HashSet};
 
 /// Words by which Twilio itself opts a sender out of SMS (Twilio support: STOP filtering).
@@ -82,7 +84,8 @@ pub(super) struct Account {
     pub(super) numbers: Vec<String>,
     pub(super) messaging_service_sid: String,
     pub(super) opted_out: HashSet<String>,
-    pub(super) callbacks: Callbacks,
+    callbacks: Callbacks,
+    fates: StdRng,
     pub(super) ledger: Ledger,
     pub(super) media: HashMap<String, Media>,
     pub(super) media_redirect: bool,
@@ -103,6 +106,7 @@ impl Account {
             messaging_service_sid: random_sid("MG"),
             opted_out: HashSet::new(),
             callbacks: Callbacks::None,
+            fates: StdRng::seed_from_u64(0),
             ledger: Ledger::default(),
             media: HashMap::new(),
             media_redirect: false,
@@ -146,14 +150,22 @@ impl Account {
 
     /// What will happen to an accepted message: nothing while it is scheduled, a failure where a
     /// WhatsApp recipient refuses messages (63033), else what was set.
-    pub(super) fn fate(&self, draft: &Draft) -> Callbacks {
+    pub(super) fn fate(&mut self, draft: &Draft) -> Callbacks {
         if draft.scheduled {
             return Callbacks::None;
         }
         if self.opted_out.contains(&draft.to) {
             return Callbacks::Failed { code: 63033 };
         }
-        self.callbacks.clone()
+        self.callbacks.draw(&mut self.fates)
+    }
+
+    /// What happens to messages accepted from now on.
+    pub(super) fn set_callbacks(&mut self, callbacks: Callbacks) {
+        if let Callbacks::Mix { seed, .. } = callbacks {
+            self.fates = StdRng::seed_from_u64(seed);
+        }
+        self.callbacks = callbacks;
     }
 
     /// Stores a file and gives its path.

@@ -70,6 +70,8 @@ impl Twilio {
     }
 
     async fn perform(&self, call: Call) -> Reply {
+        let is_create = call.endpoint() == Endpoint::Create;
+        let _under_way = is_create.then(|| self.inner.creates.enter());
         let (plan, done) = {
             let mut account = self.inner.account.lock();
             let plan = account.script(call.endpoint()).next();

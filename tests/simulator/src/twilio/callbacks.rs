@@ -7,6 +7,8 @@ use super::ledger::{LedgerMessage, StatusWord};
 use crate::{Answer, SimulatorError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rand::Rng;
+use rand::rngs::StdRng;
 use std::time::Duration;
 
 /// What happens to messages after Create has accepted them. Each change is kept in the ledger, and
@@ -38,6 +40,18 @@ pub enum Callbacks {
         /// Status and error code.
         steps: Vec<(StatusWord, Option<u32>)>,
     },
+    /// `delivered` after this time, and no callback: only Fetch and List show it.
+    Unreported {
+        /// Wait before.
+        delay: Duration,
+    },
+    /// A seeded mix: each message gets one entry, in proportion to the weights.
+    Mix {
+        /// Seed of the sequence.
+        seed: u64,
+        /// Weights and what they do.
+        shares: Vec<(u32, Callbacks)>,
+    },
 }
 
 /// How the gateway answered one status callback.
@@ -63,6 +77,22 @@ struct Step {
 }
 
 impl Callbacks {
+    /// What happens to one message; only a mix asks for chance.
+    pub(super) fn draw(&self, random: &mut StdRng) -> Self {
+        let Self::Mix { shares, .. } = self else {
+            return self.clone();
+        };
+        let total: u32 = shares.iter().map(|(weight, _)| weight).sum();
+        let mut point = random.random_range(0..total.max(1));
+        for (weight, entry) in shares {
+            if point < *weight {
+                return entry.clone();
+            }
+            point -= weight;
+        }
+        Self::None
+    }
+
     fn steps(&self) -> Vec<Step> {
         let step = |delay, status, error_code, posts| Step {
             delay,
@@ -73,7 +103,9 @@ impl Callbacks {
         let once = |delay: Duration, status| step(delay, status, None, 1);
         let now = Duration::ZERO;
         match self {
-            Self::None => Vec::new(),
+            // A mix is resolved when the message is accepted.
+            Self::None | Self::Mix { .. } => Vec::new(),
+            Self::Unreported { delay } => vec![step(*delay, StatusWord::Delivered, None, 0)],
             Self::InOrder { delay } => vec![
                 once(*delay, StatusWord::Sent),
                 once(*delay, StatusWord::Delivered),

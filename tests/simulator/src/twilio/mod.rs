@@ -36,6 +36,7 @@ pub use signature::sign_form;
 use crate::behaviour::Behaviour;
 use crate::courier::Courier;
 use crate::recorded::{RecordedRequest, RequestLog};
+use crate::traffic::{CallMark, Traffic};
 use crate::{Answer, SimulatorError, wait};
 use account::Account;
 use debugger::Debugger;
@@ -60,6 +61,7 @@ struct Inner {
     account_sid: String,
     account: Mutex<Account>,
     requests: RequestLog,
+    creates: Traffic,
     callback_answers: Mutex<Vec<CallbackAnswer>>,
     debugger: Debugger,
     courier: Courier,
@@ -75,6 +77,7 @@ impl Twilio {
                 account_sid: account.sid.clone(),
                 account: Mutex::new(account),
                 requests: RequestLog::new(REQUESTS_KEPT),
+                creates: Traffic::default(),
                 callback_answers: Mutex::default(),
                 debugger: Debugger::default(),
                 courier,
@@ -178,7 +181,7 @@ impl Twilio {
 
     /// What happens to messages after they are accepted, for those accepted from now on.
     pub fn set_callbacks(&self, callbacks: Callbacks) {
-        self.inner.account.lock().callbacks = callbacks;
+        self.inner.account.lock().set_callbacks(callbacks);
     }
 
     /// Whether media answers with a redirect to another origin, which refuses credentials as
@@ -228,6 +231,26 @@ impl Twilio {
     /// How many requests came in all, kept or not.
     pub fn request_count(&self) -> u64 {
         self.inner.requests.total()
+    }
+
+    /// Every valid Create call since the start or since [`Self::forget_creates`], accepted or not.
+    pub fn creates(&self) -> Vec<CallMark> {
+        self.inner.creates.marks()
+    }
+
+    /// How many there were; cheaper than [`Self::creates`].
+    pub fn create_count(&self) -> usize {
+        self.inner.creates.count()
+    }
+
+    /// From the `first`-th to the `last`-th of them, counted from 1; none where there are fewer.
+    pub fn create_span(&self, first: usize, last: usize) -> Option<Duration> {
+        self.inner.creates.span(first, last)
+    }
+
+    /// Forgets the Create calls noted so far; the ledger stays.
+    pub fn forget_creates(&self) {
+        self.inner.creates.clear();
     }
 
     /// The kept requests that Twilio would dislike, as `METHOD path: what is wrong`.

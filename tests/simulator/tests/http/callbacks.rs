@@ -184,3 +184,49 @@ async fn a_test_can_report_by_hand_and_sees_refusals() {
     assert_eq!(twilio.complaints()[0].code, 11200);
     assert!(twilio.report("SM0", StatusWord::Sent, None).await.is_err());
 }
+
+#[actix_web::test]
+async fn an_unreported_message_only_shows_when_it_is_asked_for() {
+    let simulator = Simulator::start().unwrap();
+    let twilio = simulator.twilio();
+    let gateway = Gateway::start();
+    let url = format!("{}{TARGET}", gateway.origin);
+    let delay = Duration::from_millis(1);
+    twilio.set_callbacks(Callbacks::Unreported { delay });
+    Client::new(twilio)
+        .create(&[("StatusCallback", &url)])
+        .await;
+    let delivered = |twilio: &Twilio| twilio.messages()[0].status == "delivered";
+    twilio.wait_until(delivered, PATIENCE).await.unwrap();
+    assert!(gateway.seen().is_empty());
+}
+
+#[actix_web::test]
+async fn a_mix_gives_each_message_one_fate_and_repeats_by_seed() {
+    let mut drawn = Vec::new();
+    for seed in [7, 7, 8] {
+        let simulator = Simulator::start().unwrap();
+        let twilio = simulator.twilio();
+        let failed = |weight, code| (weight, Callbacks::Failed { code });
+        let shares = vec![failed(3, 30003), failed(1, 30005)];
+        twilio.set_callbacks(Callbacks::Mix { seed, shares });
+        let client = Client::new(twilio);
+        for _ in 0..40 {
+            client.create(&[]).await;
+        }
+        let codes = |twilio: &Twilio| -> Vec<u32> {
+            let messages = twilio.messages().into_iter();
+            messages.filter_map(|message| message.error_code).collect()
+        };
+        let all = |twilio: &Twilio| codes(twilio).len() == 40;
+        twilio.wait_until(all, PATIENCE).await.unwrap();
+        drawn.push(codes(twilio));
+    }
+    assert_eq!(drawn[0], drawn[1], "the same seed gives the same fates");
+    assert_ne!(drawn[0], drawn[2], "another seed gives others");
+    let often = drawn[0].iter().filter(|code| **code == 30003).count();
+    assert!(
+        (20..40).contains(&often),
+        "{often} of 40 have a weight of 3 in 4"
+    );
+}
