@@ -14,6 +14,7 @@ use super::{
     rhythm::Coalesce,
     text::Text,
     units::{ByteSize, HumanTime},
+    watching::{Canary, ChannelCanary, ChannelExpect, Expect},
 };
 
 /// A channel as the daemon uses it: everything resolved, defaults filled in.
@@ -51,6 +52,10 @@ pub struct Channel {
     pub text: Text,
     /// How much it may send in a day.
     pub cost: Cost,
+    /// How often it should hear something, where that is known.
+    pub expect: Option<Expect>,
+    /// What it sends on a round trip, where it does.
+    pub canary: Option<Canary>,
     /// The adapter's own section.
     pub config: AdapterSection,
 }
@@ -203,6 +208,14 @@ pub(super) struct ChannelSection {
     /// How much it may send in a day.
     #[serde(default)]
     pub cost: Cost,
+    /// Tells when the channel has gone deaf: no message for this long, in these hours of the day.
+    /// Off unless `traffic_every` is set.
+    #[serde(default)]
+    pub expect: ChannelExpect,
+    /// Sends a marked message to an address that comes back to this or another channel (`via`), and
+    /// tells when it does not. Off unless `to` is set; `daily_max` bounds what it costs.
+    #[serde(default)]
+    pub canary: ChannelCanary,
     /// The adapter's own section. `trunkline plugin inspect` shows its keys.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -257,6 +270,8 @@ impl ChannelSection {
             concurrency: self.concurrency,
             text: self.text,
             cost: self.cost,
+            expect: self.expect.resolve(),
+            canary: self.canary.resolve(id),
             config: AdapterSection::new(self.config),
         };
         (channel, refused)

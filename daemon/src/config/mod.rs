@@ -42,6 +42,7 @@ mod server;
 mod storage;
 mod text;
 mod units;
+mod watching;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -61,6 +62,7 @@ pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime};
+pub use watching::{Canary, Expect, Hours};
 
 /// The configuration in force, shared by all who read it as they go; a reload replaces it.
 pub type Settings = Arc<arc_swap::ArcSwap<Config>>;

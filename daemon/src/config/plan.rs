@@ -124,6 +124,8 @@ fn updating_keys(old: &Channel, new: &Channel) -> Vec<String> {
         ("concurrency", old.concurrency != new.concurrency),
         ("text", old.text != new.text),
         ("cost", old.cost != new.cost),
+        ("expect", old.expect != new.expect),
+        ("canary", old.canary != new.canary),
     ];
     let changes = changes.into_iter().filter(|(_, differs)| *differs);
     changes.map(|(key, _)| key.to_owned()).collect()

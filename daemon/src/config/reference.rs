@@ -69,7 +69,7 @@ fn keys(text: &mut String, section: &Value) {
 }
 
 /// Values of the examples, for keys whose default says nothing.
-const GIVEN: [(&str, &str); 13] = [
+const GIVEN: [(&str, &str); 18] = [
     ("account", "\"main\""),
     ("concurrency", "4"),
     ("per_second", "10.0"),
@@ -83,6 +83,11 @@ const GIVEN: [(&str, &str); 13] = [
     ("max", "\"10s\""),
     ("segments_max", "6"),
     ("daily_segments", "5000"),
+    ("traffic_every", "\"2h\""),
+    ("hours", "\"08-18\""),
+    ("zone", "\"UTC\""),
+    ("to", "\"+15550101\""),
+    ("via", "\"sms_support\""),
 ];
 
 const CONFIG: &str = "\

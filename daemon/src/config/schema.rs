@@ -17,6 +17,7 @@ use super::{
     public_url::PublicUrl,
     secret,
     units::{ByteSize, HumanTime},
+    watching::{self, Hours},
 };
 
 /// A schema, ready to check with.
@@ -40,10 +41,12 @@ pub(super) struct Fault {
 type Check = fn(&str) -> Result<(), String>;
 
 /// The formats of the daemon's own sections.
-const FORMATS: [(&str, Check); 5] = [
+const FORMATS: [(&str, Check); 7] = [
     ("human-time", |text| HumanTime::parse(text).map(drop)),
     ("byte-size", |text| ByteSize::parse(text).map(drop)),
     ("public-url", |text| PublicUrl::parse(text).map(drop)),
+    ("hours", |text| Hours::parse(text).map(drop)),
+    ("time-zone", |text| watching::zone_of(text).map(drop)),
     ("socket-address", |text| {
         let address = text.parse::<SocketAddr>().map(drop);
         address.map_err(|_| "must be an address with a port, such as \"127.0.0.1:8080\"".into())

@@ -6,8 +6,9 @@ use trunkline_plugin_api::{Event, WebhookRequest};
 
 use crate::{
     channel::{Channel, Routes},
-    model::{Outcome, WebhookEvent},
+    model::{Millis, Outcome, WebhookEvent},
     store::{ClosedPolicy, INLINE_BYTES_MAX, Inbound, InboundResult, Routed, Store, StoreError},
+    watch::Canaries,
 };
 
 /// Bytes of the provider's ids and of the reason kept in a listed event.
@@ -27,6 +28,7 @@ pub(super) struct Verified<'a> {
 pub(super) async fn commit(
     store: &Store,
     routes: &Routes,
+    canaries: &Canaries,
     policy: ClosedPolicy,
     verified: Verified<'_>,
 ) -> Result<InboundResult, StoreError> {
@@ -35,16 +37,21 @@ pub(super) async fn commit(
         record.outcome = Outcome::Unparsed;
         record.reason = Some(clip(&reason));
     }
-    store
+    let received_at_ms = record.received_at_ms;
+    let mut events = route(routes, verified.channel, verified.events, received_at_ms);
+    let returned = canaries.mark(&mut events);
+    let result = store
         .commit_inbound(Inbound {
             org: verified.channel.org,
             record,
-            events: route(routes, verified.channel, verified.events),
+            events,
             policy,
             began: verified.began,
             is_replay: false,
         })
-        .await
+        .await?;
+    canaries.returned(&returned);
+    Ok(result)
 }
 
 /// Keeps a genuine webhook that we failed on; the replayer takes it from there.
@@ -68,15 +75,25 @@ pub(super) async fn keep_pending(
         .await
 }
 
-/// Gives each event its channel.
-pub(super) fn route(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>) -> Vec<Routed> {
-    events
-        .into_iter()
-        .map(|event| Routed {
-            channel: routes.by_address(receiver, event.address()).reference(),
+/// Gives each event its channel, which notes that it heard something.
+pub(super) fn route(
+    routes: &Routes,
+    receiver: &Arc<Channel>,
+    events: Vec<Event>,
+    received_at_ms: Millis,
+) -> Vec<Routed> {
+    let to_channel = |event: Event| {
+        let channel = routes.by_address(receiver, event.address());
+        if matches!(event, Event::Message(_)) {
+            channel.heard(received_at_ms);
+        }
+        Routed {
+            channel: channel.reference(),
             event,
-        })
-        .collect()
+            is_canary: false,
+        }
+    };
+    events.into_iter().map(to_channel).collect()
 }
 
 /// The listed event with its raw request, for replay. Large bodies go to a file, which is durable

@@ -44,6 +44,8 @@ pub struct Routed {
     pub channel: ChannelRef,
     /// What it is.
     pub event: Event,
+    /// True for a message of our own that came back: kept, but no turn of a conversation.
+    pub is_canary: bool,
 }
 
 /// A verified webhook, ready to be stored.
@@ -159,13 +161,14 @@ impl Store {
         at_ms: Millis,
     ) -> Result<Effect, StoreError> {
         let channel = routed.channel;
+        let is_canary = routed.is_canary;
         match routed.event {
             Event::Message(message) => {
                 let mark = Mark {
                     id: message.id.clone(),
                     channel: (channel.id != *receiver).then(|| channel.id.clone()),
                 };
-                let new = self.plan_message(tx, &channel, message, policy, at_ms)?;
+                let new = self.plan_message(tx, &channel, message, policy, at_ms, is_canary)?;
                 Ok(new.map_or(Effect::Duplicate, |new| Effect::New(new, mark)))
             }
             Event::Status(report) => {
@@ -197,6 +200,7 @@ impl Store {
         inbound: InboundMessage,
         policy: ClosedPolicy,
         at_ms: Millis,
+        is_canary: bool,
     ) -> Result<Option<NewMessage>, StoreError> {
         if records::find_external(tx, channel.org, &channel.id, &inbound.id)?.is_some() {
             return Ok(None);
@@ -243,17 +247,25 @@ impl Store {
             &mut conversation.thread,
             &mut message,
         );
-        records::note(
-            tx,
-            &Change::Received {
-                org: channel.org,
+        let (org, thread) = (channel.org, message.thread);
+        let change = if is_canary {
+            Change::Canary {
+                org,
                 channel: channel.id.clone(),
-                thread: message.thread,
+                thread,
+                message: message.id,
+            }
+        } else {
+            Change::Received {
+                org,
+                channel: channel.id.clone(),
+                thread,
                 seq: message.seq,
                 message: message.id,
                 at_ms,
-            },
-        );
+            }
+        };
+        records::note(tx, &change);
         let new = NewMessage {
             id: message.id,
             thread: message.thread,

@@ -13,9 +13,11 @@ mod contacts;
 pub mod engine;
 mod events;
 mod files;
+mod health;
 mod inbound;
 mod inbox;
 mod keys;
+mod notifications;
 mod outbox;
 mod queue;
 mod records;
@@ -41,6 +43,7 @@ pub use self::{
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    notifications::Acknowledge,
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     records::ClosedPolicy,
     reports::Applied,
@@ -66,6 +69,7 @@ pub struct Inner {
     organizations: RwLock<HashMap<String, OrgId>>,
     tokens: RwLock<HashMap<[u8; 32], ApiToken>>,
     rejected: RejectedSlots,
+    health_places: health::Places,
 }
 
 impl std::ops::Deref for Store {
@@ -117,6 +121,7 @@ impl Store {
             organizations: RwLock::default(),
             tokens: RwLock::default(),
             rejected: RejectedSlots::default(),
+            health_places: health::Places::default(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
         Ok((store, report))

@@ -100,6 +100,8 @@ fn any_channel(id: &'static str) -> impl Strategy<Value = Channel> {
                 cost: Cost {
                     daily_segments: body_bytes_max,
                 },
+                expect: None,
+                canary: None,
                 config: AdapterSection::new(Map::from_iter([("key".to_owned(), json!(key))])),
             },
         )

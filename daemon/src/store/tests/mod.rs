@@ -64,6 +64,7 @@ impl Bench {
         };
         let channel = self.channel.clone();
         let routed = |event| Routed {
+            is_canary: false,
             channel: channel.clone(),
             event,
         };

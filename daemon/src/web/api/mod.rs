@@ -3,7 +3,9 @@
 mod channels;
 mod contacts;
 mod events;
+mod health;
 mod messages;
+mod notifications;
 mod outbox;
 mod paging;
 mod shapes;
@@ -23,6 +25,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/channels/{id}/enable", post().to(channels::enable))
         .route("/channels/{id}/disable", post().to(channels::disable))
         .route("/channels/{id}/test", post().to(channels::test))
+        .route("/channels/{id}/health", get().to(health::history))
         .route("/contacts", get().to(contacts::list))
         .route("/contacts/{id}", get().to(contacts::show))
         .route("/contacts/{id}/timeline", get().to(contacts::timeline))
@@ -43,6 +46,15 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/outbox/discard", post().to(outbox::discard_all))
         .route("/outbox/{id}/retry", post().to(outbox::retry))
         .route("/outbox/{id}/discard", post().to(outbox::discard))
+        .route("/notifications", get().to(notifications::list))
+        .route(
+            "/notifications/acknowledge",
+            post().to(notifications::acknowledge_all),
+        )
+        .route(
+            "/notifications/{id}/acknowledge",
+            post().to(notifications::acknowledge),
+        )
         .route("/tokens", get().to(tokens::list))
         .route("/tokens", post().to(tokens::create))
         .route("/tokens/{id}", delete().to(tokens::revoke))
