@@ -109,10 +109,10 @@ async fn a_provider_that_does_not_answer_checks_is_down_and_the_history_survives
     let history = stage.daemon.api().health_history(SMS).await;
     let again = eventually("a change after the start", SOON, || async {
         let history = stage.daemon.api().health_history(SMS).await;
-        let changes = history
+        let mut changes = history
             .into_iter()
             .filter(|entry| entry["kind"] == "change");
-        changes.skip(3).next()
+        changes.nth(3)
     })
     .await;
     assert_eq!(again["from"], "unknown", "{history:?}");

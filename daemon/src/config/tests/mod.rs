@@ -7,6 +7,7 @@ mod plan;
 mod robust;
 mod secrets;
 mod shipped;
+mod watching;
 
 use std::{fs, path::PathBuf};
 
