@@ -208,9 +208,11 @@ async fn a_deaf_channel_is_told_from_a_quiet_one() {
 const SALES: &str = "sms_sales";
 
 /// Two channels of one account, the first with a canary to the second's number.
-async fn with_canary(canary: Value) -> Stage {
+async fn with_canary(canary: Value, enabled: bool) -> Stage {
     Stage::new(|simulator: &Simulator| {
-        let first = twilio(SMS, simulator).key("canary", canary);
+        let first = twilio(SMS, simulator)
+            .key("canary", canary)
+            .key("enabled", enabled);
         let second = twilio(SALES, simulator).config("from", "+15550101");
         Config::new()
             .set("health.interval", "300ms")
@@ -225,10 +227,14 @@ async fn a_canary_makes_its_round_trip_and_is_no_turn() {
     let canary = json!({
         "to": "+15550101", "via": SALES, "interval": "1h", "timeout": "30s", "daily_max": 3,
     });
-    let stage = with_canary(canary).await;
+    let stage = with_canary(canary, false).await;
     let account = stage.simulator.twilio();
     account.loop_back("+15550101", Some(&stage.daemon.url(SALES)));
     let api = stage.daemon.api();
+    let enabled = api
+        .post(&format!("/api/v1/channels/{SMS}/enable"), &json!({}))
+        .await;
+    assert_eq!(enabled.status, 200);
     eventually("the canary is back", SOON, || async {
         (api.metric("trunkline_canaries_returned_total").await == 1).then_some(())
     })
@@ -266,7 +272,7 @@ async fn a_lost_canary_degrades_and_the_next_that_returns_heals() {
     let canary = json!({
         "to": "+15550101", "via": SALES, "interval": "700ms", "timeout": "400ms", "daily_max": 40,
     });
-    let stage = with_canary(canary).await;
+    let stage = with_canary(canary, true).await;
     let api = stage.daemon.api();
     let degraded = api.wait_health(SMS, "degraded").await;
     let why = degraded["health"]["last_error"]
@@ -293,7 +299,7 @@ async fn canaries_cost_no_more_than_they_may() {
     let canary = json!({
         "to": "+15550101", "via": SALES, "interval": "60ms", "timeout": "50ms", "daily_max": 3,
     });
-    let mut stage = with_canary(canary).await;
+    let mut stage = with_canary(canary, true).await;
     let account = stage.simulator.twilio();
     let all_sent = |account: trunkline_simulator::Twilio| async move {
         eventually("all canaries of the day", SOON, || async {

@@ -13,15 +13,15 @@ use crate::{
     config::{self, HumanTime, Settings},
     metrics::Metrics,
     model::{
-        AuthorKind, CanaryRecord, ChannelId, Millis, Notice, NoticeKind, Outstanding, Priority,
-        mask_identifier,
+        AuthorKind, CanaryRecord, ChannelId, HealthStatus, Millis, Notice, NoticeKind, Outstanding,
+        Priority, mask_identifier,
     },
     outbound::{AcceptError, Gate, SendRequest, Sender, accept},
     store::Store,
 };
 
 /// Longest time between two looks at whether a canary is due.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Keeps the canaries of channels.
 #[derive(Clone)]
@@ -90,8 +90,9 @@ impl CanaryKeeper {
         record: &CanaryRecord,
     ) -> Duration {
         let now_ms = self.store.now();
-        let may_send = self.board.lets_send(&channel.id)
-            && !self.board.pace(&channel.id).is_trial
+        // Not before the first check, and not as what is tried first after an outage.
+        let status = self.board.status(&channel.id);
+        let may_send = matches!(status, HealthStatus::Healthy | HealthStatus::Degraded)
             && channel.down_reason().is_none();
         if !may_send || record.sent_on_day_of(now_ms) >= canary.daily_max {
             return LOOK.min(canary.interval);
