@@ -72,15 +72,13 @@ impl Notification {
 
 impl Acknowledge {
     async fn perform(&self, admin: &Admin) -> Result<(), Failure> {
-        let answer = match &self.notification {
-            Some(one) => admin.post(&["notifications", one, "acknowledge"]).await?,
-            None => {
-                let which = json!({ "kind": self.kind, "channel": self.channel });
-                let path = ["notifications", "acknowledge"];
-                admin
-                    .call(&path, &Query::default(), Some(&which), &[])
-                    .await?
-            }
+        let answer = if let Some(one) = &self.notification {
+            admin.post(&["notifications", one, "acknowledge"]).await?
+        } else {
+            let which = json!({ "kind": self.kind, "channel": self.channel });
+            let path = ["notifications", "acknowledge"];
+            let query = Query::default();
+            admin.call(&path, &query, Some(&which), &[]).await?
         };
         if self.json {
             return output::print_json(&answer);

@@ -10,11 +10,12 @@ use trunkline_plugin_api::{Secret, SecretList};
 
 use super::{
     cost::Cost,
+    hours::Expect,
     limits::{Rate, Uncertain},
     rhythm::Coalesce,
     text::Text,
     units::{ByteSize, HumanTime},
-    watching::{Canary, ChannelCanary, ChannelExpect, Expect},
+    watching::{Canary, ChannelCanary, ChannelExpect},
 };
 
 /// A channel as the daemon uses it: everything resolved, defaults filled in.

@@ -24,6 +24,7 @@ mod cost;
 mod document;
 mod environment;
 mod finding;
+mod hours;
 mod layer;
 mod limits;
 mod load;
@@ -51,6 +52,7 @@ pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, Web
 pub use cost::{Cost, Organization};
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
+pub use hours::{Expect, Hours};
 pub use limits::{Rate, Uncertain};
 pub use log::{Log, LogFormat};
 pub use plan::{PluginHashes, ReloadPlan};
@@ -62,7 +64,7 @@ pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime};
-pub use watching::{Canary, Expect, Hours};
+pub use watching::Canary;
 
 /// The configuration in force, shared by all who read it as they go; a reload replaces it.
 pub type Settings = Arc<arc_swap::ArcSwap<Config>>;

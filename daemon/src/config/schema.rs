@@ -14,10 +14,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     finding::child,
+    hours::{self, Hours},
     public_url::PublicUrl,
     secret,
     units::{ByteSize, HumanTime},
-    watching::{self, Hours},
 };
 
 /// A schema, ready to check with.
@@ -46,7 +46,7 @@ const FORMATS: [(&str, Check); 7] = [
     ("byte-size", |text| ByteSize::parse(text).map(drop)),
     ("public-url", |text| PublicUrl::parse(text).map(drop)),
     ("hours", |text| Hours::parse(text).map(drop)),
-    ("time-zone", |text| watching::zone_of(text).map(drop)),
+    ("time-zone", |text| hours::zone_of(text).map(drop)),
     ("socket-address", |text| {
         let address = text.parse::<SocketAddr>().map(drop);
         address.map_err(|_| "must be an address with a port, such as \"127.0.0.1:8080\"".into())

@@ -63,7 +63,7 @@ pub struct Gateway {
     /// Tells owners.
     pub notifier: Notifier,
     /// What every message passes on its way to the queue.
-    pub gate: Gate,
+    pub gate: Arc<Gate>,
     /// Takes webhooks.
     pub ingress: Arc<Ingress>,
     /// Runs kept webhooks again.
@@ -120,12 +120,12 @@ impl Gateway {
         let canaries = Arc::new(Canaries::default());
         let transport = Transport::new(settings.clone())?;
         let echo = Arc::new(EchoGuard::default());
-        let gate = Gate::new(
+        let gate = Arc::new(Gate::new(
             store.clone(),
             settings.clone(),
             notifier.clone(),
             echo.clone(),
-        );
+        ));
         let ingress = Arc::new(Ingress::new(
             store.clone(),
             registry.clone(),

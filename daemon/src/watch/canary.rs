@@ -37,7 +37,7 @@ pub struct CanaryKeeper {
     /// Those that are out.
     pub canaries: Arc<Canaries>,
     /// What every message passes.
-    pub gate: Gate,
+    pub gate: Arc<Gate>,
     /// How closed threads are treated.
     pub settings: Settings,
 }

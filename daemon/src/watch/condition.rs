@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use super::{ramp::Pace, window::Window};
+use super::window::Window;
 use crate::{config, model::HealthStatus};
 
 /// First wait until a channel in trouble is probed again; it doubles up to the interval.
@@ -82,7 +82,6 @@ pub(super) struct Condition {
     good: u32,
     good_probes: u32,
     window: Window,
-    outages: u64,
     /// Checks made since trouble began.
     retries: u32,
 }
@@ -104,7 +103,6 @@ impl Default for Condition {
             good: 0,
             good_probes: 0,
             window: Window::default(),
-            outages: 0,
             retries: 0,
         }
     }
@@ -149,14 +147,6 @@ impl Condition {
             && (!is_down(self.passing.as_ref()) || self.is_trial)
     }
 
-    /// How fast it may send.
-    pub(super) fn pace(&self) -> Pace {
-        Pace {
-            outages: self.outages,
-            is_trial: self.is_trial,
-        }
-    }
-
     /// When the next check is due after the last one.
     pub(super) fn wait(&self, interval: Duration) -> Duration {
         if !self.is_troubled() {
@@ -173,7 +163,6 @@ impl Condition {
 
     /// Takes a signal.
     pub(super) fn take(&mut self, signal: Signal, rules: &config::Health) {
-        let before = self.status();
         match signal {
             Signal::ProbeGood => {
                 self.probed();
@@ -220,9 +209,6 @@ impl Condition {
         if !self.is_troubled() {
             self.retries = 0;
         }
-        if self.status() == HealthStatus::Down && before != HealthStatus::Down {
-            self.outages += 1;
-        }
     }
 
     fn probed(&mut self) {
@@ -236,7 +222,6 @@ impl Condition {
         if enabled && !self.enabled {
             *self = Self {
                 stopped: self.stopped.take(),
-                outages: self.outages + 1,
                 ..Self::default()
             };
         }

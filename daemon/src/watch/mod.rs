@@ -7,11 +7,11 @@
 //! ```
 
 mod board;
-mod echo;
 mod canaries;
 mod canary;
 mod chronicle;
 mod condition;
+mod echo;
 mod faults;
 mod groups;
 mod notifier;
@@ -22,10 +22,10 @@ mod sweeper;
 mod window;
 
 pub use board::HealthBoard;
-pub use echo::{EchoGuard, EchoLimits, EchoLoop, Heard};
 pub use canaries::{CANARY, Canaries};
 pub use canary::CanaryKeeper;
 pub use chronicle::{Chronicle, News};
+pub use echo::{EchoGuard, EchoLimits, EchoLoop, Heard};
 pub use faults::watch_faults;
 pub use notifier::Notifier;
 pub use poller::Poller;

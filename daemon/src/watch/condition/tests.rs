@@ -56,13 +56,12 @@ fn silence_is_degraded_before_it_is_down_and_two_good_probes_heal() {
     let all = [silent(), silent(), silent(), Signal::ProbeGood];
     let (condition, statuses) = walk(all);
     assert_eq!(statuses[3], DOWN);
-    assert!(condition.lets_send() && condition.pace().is_trial);
+    assert!(condition.lets_send() && condition.is_trial);
     let mut condition = condition;
     condition.take(Signal::ProbeGood, &rules());
     assert_eq!(condition.status(), HEALTHY);
     assert_eq!(condition.reason(), None);
-    let pace = condition.pace();
-    assert_eq!((pace.outages, pace.is_trial), (1, false));
+    assert!(!condition.is_trial);
 }
 
 #[test]
@@ -80,7 +79,7 @@ fn refused_credentials_are_down_at_once_and_heal_at_once() {
     // A probe that works with credentials that sends are refused with does not flap.
     let (condition, statuses) = walk([refused(), Signal::ProbeGood, refused(), Signal::ProbeGood]);
     assert_eq!(statuses, [DOWN, HEALTHY, DOWN, DOWN]);
-    assert!(condition.pace().is_trial && condition.lets_send());
+    assert!(condition.is_trial && condition.lets_send());
 }
 
 #[test]
@@ -130,15 +129,13 @@ fn trouble_by_sends_is_over_when_their_share_is_low_or_probes_are_good() {
 #[test]
 fn a_trial_that_fails_costs_one_attempt_and_changes_nothing() {
     let mut condition = walk((0..10).map(|_| trouble())).0;
-    let outages = condition.pace().outages;
     for _ in 0..5 {
         assert!(!condition.lets_send());
         condition.take(Signal::ProbeGood, &rules());
-        assert!(condition.lets_send() && condition.pace().is_trial);
+        assert!(condition.lets_send() && condition.is_trial);
         condition.take(trouble(), &rules());
         assert_eq!(condition.status(), DOWN);
     }
-    assert_eq!(condition.pace().outages, outages);
     condition.take(Signal::ProbeGood, &rules());
     condition.take(Signal::SendGood, &rules());
     assert_eq!(condition.status(), HEALTHY);
@@ -209,7 +206,7 @@ proptest! {
             condition.take(Signal::ProbeGood, &rules);
         }
         prop_assert_eq!(condition.status(), HEALTHY);
-        prop_assert!(condition.lets_send() && !condition.pace().is_trial);
+        prop_assert!(condition.lets_send() && !condition.is_trial);
     }
 
     #[test]
@@ -261,7 +258,7 @@ proptest! {
             condition.take(signal, &rules());
             let is_down = condition.status() == DOWN;
             if is_down {
-                prop_assert!(!condition.lets_send() || condition.pace().is_trial);
+                prop_assert!(!condition.lets_send() || condition.is_trial);
             } else {
                 prop_assert!(condition.lets_send());
             }
