@@ -146,17 +146,21 @@ impl Replayer {
         }
         record.reason = None;
         let routes = self.registry.routes();
+        let at_ms = record.received_at_ms;
+        let mut for_store = threader::route(&routes, channel, events.clone(), at_ms);
+        let returned = self.ingress.canaries().mark(&mut for_store);
         let result = self
             .store
             .commit_inbound(Inbound {
                 org: channel.org,
                 record,
-                events: threader::route(&routes, channel, events.clone()),
+                events: for_store,
                 policy: self.ingress.policy(),
                 began,
                 is_replay: true,
             })
             .await?;
+        self.ingress.canaries().returned(&returned);
         Ok(Replayed {
             outcome: result.outcome,
             messages: result.messages.len(),
@@ -168,7 +172,7 @@ impl Replayer {
     fn preview(&self, channel: &Arc<Channel>, events: Vec<Event>) -> Result<Replayed, ReplayError> {
         let routes = self.registry.routes();
         let (mut new, mut known) = (0, 0);
-        for routed in threader::route(&routes, channel, events.clone()) {
+        for routed in threader::route(&routes, channel, events.clone(), 0) {
             let Event::Message(message) = &routed.event else {
                 continue;
             };

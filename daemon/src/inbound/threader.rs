@@ -7,8 +7,9 @@ use trunkline_plugin_api::{Event, InboundMessage, WebhookRequest};
 use super::reader;
 use crate::{
     channel::{Channel, Routes},
-    model::{Outcome, WebhookEvent},
+    model::{Millis, Outcome, WebhookEvent},
     store::{ClosedPolicy, INLINE_BYTES_MAX, Inbound, InboundResult, Routed, Store, StoreError},
+    watch::Canaries,
 };
 
 /// Bytes of the provider's ids and of the reason kept in a listed event.
@@ -28,6 +29,7 @@ pub(super) struct Verified<'a> {
 pub(super) async fn commit(
     store: &Store,
     routes: &Routes,
+    canaries: &Canaries,
     policy: ClosedPolicy,
     verified: Verified<'_>,
 ) -> Result<InboundResult, StoreError> {
@@ -36,16 +38,21 @@ pub(super) async fn commit(
         record.outcome = Outcome::Unparsed;
         record.reason = Some(clip(&reason));
     }
-    store
+    let received_at_ms = record.received_at_ms;
+    let mut events = limited(routes, verified.channel, verified.events, received_at_ms);
+    let returned = canaries.mark(&mut events);
+    let result = store
         .commit_inbound(Inbound {
             org: verified.channel.org,
             record,
-            events: limited(routes, verified.channel, verified.events),
+            events,
             policy,
             began: verified.began,
             is_replay: false,
         })
-        .await
+        .await?;
+    canaries.returned(&returned);
+    Ok(result)
 }
 
 /// Keeps a genuine webhook that we failed on; the replayer takes it from there.
@@ -69,23 +76,41 @@ pub(super) async fn keep_pending(
         .await
 }
 
-/// Gives each event its channel, and reads in messages what concerns the gateway itself.
-pub(super) fn route(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>) -> Vec<Routed> {
-    routed(routes, receiver, events, |_, _| false)
+/// Gives each event its channel, which notes that it heard something, and reads in messages what
+/// concerns the gateway itself.
+pub(super) fn route(
+    routes: &Routes,
+    receiver: &Arc<Channel>,
+    events: Vec<Event>,
+    received_at_ms: Millis,
+) -> Vec<Routed> {
+    routed(routes, receiver, events, received_at_ms, |_, _| false)
 }
 
 /// The same for what has just come in: messages over a limit are marked.
-fn limited(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>) -> Vec<Routed> {
-    routed(routes, receiver, events, |channel, message| {
-        let limits = &channel.config().inbound;
-        channel.limiter.is_over(limits, &message.sender.identity)
-    })
+fn limited(
+    routes: &Routes,
+    receiver: &Arc<Channel>,
+    events: Vec<Event>,
+    received_at_ms: Millis,
+) -> Vec<Routed> {
+    routed(
+        routes,
+        receiver,
+        events,
+        received_at_ms,
+        |channel, message| {
+            let limits = &channel.config().inbound;
+            channel.limiter.is_over(limits, &message.sender.identity)
+        },
+    )
 }
 
 fn routed(
     routes: &Routes,
     receiver: &Arc<Channel>,
     events: Vec<Event>,
+    received_at_ms: Millis,
     is_over: impl Fn(&Channel, &InboundMessage) -> bool,
 ) -> Vec<Routed> {
     let config = receiver.settings().load();
@@ -94,6 +119,7 @@ fn routed(
         let channel = routes.by_address(receiver, event.address());
         let mut reading = None;
         if let Event::Message(message) = &event {
+            channel.heard(received_at_ms);
             reading = reader::read(&channel, &config, message, answered);
             if is_over(&channel, message) {
                 reading.get_or_insert_default().limited = true;
@@ -103,6 +129,7 @@ fn routed(
             channel: channel.reference(),
             event,
             reading,
+            is_canary: false,
         }
     };
     events.into_iter().map(route).collect()

@@ -15,9 +15,11 @@ mod contacts;
 pub mod engine;
 mod events;
 mod files;
+mod health;
 mod inbound;
 mod inbox;
 mod keys;
+mod notifications;
 mod orphans;
 mod outbox;
 mod queue;
@@ -52,6 +54,7 @@ pub use self::{
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    notifications::Acknowledge,
     orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     reading::{ReadCommand, ReadKeyword, Reading},
@@ -79,6 +82,7 @@ pub struct Inner {
     organizations: RwLock<HashMap<String, OrgId>>,
     tokens: RwLock<HashMap<[u8; 32], ApiToken>>,
     rejected: RejectedSlots,
+    health_places: health::Places,
     last_up_ms: OnceLock<Millis>,
 }
 
@@ -131,6 +135,7 @@ impl Store {
             organizations: RwLock::default(),
             tokens: RwLock::default(),
             rejected: RejectedSlots::default(),
+            health_places: health::Places::default(),
             last_up_ms: OnceLock::new(),
         }));
         let store = store.derive().map_err(OpenError::from)?;

@@ -66,6 +66,7 @@ impl Bench {
         };
         let channel = self.channel.clone();
         let routed = |event| Routed {
+            is_canary: false,
             channel: channel.clone(),
             event,
             reading: None,
