@@ -85,6 +85,9 @@ async fn a_stop_refuses_every_send_from_that_number_until_a_start() {
     let detail = must_refuse(&stage, SMS, ADA).await;
     let since = &entry["since"].as_str().expect("a time")[..16];
     assert!(detail.contains(since) && !detail.contains(ADA), "{detail}");
+    let send = ["send", SMS, ADA, "hello", "--dry-run"];
+    let preview = stage.daemon.cli(&send).await;
+    assert!(preview.all().contains("opted_out"), "{preview:?}");
     assert_eq!(
         refusal(&stage, OTHER, ADA).await,
         None,

@@ -15,7 +15,7 @@ use crate::{
     channel::{Channel, ChannelError, Registry},
     config::Settings,
     metrics::Metrics,
-    model::{Notice, NoticeKind, Outcome, WebhookEvent},
+    model::{ChannelId, Notice, NoticeKind, Outcome, WebhookEvent},
     store::{ClosedPolicy, InboundResult, Store, StoreError},
     watch::{Canaries, EchoGuard, Notifier},
 };
@@ -181,13 +181,18 @@ impl Ingress {
         let seconds = began.elapsed().as_secs_f64();
         self.metrics
             .received(&channel.id, result.messages.len(), seconds);
-        for answered in &result.answered {
-            if let Some(channel) = self.registry.get(answered.as_str()) {
-                channel.queue.notify_one();
-            }
-        }
+        self.wake(&result.answered);
         if result.limited > 0 {
             self.tell_limited(channel, result.limited);
+        }
+    }
+
+    /// Tells the outboxes of channels that answers were queued on.
+    fn wake(&self, answered: &[ChannelId]) {
+        for id in answered {
+            if let Some(channel) = self.registry.get(id.as_str()) {
+                channel.queue.notify_one();
+            }
         }
     }
 
@@ -210,6 +215,7 @@ impl Ingress {
 
     /// Counts messages that no webhook brought. How long they took says nothing.
     pub(super) fn count_fetched(&self, channel: &Channel, result: &InboundResult) {
+        self.wake(&result.answered);
         self.metrics.webhook(&channel.id, result.outcome);
         self.metrics.fetched(&channel.id, result.messages.len());
     }

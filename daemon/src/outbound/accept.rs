@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    model::{Author, AuthorKind, MessageId, Millis, Priority, mask_identifier},
+    model::{Author, AuthorKind, ConsentEntry, MessageId, Millis, Priority, mask_identifier},
     store::{Accepted, Charge, ClosedPolicy, Idempotency, NewOutbound, StoreError},
 };
 
@@ -137,8 +137,13 @@ pub async fn accept(
         Accepted::Repeated { id } => Ok(id),
         Accepted::KeyConflict => Err(AcceptError::KeyConflict),
         Accepted::OverCap(over) => Err(gate.over_cap(channel, over, charge, Asked::ToSend)),
-        Accepted::OptedOut(entry) => Err(refused("opted_out", entry.words())),
+        Accepted::OptedOut(entry) => Err(opted_out(&entry)),
     }
+}
+
+/// The recipient wants no messages from here.
+pub(super) fn opted_out(entry: &ConsentEntry) -> AcceptError {
+    refused("opted_out", entry.words())
 }
 
 /// What became of the first request with this idempotency key, where there was one.

@@ -6,7 +6,7 @@ use trunkline_plugin_api::Identity;
 
 use super::{
     AcceptError, SendRequest, Sender, TextPlan,
-    accept::check,
+    accept::{check, opted_out},
     gate::{Asked, Gate, unit},
 };
 use crate::{
@@ -42,6 +42,12 @@ pub fn preview(
     request: &SendRequest,
 ) -> Result<Preview, AcceptError> {
     let checked = check(gate, channel, sender, request, Asked::ToShow)?;
+    if let Some(entry) = gate
+        .store
+        .opted_out(channel.org, &channel.id, &checked.to)?
+    {
+        return Err(opted_out(&entry));
+    }
     let charge = checked.charge;
     let caps = gate.store.spent_today(channel.org, &channel.id, charge)?;
     if let Some(over) = caps.iter().find(|cap| cap.is_exceeded_by(charge.units)) {

@@ -154,6 +154,19 @@ impl Store {
         Ok(pending.await?.0)
     }
 
+    /// The entry that would forbid a message to an identity on a channel now.
+    pub fn opted_out(
+        &self,
+        org: OrgId,
+        channel: &ChannelId,
+        to: &Identity,
+    ) -> Result<Option<ConsentEntry>, StoreError> {
+        let pending = self
+            .engine
+            .transact(|tx| self.forbidden(tx, org, channel, to))?;
+        Ok(pending.planned())
+    }
+
     /// The entry that forbids a message to an identity on a channel, if one does. Costs nothing
     /// while nobody of the organization is in the ledger.
     pub(super) fn forbidden(
