@@ -6,13 +6,13 @@ use trunkline_plugin_api::Identity;
 
 use super::{
     AcceptError, SendRequest, Sender, TextPlan,
-    accept::check,
+    accept::{check, refused},
     gate::{Asked, Gate, unit},
 };
 use crate::{
     channel::Channel,
     model::Millis,
-    store::{DayUse, day_ends_ms},
+    store::{DayUse, Outlook, day_ends_ms},
 };
 
 /// A message as it would go out.
@@ -35,7 +35,7 @@ pub struct Preview {
 }
 
 /// Looks at a message without sending it. The error is the one that sending would give.
-pub fn preview(
+pub async fn preview(
     gate: &Gate,
     channel: &Arc<Channel>,
     sender: &Sender,
@@ -43,7 +43,13 @@ pub fn preview(
 ) -> Result<Preview, AcceptError> {
     let checked = check(gate, channel, sender, request, Asked::ToShow)?;
     let charge = checked.charge;
-    let caps = gate.store.spent_today(channel.org, &channel.id, charge)?;
+    let outlook = gate
+        .store
+        .outlook(channel.org, &channel.id, &checked.to, charge);
+    let Outlook { opted_out, caps } = outlook.await?;
+    if let Some(entry) = opted_out {
+        return Err(refused("opted_out", entry.words()));
+    }
     if let Some(over) = caps.iter().find(|cap| cap.is_exceeded_by(charge.units)) {
         return Err(gate.over_cap(channel, *over, charge, Asked::ToShow));
     }
