@@ -119,6 +119,9 @@ async fn a_preview_stores_nothing_and_refuses_what_sending_refuses() {
     assert_eq!(member.post(path, &body(ADA, "hello")).await.status, 403);
     assert!(api.contacts(ADA).await.is_empty(), "nothing was stored");
     assert_eq!(stage.simulator.twilio().message_count(), 0);
+    assert_eq!(stage.deliver(SMS, &Sms::new(ADA, "STOP")).await, 200);
+    assert_refused(&preview(&stage, "hello").await, "opted_out", &[]);
+    assert_refused(&send(&stage, ADA, "hello").await, "opted_out", &[]);
 }
 
 #[tokio::test]

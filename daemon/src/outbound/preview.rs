@@ -12,7 +12,7 @@ use super::{
 use crate::{
     channel::Channel,
     model::Millis,
-    store::{DayUse, day_ends_ms},
+    store::{DayUse, Outlook, day_ends_ms},
 };
 
 /// A message as it would go out.
@@ -35,21 +35,24 @@ pub struct Preview {
 }
 
 /// Looks at a message without sending it. The error is the one that sending would give.
-pub fn preview(
+pub async fn preview(
     gate: &Gate,
     channel: &Arc<Channel>,
     sender: &Sender,
     request: &SendRequest,
 ) -> Result<Preview, AcceptError> {
     let checked = check(gate, channel, sender, request, Asked::ToShow)?;
-    if let Some(entry) = gate
+    let charge = checked.charge;
+    let outlook = gate
         .store
-        .opted_out(channel.org, &channel.id, &checked.to)?
-    {
+        .outlook(channel.org, &channel.id, &checked.to, charge);
+    let Outlook {
+        opted_out: objection,
+        caps,
+    } = outlook.await?;
+    if let Some(entry) = objection {
         return Err(opted_out(&entry));
     }
-    let charge = checked.charge;
-    let caps = gate.store.spent_today(channel.org, &channel.id, charge)?;
     if let Some(over) = caps.iter().find(|cap| cap.is_exceeded_by(charge.units)) {
         return Err(gate.over_cap(channel, *over, charge, Asked::ToShow));
     }

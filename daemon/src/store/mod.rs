@@ -22,6 +22,7 @@ mod keys;
 mod notifications;
 mod orphans;
 mod outbox;
+mod outlook;
 mod queue;
 mod reading;
 mod records;
@@ -57,6 +58,7 @@ pub use self::{
     notifications::Acknowledge,
     orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
+    outlook::Outlook,
     reading::{ReadCommand, ReadKeyword, Reading},
     records::ClosedPolicy,
     reports::Applied,

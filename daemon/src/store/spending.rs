@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Store, codec,
+    codec,
     engine::{StoreError, Transaction},
     keys,
     records::load,
@@ -64,11 +64,11 @@ struct SpentRecord {
 
 /// The counters that a charge concerns: the channel's, then the organization's.
 fn counters(
+    tx: &mut Transaction<'_>,
     org: OrgId,
     channel: &ChannelId,
     charge: Charge,
     day: i64,
-    mut read: impl FnMut(&[u8]) -> Result<Option<SpentRecord>, StoreError>,
 ) -> Result<Vec<(Vec<u8>, DayUse)>, StoreError> {
     let caps = [
         (Some(channel), charge.channel_max),
@@ -78,7 +78,7 @@ fn counters(
     for (scope, max) in caps {
         let Some(max) = max else { continue };
         let key = keys::spent(org, scope);
-        let today = read(&key)?.filter(|record| record.day == day);
+        let today = load(tx, &key)?.filter(|record: &SpentRecord| record.day == day);
         let day_use = DayUse {
             is_organization: scope.is_none(),
             max,
@@ -98,7 +98,7 @@ pub(super) fn charge(
     now: Millis,
 ) -> Result<Option<DayUse>, StoreError> {
     let day = day(now);
-    let counters = counters(org, channel, charge, day, |key| load(tx, key))?;
+    let counters = counters(tx, org, channel, charge, day)?;
     for (_, cap) in &counters {
         if cap.is_exceeded_by(charge.units) {
             return Ok(Some(*cap));
@@ -111,23 +111,21 @@ pub(super) fn charge(
     Ok(None)
 }
 
-impl Store {
-    /// Today's use of the caps that a charge names, the channel's first.
-    pub fn spent_today(
-        &self,
-        org: OrgId,
-        channel: &ChannelId,
-        charge: Charge,
-    ) -> Result<Vec<DayUse>, StoreError> {
-        let day = day(self.now());
-        let counters = counters(org, channel, charge, day, |key| self.record(key))?;
-        Ok(counters.into_iter().map(|(_, cap)| cap).collect())
-    }
+/// Today's use of the caps that a charge names, the channel's first.
+pub(super) fn spent(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    channel: &ChannelId,
+    charge: Charge,
+    now: Millis,
+) -> Result<Vec<DayUse>, StoreError> {
+    let counters = counters(tx, org, channel, charge, day(now))?;
+    Ok(counters.into_iter().map(|(_, cap)| cap).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::EngineOptions;
+    use super::super::{EngineOptions, Store};
     use super::*;
 
     const ORG: OrgId = OrgId(7);

@@ -74,7 +74,8 @@ pub(super) async fn preview(
 ) -> Result<HttpResponse, Problem> {
     let wanted = wanted(&gateway, &caller, &request, body.into_inner())?;
     let channel = &wanted.channel;
-    let preview = outbound::preview(&gateway.gate, channel, &wanted.sender, &wanted.request)?;
+    let (gate, sender) = (&gateway.gate, &wanted.sender);
+    let preview = outbound::preview(gate, channel, sender, &wanted.request).await?;
     Ok(HttpResponse::Ok().json(shapes::preview(channel, &preview)))
 }
 
