@@ -16,7 +16,7 @@ use crate::api::Api;
 /// Messages asked for together.
 const LOOKUPS_MAX: usize = 8;
 /// Longest wait until nothing is under way any more.
-const DRAIN_MAX: Duration = Duration::from_secs(180);
+const DRAIN_MAX: Duration = Duration::from_secs(90);
 /// Longest wait for the look-ups of what the provider has, and for missed reports.
 const SETTLE_MAX: Duration = Duration::from_secs(40);
 
