@@ -71,6 +71,11 @@ impl Plan {
         }
     }
 
+    /// True where what is uncertain is sent again.
+    fn resends(&self) -> bool {
+        self.uncertain == Some("resend")
+    }
+
     /// More messages than this can hardly be of unknown outcome for good: a twentieth of all (a
     /// fiftieth hangs or breaks off without effect), and half of what can be under way at each kill.
     pub fn uncertain_max(&self) -> usize {
@@ -124,7 +129,7 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
     for client in clients {
         accepted.extend(client.await.context("a client ended badly")??);
     }
-    let mut verdict = verdict::settle(&daemon.api(), &simulator, &accepted).await?;
+    let mut verdict = verdict::settle(&daemon.api(), &simulator, &accepted, plan.resends()).await?;
     verdict.repeated = shared.repeated();
     verdict.elapsed = started.elapsed();
     Ok(verdict)
