@@ -37,3 +37,22 @@ async fn every_send_arrives_once_through_faults_and_kills() {
         "seed {seed}: too much is left to people: {verdict}"
     );
 }
+
+#[tokio::test]
+async fn nothing_stays_uncertain_where_it_is_to_be_sent_again() {
+    let mut plan = Plan::new(600, 3);
+    plan.recipients = 100;
+    plan.uncertain = Some("resend");
+    let seed = plan.seed;
+    let verdict = run(&plan).await;
+    let verdict = verdict.unwrap_or_else(|why| panic!("seed {seed}: {why:#}"));
+    println!("seed {seed}: {verdict}");
+    assert!(verdict.faults.is_empty(), "seed {seed}: {verdict}");
+    assert_eq!(verdict.uncertain, 0, "seed {seed}: {verdict}");
+    assert!(verdict.resolved > 0, "seed {seed}: no trouble: {verdict}");
+    // What the provider has is found there; only what it took after it had been asked is doubled.
+    assert!(
+        verdict.doubled * 20 < verdict.resolved,
+        "seed {seed}: sent again without asking: {verdict}"
+    );
+}

@@ -31,6 +31,8 @@ pub use verdict::Verdict;
 
 /// A call that is not answered within this time is given up.
 const CALL_TIMEOUT: &str = "500ms";
+/// Calls at once on each channel: what is under way at a kill may become uncertain.
+const CONCURRENCY: usize = 8;
 /// How long a hanging call hangs: longer than that.
 const HANG: Duration = Duration::from_millis(700);
 /// Longest wait for the next kill's moment.
@@ -69,11 +71,15 @@ impl Plan {
         }
     }
 
+    /// True where what is uncertain is sent again.
+    fn resends(&self) -> bool {
+        self.uncertain == Some("resend")
+    }
+
     /// More messages than this can hardly be of unknown outcome for good: a twentieth of all (a
     /// fiftieth hangs or breaks off without effect), and half of what can be under way at each kill.
     pub fn uncertain_max(&self) -> usize {
-        const UNDER_WAY: usize = 16;
-        self.sends / 20 + self.kills * self.channels * UNDER_WAY / 2
+        self.sends / 20 + self.kills * self.channels * CONCURRENCY / 2
     }
 
     /// The number of channel `index`; the simulator's account owns them.
@@ -90,6 +96,7 @@ impl Plan {
             .set("admin.listen", format!("127.0.0.1:{}", free_port()))
             .set("outbound.attempts_max", 1_000)
             .set("outbound.call_timeout", CALL_TIMEOUT)
+            .set("outbound.concurrency", CONCURRENCY)
             .set("delivery.interval", "1s");
         let account = simulator.twilio();
         (0..self.channels).fold(config, |config, index| {
@@ -122,7 +129,7 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
     for client in clients {
         accepted.extend(client.await.context("a client ended badly")??);
     }
-    let mut verdict = verdict::settle(&daemon.api(), &simulator, &accepted).await?;
+    let mut verdict = verdict::settle(&daemon.api(), &simulator, &accepted, plan.resends()).await?;
     verdict.repeated = shared.repeated();
     verdict.elapsed = started.elapsed();
     Ok(verdict)

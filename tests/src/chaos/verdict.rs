@@ -16,7 +16,7 @@ use crate::api::Api;
 /// Messages asked for together.
 const LOOKUPS_MAX: usize = 8;
 /// Longest wait until nothing is under way any more.
-const DRAIN_MAX: Duration = Duration::from_secs(180);
+const DRAIN_MAX: Duration = Duration::from_secs(90);
 /// Longest wait for the look-ups of what the provider has, and for missed reports.
 const SETTLE_MAX: Duration = Duration::from_secs(40);
 
@@ -35,6 +35,9 @@ pub struct Verdict {
     pub resolved: usize,
     /// Of those, how many reached the provider behind a later message of their line.
     pub late: usize,
+    /// Messages that the provider has more than once, as a policy to send again allows where their
+    /// outcome was unknown.
+    pub doubled: usize,
     /// Requests that clients sent again.
     pub repeated: usize,
     /// From the first request until the queue had settled.
@@ -48,7 +51,7 @@ impl fmt::Display for Verdict {
         write!(
             out,
             "{} accepted ({} requests repeated), {} at the provider, {} uncertain ({} of them at the \
-             provider), {} resolved ({} of them late), {:.1} s",
+             provider), {} resolved ({} of them late, {} doubled), {:.1} s",
             self.accepted,
             self.repeated,
             self.delivered,
@@ -56,6 +59,7 @@ impl fmt::Display for Verdict {
             self.uncertain_at_provider,
             self.resolved,
             self.late,
+            self.doubled,
             self.elapsed.as_secs_f64(),
         )?;
         for fault in self.faults.iter().take(10) {
@@ -99,17 +103,19 @@ impl Shown {
     }
 }
 
-/// Waits until everything is settled, and compares.
+/// Waits until everything is settled, and compares. `resends`: what is uncertain is sent again, so
+/// that in the end nothing is.
 pub(super) async fn settle(
     api: &Api,
     simulator: &Simulator,
     accepted: &[Accepted],
+    resends: bool,
 ) -> Result<Verdict> {
     drain(api).await?;
     let mut shown: BTreeMap<&str, Shown> = BTreeMap::new();
     let started = Instant::now();
     loop {
-        let ledger = Ledger::new(simulator);
+        let ledger = Ledger::new(simulator, resends);
         let open: Vec<_> = accepted
             .iter()
             .filter(|message| {
@@ -171,10 +177,11 @@ async fn drain(api: &Api) -> Result<()> {
 struct Ledger {
     by_body: BTreeMap<String, Vec<LedgerMessage>>,
     in_order: Vec<String>,
+    resends: bool,
 }
 
 impl Ledger {
-    fn new(simulator: &Simulator) -> Self {
+    fn new(simulator: &Simulator, resends: bool) -> Self {
         let messages = simulator.twilio().messages();
         let in_order = messages.iter().map(|m| m.body.clone()).collect();
         let mut by_body: BTreeMap<String, Vec<LedgerMessage>> = BTreeMap::new();
@@ -184,15 +191,28 @@ impl Ledger {
                 .or_default()
                 .push(message);
         }
-        Self { by_body, in_order }
+        Self {
+            by_body,
+            in_order,
+            resends,
+        }
     }
 
     /// Whether what the API shows of a message is what the provider has.
     fn settles(&self, body: &str, shown: &Shown) -> bool {
-        match self.by_body.get(body).and_then(|all| all.first()) {
+        match self.find(body, shown) {
             Some(message) => shown.status == status(message.status),
-            None => shown.status == "uncertain",
+            None => shown.status == "uncertain" && !self.resends,
         }
+    }
+
+    /// The provider's message of this text: the one known by its id where there are several.
+    fn find(&self, body: &str, shown: &Shown) -> Option<&LedgerMessage> {
+        let copies = self.by_body.get(body)?;
+        let known = copies
+            .iter()
+            .find(|copy| shown.external_id.as_ref() == Some(&copy.sid));
+        known.or(copies.first())
     }
 }
 
@@ -225,10 +245,12 @@ async fn compare(
         ..Verdict::default()
     };
     for (body, copies) in &ledger.by_body {
-        if copies.len() > 1 {
-            verdict
-                .faults
-                .push(format!("{} times at the provider: {body}", copies.len()));
+        let was_uncertain = shown.get(body.as_str()).is_some_and(Shown::was_uncertain);
+        if copies.len() > 1 && ledger.resends && was_uncertain {
+            verdict.doubled += 1;
+        } else if copies.len() > 1 {
+            let words = format!("{} times at the provider: {body}", copies.len());
+            verdict.faults.push(words);
         }
         if !known.contains_key(body.as_str()) {
             verdict
@@ -266,9 +288,8 @@ impl Verdict {
                 shown.status
             ));
         }
-        let held = ledger.by_body.get(body).and_then(|copies| copies.first());
-        let Some(held) = held else {
-            if !uncertain {
+        let Some(held) = ledger.find(body, shown) else {
+            if !uncertain || ledger.resends {
                 self.faults
                     .push(format!("lost, shown as {}: {body} ({id})", shown.status));
             }
