@@ -60,6 +60,11 @@ pub struct Metrics {
     queue_depth: Gauge<u64, AtomicU64>,
     turns: Counter,
     notices: Family<ByKind, Counter>,
+    health_changes: Family<ByStatus, Counter>,
+    canaries_sent: Family<ByChannel, Counter>,
+    canaries_returned: Family<ByChannel, Counter>,
+    canaries_lost: Family<ByChannel, Counter>,
+    canary_seconds: Histogram,
 }
 
 impl Default for Metrics {
@@ -86,6 +91,12 @@ impl Metrics {
             queue_depth: Gauge::default(),
             turns: Counter::default(),
             notices: Family::default(),
+            health_changes: Family::default(),
+            canaries_sent: Family::default(),
+            canaries_returned: Family::default(),
+            canaries_lost: Family::default(),
+            // 50 ms to 27 minutes.
+            canary_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 16)),
         };
         metrics.register();
         metrics
@@ -148,6 +159,37 @@ impl Metrics {
             "notifications",
             "Notices to owners by kind",
             self.notices.clone(),
+        );
+        drop(registry);
+        self.register_watching();
+    }
+
+    fn register_watching(&self) {
+        let mut registry = self.registry.lock();
+        registry.register(
+            "channel_health_changes",
+            "Changes of a channel's health by the status that it changed to",
+            self.health_changes.clone(),
+        );
+        registry.register(
+            "canaries_sent",
+            "Canaries sent, by the channel that sent them",
+            self.canaries_sent.clone(),
+        );
+        registry.register(
+            "canaries_returned",
+            "Canaries that came back in time",
+            self.canaries_returned.clone(),
+        );
+        registry.register(
+            "canaries_lost",
+            "Canaries that did not come back in time",
+            self.canaries_lost.clone(),
+        );
+        registry.register(
+            "canary_seconds",
+            "From the acceptance of a canary to its return",
+            self.canary_seconds.clone(),
         );
     }
 
@@ -214,6 +256,32 @@ impl Metrics {
             kind: kind.as_str(),
         };
         self.notices.get_or_create(&labels).inc();
+    }
+
+    /// A channel's health changed to this.
+    pub fn health_changed(&self, channel: &ChannelId, status: HealthStatus) {
+        let labels = ByStatus {
+            channel: channel.to_string(),
+            status: status.as_str(),
+        };
+        self.health_changes.get_or_create(&labels).inc();
+    }
+
+    /// A canary was sent.
+    pub fn canary_sent(&self, channel: &ChannelId) {
+        self.canaries_sent.get_or_create(&by(channel)).inc();
+    }
+
+    /// A canary came back after this many milliseconds.
+    pub fn canary_returned(&self, channel: &ChannelId, took_ms: i64) {
+        self.canaries_returned.get_or_create(&by(channel)).inc();
+        let took = std::time::Duration::from_millis(u64::try_from(took_ms).unwrap_or(0));
+        self.canary_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A canary did not come back in time.
+    pub fn canary_lost(&self, channel: &ChannelId) {
+        self.canaries_lost.get_or_create(&by(channel)).inc();
     }
 
     /// The text for a scraper, with the health of each channel and the depth of the store's queue

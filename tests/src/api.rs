@@ -137,6 +137,27 @@ impl Api {
         .await
     }
 
+    /// The history of a channel's health, oldest first.
+    pub async fn health_history(&self, id: &str) -> Vec<Value> {
+        self.all(&format!("/api/v1/channels/{id}/health")).await
+    }
+
+    /// The notifications of one kind that nobody has acknowledged.
+    pub async fn open_notifications(&self, kind: &str) -> Vec<Value> {
+        let all = self.all("/api/v1/notifications?acknowledged=false").await;
+        all.into_iter().filter(|one| one["kind"] == kind).collect()
+    }
+
+    /// Waits for the one open notification of a kind that `matches`.
+    pub async fn wait_notification(&self, kind: &str, matches: impl Fn(&Value) -> bool) -> Value {
+        eventually(&format!("a notification of {kind}"), SOON, || async {
+            let mut open = self.open_notifications(kind).await;
+            assert!(open.len() < 2, "more than one: {open:?}");
+            open.pop().filter(|one| matches(one))
+        })
+        .await
+    }
+
     /// The contacts that have an identifier, in any space.
     pub async fn contacts(&self, identifier: &str) -> Vec<Value> {
         self.all(&format!(

@@ -87,6 +87,7 @@ pub struct Channel {
     started_at_ms: std::sync::atomic::AtomicI64,
     restarts: AtomicU32,
     failures: AtomicU32,
+    heard_at_ms: std::sync::atomic::AtomicI64,
     settings: Settings,
 }
 
@@ -122,6 +123,7 @@ impl Channel {
             started_at_ms: std::sync::atomic::AtomicI64::new(0),
             restarts: AtomicU32::new(0),
             failures: AtomicU32::new(0),
+            heard_at_ms: std::sync::atomic::AtomicI64::new(0),
             settings: settings.clone(),
         }
     }
@@ -203,6 +205,16 @@ impl Channel {
             Ok(Err(_)) => Err(ChannelError::Down("it was stopped".into())),
             Err(_) => Err(ChannelError::Deadline(deadline)),
         }
+    }
+
+    /// A message came in by it.
+    pub(crate) fn heard(&self, at_ms: Millis) {
+        self.heard_at_ms.fetch_max(at_ms, Ordering::Relaxed);
+    }
+
+    /// When a message last came in by it while the daemon runs; 0 where none did.
+    pub fn heard_at_ms(&self) -> Millis {
+        self.heard_at_ms.load(Ordering::Relaxed)
     }
 
     /// Follows whether it runs.

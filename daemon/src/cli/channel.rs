@@ -1,4 +1,4 @@
-//! `trunkline channel`: list, show, test, enable, disable, backfill.
+//! `trunkline channel`: list, show, test, health, enable, disable, backfill.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -24,6 +24,14 @@ const COLUMNS: [Column; 8] = [
     Column::text("LAST ERROR", "/health/last_error"),
 ];
 
+const HEALTH: [Column; 5] = [
+    Column::time("AT", "/at"),
+    Column::text("KIND", "/kind"),
+    Column::text("STATUS", "/status"),
+    Column::number("LATENCY MS", "/latency_ms"),
+    Column::text("REASON", "/reason"),
+];
+
 /// The verb.
 #[derive(Debug, Subcommand)]
 pub(super) enum Channel {
@@ -33,6 +41,17 @@ pub(super) enum Channel {
     Show(One),
     /// Tests the connection to the provider now; exits 1 where it does not work.
     Test(One),
+    /// Shows how its health went: changes, tests, and the checks since the daemon was started.
+    Health {
+        /// The channel's id.
+        #[arg(value_parser = id)]
+        channel: String,
+        /// From this time on, such as "2026-03-01T08:00:00Z"; the last 24 hours where it is not given.
+        #[arg(long, value_name = "TIME")]
+        since: Option<Timestamp>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
     /// Switches a channel on.
     Enable(One),
     /// Switches a channel off: nothing is probed or sent; webhooks are still taken.
@@ -90,6 +109,15 @@ impl Channel {
                 one.print(&channel, &detail::render(&channel))
             }
             Self::Test(one) => one.test(admin).await,
+            Self::Health {
+                channel,
+                since,
+                list,
+            } => {
+                let query = Query::default().with("since", since);
+                let path = ["channels", channel.as_str(), "health"];
+                list.show(admin, &path, query, &HEALTH).await
+            }
             Self::Enable(one) => one.toggle(admin, "enable").await,
             Self::Disable(one) => one.toggle(admin, "disable").await,
             Self::Backfill(backfill) => backfill.perform(admin).await,
@@ -101,8 +129,8 @@ impl One {
     async fn test(&self, admin: &Admin) -> Result<(), Failure> {
         let outcome = admin.post(&["channels", &self.channel, "test"]).await?;
         self.print(&outcome, &detail::render(&outcome))?;
-        match outcome["status"].as_str() {
-            Some("healthy") => Ok(()),
+        match outcome["ok"].as_bool() {
+            Some(true) => Ok(()),
             _ => Err(Failure::Told),
         }
     }

@@ -22,6 +22,7 @@ mod event;
 mod failure;
 mod list;
 mod message;
+mod notification;
 mod outbox;
 mod output;
 mod plugin;
@@ -75,7 +76,8 @@ enum Verb {
     Reload(reload::Reload),
     /// Shows the gateway at work: a daemon in a temporary folder, simulated providers, signed traffic.
     Demo(demo::Demo),
-    /// Channels: list, show, test the connection, switch on and off, fetch what was missed.
+    /// Channels: list, show, test the connection, history of health, switch on and off, fetch what was
+    /// missed.
     #[command(subcommand)]
     Channel(channel::Channel),
     /// Says what is wrong with a channel and what to do: refused webhooks, files, clock, plugin, disk.
@@ -100,6 +102,9 @@ enum Verb {
     /// Messages that wait to be sent, or were given up.
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// What owners were told: list, acknowledge.
+    #[command(subcommand)]
+    Notification(notification::Notification),
     /// Plugins that the daemon found.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -153,6 +158,7 @@ impl Verb {
             Self::Message(verb) => verb.perform(&admin).await,
             Self::Event(verb) => verb.perform(&admin).await,
             Self::Outbox(verb) => verb.perform(&admin).await,
+            Self::Notification(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
             Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),

@@ -11,11 +11,13 @@ use trunkline_plugin_api::{Secret, SecretList};
 use super::{
     consent::ChannelConsent,
     cost::Cost,
+    hours::Expect,
     inbound::{ChannelInbound, Inbound},
     limits::{Rate, Uncertain},
     rhythm::Coalesce,
     text::Text,
     units::{ByteSize, HumanTime},
+    watching::{Canary, ChannelCanary, ChannelExpect},
 };
 
 /// A channel as the daemon uses it: everything resolved, defaults filled in.
@@ -57,6 +59,10 @@ pub struct Channel {
     pub inbound: Inbound,
     /// Whether opt-out words count, and are answered.
     pub consent: ChannelConsent,
+    /// How often it should hear something, where that is known.
+    pub expect: Option<Expect>,
+    /// What it sends on a round trip, where it does.
+    pub canary: Option<Canary>,
     /// The adapter's own section.
     pub config: AdapterSection,
 }
@@ -215,6 +221,14 @@ pub(super) struct ChannelSection {
     /// What opt-out words do on it.
     #[serde(default)]
     pub consent: ChannelConsent,
+    /// Tells when the channel has gone deaf: no message for this long, in these hours of the day.
+    /// Off unless `traffic_every` is set.
+    #[serde(default)]
+    pub expect: ChannelExpect,
+    /// Sends a marked message to an address that comes back to this or another channel (`via`), and
+    /// tells when it does not. Off unless `to` is set; `daily_max` bounds what it costs.
+    #[serde(default)]
+    pub canary: ChannelCanary,
     /// The adapter's own section. `trunkline plugin inspect` shows its keys.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -276,6 +290,8 @@ impl ChannelSection {
             cost: self.cost,
             inbound: self.inbound.resolve(inbound),
             consent: self.consent,
+            expect: self.expect.resolve(),
+            canary: self.canary.resolve(id),
             config: AdapterSection::new(self.config),
         };
         (channel, refused)

@@ -26,6 +26,7 @@ mod cost;
 mod document;
 mod environment;
 mod finding;
+mod hours;
 mod inbound;
 mod layer;
 mod limits;
@@ -45,6 +46,7 @@ mod server;
 mod storage;
 mod text;
 mod units;
+mod watching;
 mod words;
 
 use std::{
@@ -60,6 +62,7 @@ pub use consent::{ChannelConsent, Consent, Replies, Words};
 pub use cost::{Cost, Organization};
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
+pub use hours::{Expect, Hours};
 pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
 pub use log::{Log, LogFormat};
@@ -73,6 +76,7 @@ pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime, HumanTimeOrOff};
+pub use watching::Canary;
 
 use crate::model::Keywords;
 

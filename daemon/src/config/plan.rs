@@ -126,6 +126,8 @@ fn updating_keys(old: &Channel, new: &Channel) -> Vec<String> {
         ("cost", old.cost != new.cost),
         ("inbound", old.inbound != new.inbound),
         ("consent", old.consent != new.consent),
+        ("expect", old.expect != new.expect),
+        ("canary", old.canary != new.canary),
     ];
     let changes = changes.into_iter().filter(|(_, differs)| *differs);
     changes.map(|(key, _)| key.to_owned()).collect()

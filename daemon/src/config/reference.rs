@@ -72,7 +72,7 @@ fn keys(text: &mut String, section: &Value) {
 }
 
 /// Values of the examples, for keys whose default says nothing.
-const GIVEN: [(&str, &str); 16] = [
+const GIVEN: [(&str, &str); 21] = [
     ("account", "\"main\""),
     ("concurrency", "4"),
     ("per_second", "10.0"),
@@ -89,6 +89,11 @@ const GIVEN: [(&str, &str); 16] = [
     ("sender_per_minute", "60"),
     ("channel_per_second", "100"),
     ("keywords", "true"),
+    ("traffic_every", "\"2h\""),
+    ("hours", "\"08-18\""),
+    ("zone", "\"UTC\""),
+    ("to", "\"+15550101\""),
+    ("via", "\"sms_support\""),
 ];
 
 const CONFIG: &str = "\

@@ -17,6 +17,28 @@ pub struct Health {
     /// A probe that takes longer has failed.
     #[serde(with = "HumanTime")]
     pub timeout: Duration,
+    /// Probes without an answer in a row after which a channel is down; the first makes it
+    /// degraded.
+    #[schemars(range(min = 1, max = 1000))]
+    pub down_after: u32,
+    /// Good signals in a row after which a channel is healthy again. Refused credentials are
+    /// forgotten with the first good probe.
+    #[schemars(range(min = 1, max = 1000))]
+    pub up_after: u32,
+    /// How many of a channel's latest attempts to send are looked at.
+    #[schemars(range(min = 1, max = 1000))]
+    pub sends_window: u32,
+    /// Fewer attempts than this say nothing.
+    #[schemars(range(min = 1, max = 1000))]
+    pub sends_min: u32,
+    /// Share of those attempts, in percent, that must have failed on the way or in the provider for
+    /// the channel to be degraded. What is wrong with a recipient or a text does not count.
+    #[schemars(range(min = 1, max = 100))]
+    pub sends_trouble_percent: u32,
+    /// Attempts in a row, of whatever messages, that must have failed so for the channel to be down:
+    /// its queue is held, and one is tried after each good probe.
+    #[schemars(range(min = 1, max = 1000))]
+    pub sends_down_after: u32,
 }
 
 impl Default for Health {
@@ -24,6 +46,12 @@ impl Default for Health {
         Self {
             interval: Duration::from_secs(300),
             timeout: Duration::from_secs(10),
+            down_after: 3,
+            up_after: 2,
+            sends_window: 20,
+            sends_min: 5,
+            sends_trouble_percent: 30,
+            sends_down_after: 10,
         }
     }
 }

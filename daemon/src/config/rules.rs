@@ -13,7 +13,7 @@ use super::{
     report::Report,
     rhythm::Coalesce,
     units::{ByteSize, HumanTime},
-    words,
+    watching, words,
 };
 
 /// Bounds of a webhook body: below, no provider's request fits; above, memory is at risk.
@@ -40,6 +40,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     }
     organizations(config, report);
     paths::check(&config.channels, report);
+    watching::check(&config.channels, report);
 }
 
 fn server(config: &Config, report: &mut Report<'_>) {
@@ -132,6 +133,14 @@ fn rhythm(config: &Config, report: &mut Report<'_>) {
     let base = ("backoff_base", outbound.backoff_base);
     at_least(report, "/outbound/backoff_max", outbound.backoff_max, base);
     coalesce(report, "/coalesce", &config.coalesce);
+    let health = &config.health;
+    if health.sends_min > health.sends_window {
+        let message = format!(
+            "is {}, more than sends_window ({})",
+            health.sends_min, health.sends_window
+        );
+        report.error("/health/sends_min", message);
+    }
 }
 
 fn coalesce(report: &mut Report<'_>, pointer: &str, coalesce: &Coalesce) {
@@ -139,12 +148,33 @@ fn coalesce(report: &mut Report<'_>, pointer: &str, coalesce: &Coalesce) {
     at_least(report, &child(pointer, "max"), coalesce.max, quiet);
 }
 
-fn at_least(report: &mut Report<'_>, pointer: &str, value: Duration, floor: (&str, Duration)) {
+pub(super) fn at_least(
+    report: &mut Report<'_>,
+    pointer: &str,
+    value: Duration,
+    floor: (&str, Duration),
+) {
     if value < floor.1 {
         let (value, least) = (HumanTime::format(value), HumanTime::format(floor.1));
         report.error(
             pointer,
             format!("is {value}, less than {} ({least})", floor.0),
+        );
+    }
+}
+
+/// The other way round.
+pub(super) fn at_most(
+    report: &mut Report<'_>,
+    pointer: &str,
+    value: Duration,
+    ceiling: (&str, Duration),
+) {
+    if value > ceiling.1 {
+        let (value, most) = (HumanTime::format(value), HumanTime::format(ceiling.1));
+        report.error(
+            pointer,
+            format!("is {value}, more than {} ({most})", ceiling.0),
         );
     }
 }

@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     finding::child,
+    hours::{self, Hours},
     public_url::PublicUrl,
     secret,
     units::{ByteSize, HumanTime, HumanTimeOrOff},
@@ -40,13 +41,15 @@ pub(super) struct Fault {
 type Check = fn(&str) -> Result<(), String>;
 
 /// The formats of the daemon's own sections.
-const FORMATS: [(&str, Check); 6] = [
+const FORMATS: [(&str, Check); 8] = [
     ("human-time", |text| HumanTime::parse(text).map(drop)),
     ("human-time-or-off", |text| {
         HumanTimeOrOff::parse(text).map(drop)
     }),
     ("byte-size", |text| ByteSize::parse(text).map(drop)),
     ("public-url", |text| PublicUrl::parse(text).map(drop)),
+    ("hours", |text| Hours::parse(text).map(drop)),
+    ("time-zone", |text| hours::zone_of(text).map(drop)),
     ("socket-address", |text| {
         let address = text.parse::<SocketAddr>().map(drop);
         address.map_err(|_| "must be an address with a port, such as \"127.0.0.1:8080\"".into())

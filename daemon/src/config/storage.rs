@@ -45,6 +45,9 @@ pub struct Retention {
     /// How long an `Idempotency-Key` is remembered.
     #[serde(with = "HumanTime")]
     pub idempotency_keys: Duration,
+    /// How long notifications are kept once they are acknowledged.
+    #[serde(with = "HumanTime")]
+    pub notifications: Duration,
 }
 
 impl Default for Retention {
@@ -52,6 +55,7 @@ impl Default for Retention {
         Self {
             webhook_events: Duration::from_secs(30 * 86_400),
             idempotency_keys: Duration::from_secs(7 * 86_400),
+            notifications: Duration::from_secs(30 * 86_400),
         }
     }
 }

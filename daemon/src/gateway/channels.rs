@@ -11,6 +11,7 @@ use crate::{
     model::{ChannelId, Toggle},
     outbound::Outbox,
     store::StoreError,
+    watch::watch_faults,
 };
 
 /// A channel and what runs for it.
@@ -57,7 +58,7 @@ impl Gateway {
         }
     }
 
-    /// Starts a channel's outbox, probe and poller.
+    /// Starts a channel's outbox and what watches it.
     pub(super) fn start_sending(&self, running: &mut RunningChannel) {
         let channel = running.channel.clone();
         running.outbox = Some(Outbox::start(
@@ -67,10 +68,17 @@ impl Gateway {
         ));
         let (probe_stop, probe_stopped) = oneshot::channel();
         let (poll_stop, poll_stopped) = oneshot::channel();
-        running.stops = vec![probe_stop, poll_stop];
+        let (fault_stop, fault_stopped) = oneshot::channel();
+        let (silence_stop, silence_stopped) = oneshot::channel();
+        let (canary_stop, canary_stopped) = oneshot::channel();
+        running.stops = vec![probe_stop, poll_stop, fault_stop, silence_stop, canary_stop];
         let watch = &self.arbiters.watch;
         watch.spawn(self.prober.clone().watch(channel.clone(), probe_stopped));
-        watch.spawn(self.poller().watch(channel, poll_stopped));
+        watch.spawn(self.poller().watch(channel.clone(), poll_stopped));
+        let notifier = self.notifier.clone();
+        watch.spawn(watch_faults(notifier, channel.clone(), fault_stopped));
+        watch.spawn(self.silence().watch(channel.clone(), silence_stopped));
+        watch.spawn(self.canary_keeper().watch(channel, canary_stopped));
     }
 
     /// Makes the running channels the ones that webhooks reach.
@@ -86,7 +94,9 @@ impl Gateway {
     pub(super) fn apply_switch(&self, channel: &Channel) {
         let toggle = self.store.toggle(channel.org, &channel.id).ok().flatten();
         let enabled = Toggle::effective(toggle, channel.config().enabled);
-        self.board.set_enabled(&channel.id, enabled);
+        let now_ms = self.store.now();
+        self.board
+            .set_enabled(&channel.id, channel.org, enabled, now_ms);
     }
 
     /// Whether a channel is switched on.
@@ -104,7 +114,9 @@ impl Gateway {
         self.store
             .save_toggle(channel.org, &channel.id, toggle)
             .await?;
-        self.board.set_enabled(&channel.id, enabled);
+        let now_ms = self.store.now();
+        self.board
+            .set_enabled(&channel.id, channel.org, enabled, now_ms);
         tracing::info!(channel = %channel.id, enabled, "channel switched by an operator");
         if enabled && channel.down_reason().is_some() {
             self.restart(&channel.id).await?;
@@ -112,7 +124,7 @@ impl Gateway {
         if enabled && let Some(now) = self.registry.get(channel.id.as_str()) {
             let prober = self.prober.clone();
             self.arbiters.watch.spawn(async move {
-                prober.check(&now).await;
+                prober.look(&now).await;
             });
         }
         channel.queue.notify_one();
@@ -147,6 +159,9 @@ impl Gateway {
     ) {
         let id = spec.id.to_string();
         let started = self.launch(spec);
+        if let Some(old) = running.get(&id) {
+            started.channel.heard(old.channel.heard_at_ms());
+        }
         let old = running.insert(id.clone(), started);
         self.publish(running);
         if let Some(old) = old {

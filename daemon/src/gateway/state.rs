@@ -21,7 +21,10 @@ use crate::{
     outbound::{Accounts, Gate, OutboxContext, Transport},
     plugin::PluginSet,
     store::{Store, StoreError},
-    watch::{EchoGuard, HealthBoard, Notifier, Poller, Prober, Sweeper},
+    watch::{
+        Canaries, CanaryKeeper, Chronicle, EchoGuard, HealthBoard, Notifier, Poller, Prober,
+        Silence, Sweeper,
+    },
 };
 
 /// What a gateway is made of.
@@ -61,7 +64,7 @@ pub struct Gateway {
     /// Tells owners.
     pub notifier: Notifier,
     /// What every message passes on its way to the queue.
-    pub gate: Gate,
+    pub gate: Arc<Gate>,
     /// Takes webhooks.
     pub ingress: Arc<Ingress>,
     /// Runs kept webhooks again.
@@ -79,7 +82,15 @@ pub struct Gateway {
     pub(super) accounts: Arc<Accounts>,
     pub(super) running: Mutex<BTreeMap<String, RunningChannel>>,
     pub(super) arbiters: Arbiters,
+    canaries: Arc<Canaries>,
     stops: Mutex<Vec<oneshot::Sender<()>>>,
+    writers: Mutex<Vec<Writer>>,
+}
+
+/// Something that writes down what the rest says, and so ends after it.
+struct Writer {
+    stop: oneshot::Sender<()>,
+    stopped: oneshot::Receiver<()>,
 }
 
 /// Threads for what must not share one.
@@ -107,21 +118,24 @@ impl Gateway {
         let settings: Settings = Arc::new(ArcSwap::from_pointee(prepared.config));
         let registry = Arc::new(Registry::default());
         let metrics = Arc::new(Metrics::new());
-        let notifier = Notifier::new(metrics.clone());
-        let board = Arc::new(HealthBoard::default());
+        let notifier = Notifier::new(store.clone(), metrics.clone());
+        let (board, news) = HealthBoard::new(settings.clone());
+        let board = Arc::new(board);
+        let canaries = Arc::new(Canaries::default());
         let transport = Transport::new(settings.clone())?;
         let echo = Arc::new(EchoGuard::default());
-        let gate = Gate::new(
+        let gate = Arc::new(Gate::new(
             store.clone(),
             settings.clone(),
             notifier.clone(),
             echo.clone(),
-        );
+        ));
         let ingress = Arc::new(Ingress::new(
             store.clone(),
             registry.clone(),
             metrics.clone(),
             notifier.clone(),
+            canaries.clone(),
             settings.clone(),
             echo,
         ));
@@ -147,7 +161,9 @@ impl Gateway {
                 outbound: Arbiter::new(),
                 watch: Arbiter::new(),
             },
+            canaries,
             stops: Mutex::default(),
+            writers: Mutex::default(),
             store,
             registry,
             board,
@@ -160,6 +176,7 @@ impl Gateway {
             transport,
             accounts: Arc::default(),
         });
+        gateway.start_writers(news).await;
         let mut running = gateway.running.lock().await;
         for spec in specs {
             let started = gateway.launch(spec);
@@ -173,6 +190,34 @@ impl Gateway {
         gateway.start_followers().await;
         gateway.start_backfill().await?;
         Ok(gateway)
+    }
+
+    /// Starts what keeps the news of health and what owners are told, in the order of their end.
+    async fn start_writers(&self, news: tokio::sync::mpsc::Receiver<crate::watch::News>) {
+        let chronicle = Chronicle {
+            store: self.store.clone(),
+            metrics: self.metrics.clone(),
+            notifier: self.notifier.clone(),
+            news,
+        };
+        let notifier = self.notifier.clone();
+        let mut writers = self.writers.lock().await;
+        writers.push(self.start_writer(|stop| chronicle.run(stop)));
+        writers.push(self.start_writer(|stop| notifier.writer(stop)));
+    }
+
+    fn start_writer<W>(&self, run: impl FnOnce(oneshot::Receiver<()>) -> W) -> Writer
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopping) = oneshot::channel();
+        let (done, stopped) = oneshot::channel();
+        let work = run(stopping);
+        self.arbiters.watch.spawn(async move {
+            work.await;
+            let _ = done.send(());
+        });
+        Writer { stop, stopped }
     }
 
     /// Starts what works on all channels.
@@ -253,6 +298,26 @@ impl Gateway {
         Poller::new(self.outbox_context())
     }
 
+    pub(super) fn silence(&self) -> Silence {
+        Silence {
+            store: self.store.clone(),
+            board: self.board.clone(),
+            notifier: self.notifier.clone(),
+        }
+    }
+
+    pub(super) fn canary_keeper(&self) -> CanaryKeeper {
+        CanaryKeeper {
+            store: self.store.clone(),
+            board: self.board.clone(),
+            notifier: self.notifier.clone(),
+            metrics: self.metrics.clone(),
+            canaries: self.canaries.clone(),
+            gate: self.gate.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
     /// Ends everything but the store: first what begins new work, then the attempts under way,
     /// then the channels.
     pub async fn stop(&self) {
@@ -261,6 +326,10 @@ impl Gateway {
         let channels: Vec<RunningChannel> = std::mem::take(&mut *running).into_values().collect();
         let ends = channels.into_iter().map(RunningChannel::stop);
         futures_util::future::join_all(ends).await;
+        for writer in self.writers.lock().await.drain(..) {
+            let _ = writer.stop.send(());
+            let _ = writer.stopped.await;
+        }
         if let Err(error) = self.store.save_clock().await {
             tracing::warn!(%error, "the clock could not be saved");
         }

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt as _;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 use trunkline_plugin_api::{Received, Response, Verdict, WebhookRequest};
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
     model::{Notice, NoticeKind, Outcome, WebhookEvent},
     store::{ClosedPolicy, InboundResult, Store, StoreError},
-    watch::{EchoGuard, Notifier},
+    watch::{Canaries, EchoGuard, Notifier},
 };
 
 /// How a webhook is answered.
@@ -35,6 +35,7 @@ pub struct Ingress {
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
     notifier: Notifier,
+    canaries: Arc<Canaries>,
     settings: Settings,
     echo: Arc<EchoGuard>,
     rejects: Rejects,
@@ -48,6 +49,7 @@ impl Ingress {
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
         notifier: Notifier,
+        canaries: Arc<Canaries>,
         settings: Settings,
         echo: Arc<EchoGuard>,
     ) -> Self {
@@ -56,6 +58,7 @@ impl Ingress {
             registry,
             metrics,
             notifier,
+            canaries,
             settings,
             echo,
             rejects: Rejects::default(),
@@ -71,6 +74,11 @@ impl Ingress {
     /// Under which names webhooks came.
     pub fn sightings(&self) -> &Sightings {
         &self.sightings
+    }
+
+    /// The canaries that may come in.
+    pub(super) fn canaries(&self) -> &Canaries {
+        &self.canaries
     }
 
     /// What a closed thread does.
@@ -138,7 +146,7 @@ impl Ingress {
         let heard = self.echo.listen(channel.org, &received.events);
         let routes = self.registry.routes();
         let first = verified(received.events, received.unparsed);
-        let commit = threader::commit(&self.store, &routes, self.policy(), first);
+        let commit = threader::commit(&self.store, &routes, &self.canaries, self.policy(), first);
         // A panic while planning leaves the store as it was: it is a failure of ours like any other.
         let stored = AssertUnwindSafe(commit).catch_unwind().await;
         let stored =
@@ -209,13 +217,17 @@ impl Ingress {
     /// A webhook that is not genuine is listed without its body and answered as the adapter says.
     fn refuse(&self, channel: &Channel, request: &WebhookRequest, received: Received) -> Answer {
         let reason = received.reason.unwrap_or_else(|| "not genuine".into());
-        warn!(channel = %channel.id, verdict = ?received.verdict, %reason, "a webhook was refused: its signature does not prove that the provider sent it");
+        // At most one line a second stands in the log, by the notice below.
+        debug!(channel = %channel.id, verdict = ?received.verdict, %reason, "a webhook was refused");
         self.metrics.webhook(&channel.id, Outcome::Rejected);
         self.notifier.raise(Notice {
             org: channel.org,
             channel: Some(channel.id.clone()),
             kind: NoticeKind::SignatureMismatch,
-            words: format!("a webhook was refused: {}", threader::clip(&reason)),
+            words: format!(
+                "a webhook was refused: its signature does not prove that the provider sent it: {}",
+                threader::clip(&reason)
+            ),
         });
         self.sightings.note(&channel.id, request, false);
         let rejected = Rejected::new(

@@ -146,17 +146,20 @@ impl Replayer {
         }
         record.reason = None;
         let routes = self.registry.routes();
+        let mut for_store = threader::route(&routes, channel, events.clone());
+        let returned = self.ingress.canaries().mark(&mut for_store);
         let result = self
             .store
             .commit_inbound(Inbound {
                 org: channel.org,
                 record,
-                events: threader::route(&routes, channel, events.clone()),
+                events: for_store,
                 policy: self.ingress.policy(),
                 began,
                 is_replay: true,
             })
             .await?;
+        self.ingress.canaries().returned(&returned);
         Ok(Replayed {
             outcome: result.outcome,
             messages: result.messages.len(),

@@ -7,8 +7,9 @@ use trunkline_plugin_api::{Event, InboundMessage, WebhookRequest};
 use super::reader;
 use crate::{
     channel::{Channel, Routes},
-    model::{Outcome, WebhookEvent},
+    model::{Millis, Outcome, WebhookEvent},
     store::{ClosedPolicy, INLINE_BYTES_MAX, Inbound, InboundResult, Routed, Store, StoreError},
+    watch::Canaries,
 };
 
 /// Bytes of the provider's ids and of the reason kept in a listed event.
@@ -28,6 +29,7 @@ pub(super) struct Verified<'a> {
 pub(super) async fn commit(
     store: &Store,
     routes: &Routes,
+    canaries: &Canaries,
     policy: ClosedPolicy,
     verified: Verified<'_>,
 ) -> Result<InboundResult, StoreError> {
@@ -36,16 +38,21 @@ pub(super) async fn commit(
         record.outcome = Outcome::Unparsed;
         record.reason = Some(clip(&reason));
     }
-    store
+    let received_at_ms = record.received_at_ms;
+    let mut events = limited(routes, verified.channel, verified.events, received_at_ms);
+    let returned = canaries.mark(&mut events);
+    let result = store
         .commit_inbound(Inbound {
             org: verified.channel.org,
             record,
-            events: limited(routes, verified.channel, verified.events),
+            events,
             policy,
             began: verified.began,
             is_replay: false,
         })
-        .await
+        .await?;
+    canaries.returned(&returned);
+    Ok(result)
 }
 
 /// Keeps a genuine webhook that we failed on; the replayer takes it from there.
@@ -74,9 +81,16 @@ pub(super) fn route(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>
     routed(routes, receiver, events, |_, _| false)
 }
 
-/// The same for what has just come in: messages over a limit are marked.
-fn limited(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>) -> Vec<Routed> {
+/// The same for what has just come in: each channel notes that it heard
+/// something, messages over a limit are marked.
+fn limited(
+    routes: &Routes,
+    receiver: &Arc<Channel>,
+    events: Vec<Event>,
+    received_at_ms: Millis,
+) -> Vec<Routed> {
     routed(routes, receiver, events, |channel, message| {
+        channel.heard(received_at_ms);
         let limits = &channel.config().inbound;
         channel.limiter.is_over(limits, &message.sender.identity)
     })

@@ -69,6 +69,10 @@ uuid_id!(
     EventId
 );
 uuid_id!(
+    /// One group of notices.
+    NotificationId
+);
+uuid_id!(
     /// One API token (not its secret).
     TokenId
 );

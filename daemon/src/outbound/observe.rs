@@ -65,8 +65,8 @@ impl Observer<'_> {
         let id = &self.channel.id;
         metrics.send_failed(id, error.class);
         info!(channel = %id, class = error.class.as_str(), code = %error.code, provider_code = error.provider_code.as_deref(), "a send failed");
+        health.send_failed(id, store.now(), error);
         match error.class {
-            ErrorClass::Credentials => health.refused(id, &error.message),
             ErrorClass::Throttled => self
                 .pace
                 .lock()

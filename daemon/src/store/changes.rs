@@ -75,6 +75,17 @@ pub enum Change {
         /// Which.
         event: EventId,
     },
+    /// A message of our own came back, which is no part of a conversation.
+    Canary {
+        /// Whose.
+        org: OrgId,
+        /// By which channel.
+        channel: ChannelId,
+        /// In which thread.
+        thread: ThreadId,
+        /// Its id.
+        message: MessageId,
+    },
 }
 
 impl Change {

@@ -253,7 +253,7 @@ impl Store {
             &mut message,
         );
         let limited = reading.as_ref().is_some_and(|reading| reading.limited);
-        note_new(tx, channel.org, &message, limited);
+        note_new(tx, channel.org, &message, reading.as_deref());
         let new = NewMessage {
             id: message.id,
             thread: message.thread,
@@ -299,11 +299,18 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
     }
 }
 
-/// Tells the followers. What is over a limit belongs to no turn.
-fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, limited: bool) {
+/// Tells the followers. What is over a limit belongs to no turn, and no canary does.
+fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, reading: Option<&Reading>) {
     let channel = message.channel.clone();
     let (thread, id) = (message.thread, message.id);
-    let change = if limited {
+    let change = if reading.is_some_and(|reading| reading.canary.is_some()) {
+        Change::Canary {
+            org,
+            channel,
+            thread,
+            message: id,
+        }
+    } else if reading.is_some_and(|reading| reading.limited) {
         Change::Limited {
             org,
             channel,

@@ -28,13 +28,19 @@
 //! | `l` | slug (organization 0) | the organization's number |
 //! | `z` | token id (organization 0) | API token |
 //! | `$` | channel, empty for the whole organization | what was accepted today |
+//! | `H` | channel, slot | entry of the history of a channel's health: a ring |
+//! | `T` | channel | when a message last came in, where silence is watched for |
+//! | `K` | channel | canaries: how many were sent, which one is out |
+//! | `N` | notification id | notification |
+//! | `G` | channel, kind | id of the notification that is not acknowledged yet |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
 
 use crate::model::{
-    ChannelId, ContactId, EventId, MessageId, Millis, OrgId, OutboxItem, Place, Priority, ThreadId,
+    ChannelId, ContactId, EventId, MessageId, Millis, NoticeKind, NotificationId, OrgId,
+    OutboxItem, Place, Priority, ThreadId,
 };
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
@@ -53,6 +59,10 @@ pub(crate) const CONSENT: u8 = b'C';
 
 /// The kind byte of idempotency keys.
 pub(crate) const IDEMPOTENCY: u8 = b'k';
+/// The kind byte of notifications.
+pub(crate) const NOTIFICATION: u8 = b'N';
+/// The kind byte of what leads to notifications that are not acknowledged.
+pub(crate) const OPEN_NOTIFICATION: u8 = b'G';
 
 /// Builds one key.
 struct Key(Vec<u8>);
@@ -320,6 +330,42 @@ pub(crate) fn sender(org: OrgId, channel: &ChannelId) -> Vec<u8> {
 
 pub(crate) fn toggle(org: OrgId, channel: &ChannelId) -> Vec<u8> {
     Key::new(org, b'y').channel(channel).0
+}
+
+/// The history of a channel's health.
+pub(crate) fn health_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'H').channel(channel).0
+}
+
+pub(crate) fn health(org: OrgId, channel: &ChannelId, slot: u16) -> Vec<u8> {
+    Key::new(org, b'H')
+        .channel(channel)
+        .bytes(&slot.to_be_bytes())
+        .0
+}
+
+pub(crate) fn traffic(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'T').channel(channel).0
+}
+
+pub(crate) fn canary(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'K').channel(channel).0
+}
+
+pub(crate) fn notification(org: OrgId, id: NotificationId) -> Vec<u8> {
+    Key::new(org, NOTIFICATION).bytes(id.as_bytes()).0
+}
+
+/// The notification that takes notices of one kind on one channel.
+pub(crate) fn open_notification(
+    org: OrgId,
+    channel: Option<&ChannelId>,
+    kind: NoticeKind,
+) -> Vec<u8> {
+    Key::new(org, OPEN_NOTIFICATION)
+        .text(channel.map_or("", ChannelId::as_str))
+        .text(kind.as_str())
+        .0
 }
 
 pub(crate) fn organization(slug: &str) -> Vec<u8> {

@@ -15,9 +15,11 @@ mod contacts;
 pub mod engine;
 mod events;
 mod files;
+mod health;
 mod inbound;
 mod inbox;
 mod keys;
+mod notifications;
 mod orphans;
 mod outbox;
 mod queue;
@@ -52,6 +54,7 @@ pub use self::{
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    notifications::Acknowledge,
     orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     reading::{ReadCommand, ReadKeyword, Reading},
@@ -80,6 +83,7 @@ pub struct Inner {
     tokens: RwLock<HashMap<[u8; 32], ApiToken>>,
     rejected: RejectedSlots,
     last_up_ms: OnceLock<Millis>,
+    health_places: health::Places,
 }
 
 impl std::ops::Deref for Store {
@@ -132,6 +136,7 @@ impl Store {
             tokens: RwLock::default(),
             rejected: RejectedSlots::default(),
             last_up_ms: OnceLock::new(),
+            health_places: health::Places::default(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
         Ok((store, report))

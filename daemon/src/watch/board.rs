@@ -1,28 +1,46 @@
-//! What is known of every channel's health, and how news changes it.
+//! What is known of every channel's health, and how news changes it. The decisions are those of
+//! [`Condition`]; what changed is handed on to the [`Chronicle`](super::Chronicle).
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use parking_lot::RwLock;
-use tracing::{info, warn};
+use tokio::sync::{Notify, mpsc};
+use tracing::error;
 use trunkline_plugin_api::{AdapterError, ErrorClass, Probe, ProbeState};
 
-use crate::model::{ChannelId, Health, HealthStatus, Millis};
+use super::{
+    chronicle::News,
+    condition::{Condition, Grade, Signal},
+};
+use crate::{
+    config::Settings,
+    model::{ChannelId, Health, HealthEntry, HealthEntryKind, HealthStatus, Millis, OrgId},
+};
 
-/// Checks without an answer in a row after which a channel counts as down.
-const SILENT_MAX: u32 = 3;
+/// Checks of one channel that are remembered while the daemon runs.
+const SAMPLES_MAX: usize = 1_000;
+/// Changes on their way to the chronicle at most.
+const NEWS_MAX: usize = 1_024;
 
 /// The health of all channels.
-#[derive(Default)]
 pub struct HealthBoard {
     entries: RwLock<HashMap<ChannelId, Entry>>,
+    settings: Settings,
+    news: mpsc::Sender<News>,
 }
 
-#[derive(Default, Clone)]
 struct Entry {
+    org: OrgId,
+    condition: Condition,
+    /// What is shown beside status and reason.
     health: Health,
-    disabled: bool,
-    /// Checks in a row that failed for a reason that may pass.
-    silent: u32,
+    samples: VecDeque<HealthEntry>,
+    /// Told when a check should not wait for its time.
+    wake: Arc<Notify>,
 }
 
 /// The outcome of one check.
@@ -30,40 +48,77 @@ struct Entry {
 pub(super) struct Checked {
     pub(super) at_ms: Millis,
     pub(super) took_ms: u64,
+    /// True where a person asked for it.
+    pub(super) is_test: bool,
     pub(super) result: Result<Probe, AdapterError>,
 }
 
 impl HealthBoard {
+    /// An empty board, and the changes that it will see.
+    pub fn new(settings: Settings) -> (Self, mpsc::Receiver<News>) {
+        let (news, changes) = mpsc::channel(NEWS_MAX);
+        let board = Self {
+            entries: RwLock::default(),
+            settings,
+            news,
+        };
+        (board, changes)
+    }
+
     /// The health of a channel as shown to people.
     pub fn get(&self, channel: &ChannelId) -> Health {
         let entries = self.entries.read();
-        let Some(entry) = entries.get(channel) else {
-            return Health::default();
-        };
-        let mut health = entry.health.clone();
-        if entry.disabled {
-            health.status = HealthStatus::Disabled;
-        }
-        health
+        entries.get(channel).map_or_else(Health::default, |entry| {
+            let mut health = entry.health.clone();
+            health.status = entry.condition.status();
+            health.last_error = entry.condition.reason().map(str::to_owned);
+            health
+        })
+    }
+
+    /// How a channel does.
+    pub fn status(&self, channel: &ChannelId) -> HealthStatus {
+        let entries = self.entries.read();
+        let known = entries.get(channel);
+        known.map_or(HealthStatus::Unknown, |entry| entry.condition.status())
     }
 
     /// Whether a channel may send now. One that was not checked yet may: its first send tells.
     pub fn lets_send(&self, channel: &ChannelId) -> bool {
-        !matches!(
-            self.get(channel).status,
-            HealthStatus::Down | HealthStatus::Disabled
-        )
+        let entries = self.entries.read();
+        let known = entries.get(channel);
+        known.is_none_or(|entry| entry.condition.lets_send())
     }
 
-    /// Switches a channel on or off. Switched on, its health is unknown until the next check.
-    pub fn set_enabled(&self, channel: &ChannelId, enabled: bool) {
+    /// The latest checks since the daemon was started, oldest first.
+    pub fn samples(&self, channel: &ChannelId) -> Vec<HealthEntry> {
+        let entries = self.entries.read();
+        let known = entries.get(channel).map(|entry| &entry.samples);
+        known.into_iter().flatten().cloned().collect()
+    }
+
+    /// Switches a channel on or off; the board knows it from then on. Switched on, its health is
+    /// unknown until the next check.
+    pub fn set_enabled(&self, channel: &ChannelId, org: OrgId, enabled: bool, at_ms: Millis) {
+        let entry = || Entry {
+            org,
+            condition: Condition::default(),
+            health: Health::default(),
+            samples: VecDeque::new(),
+            wake: Arc::default(),
+        };
         let mut entries = self.entries.write();
-        let entry = entries.entry(channel.clone()).or_default();
-        if entry.disabled && enabled {
-            entry.health.status = HealthStatus::Unknown;
-            entry.silent = 0;
+        if !entries.contains_key(channel) {
+            // What the configuration says at first is no change.
+            let mut entry = entry();
+            entry
+                .condition
+                .take(Signal::Enabled(enabled), &self.settings.load().health);
+            entries.insert(channel.clone(), entry);
+            return;
         }
-        entry.disabled = !enabled;
+        drop(entries);
+        self.take(channel, at_ms, Signal::Enabled(enabled));
     }
 
     /// Forgets a channel that was removed.
@@ -73,156 +128,174 @@ impl HealthBoard {
 
     /// The provider took a message.
     pub(crate) fn sent(&self, channel: &ChannelId, at_ms: Millis, remaining: Option<i64>) {
-        let mut entries = self.entries.write();
-        let health = &mut entries.entry(channel.clone()).or_default().health;
-        health.last_successful_send_ms = Some(at_ms);
-        if remaining.is_some() {
-            health.rate_limit_remaining = remaining;
-        }
+        self.update(channel, at_ms, Signal::SendGood, |entry| {
+            entry.health.last_successful_send_ms = Some(at_ms);
+            entry.health.rate_limit_remaining = remaining.or(entry.health.rate_limit_remaining);
+        });
     }
 
-    /// The provider refused our credentials: nothing more is sent until a check is good.
-    pub(crate) fn refused(&self, channel: &ChannelId, words: &str) {
-        self.update(channel, |entry| {
-            entry.health.status = HealthStatus::Down;
-            entry.health.last_error = Some(words.to_owned());
-        });
+    /// An attempt failed. Only what says something of the channel counts.
+    pub(crate) fn send_failed(&self, channel: &ChannelId, at_ms: Millis, error: &AdapterError) {
+        let words = || error.message.clone();
+        let signal = match error.class {
+            ErrorClass::Credentials => Signal::SendRefused(words()),
+            ErrorClass::Transient | ErrorClass::Ambiguous => Signal::SendTrouble(words()),
+            _ => Signal::SendAnswered,
+        };
+        self.take(channel, at_ms, signal);
     }
 
     /// The channel does not run.
     pub(super) fn stopped(&self, channel: &ChannelId, reason: &str, at_ms: Millis) {
-        self.update(channel, |entry| {
-            entry.health.status = HealthStatus::Down;
-            entry.health.last_error = Some(reason.to_owned());
+        let signal = Signal::Stopped(reason.to_owned());
+        self.update(channel, at_ms, signal, |entry| {
             entry.health.last_checked_at_ms = Some(at_ms);
         });
     }
 
-    /// A check brought this.
-    pub(super) fn checked(&self, channel: &ChannelId, checked: Checked) {
-        self.update(channel, |entry| entry.apply(checked));
+    /// Nothing came in for longer than it should; none: something did.
+    pub(super) fn quiet(&self, channel: &ChannelId, at_ms: Millis, words: Option<String>) {
+        self.take(channel, at_ms, Signal::Quiet(words));
     }
 
-    fn update(&self, channel: &ChannelId, change: impl FnOnce(&mut Entry)) {
+    /// A canary did not come back; none: one did.
+    pub(super) fn canary(&self, channel: &ChannelId, at_ms: Millis, lost: Option<String>) {
+        self.take(channel, at_ms, Signal::CanaryLost(lost));
+    }
+
+    /// A check brought this.
+    pub(super) fn checked(&self, channel: &ChannelId, checked: Checked) {
+        let Checked {
+            at_ms,
+            took_ms,
+            is_test,
+            result,
+        } = checked;
+        let (signal, reason) = read(&result);
+        self.update(channel, at_ms, signal, |entry| {
+            let health = &mut entry.health;
+            health.last_checked_at_ms = Some(at_ms);
+            health.latency_ms = Some(took_ms);
+            if let Ok(probe) = result {
+                health.account = probe.account.or(health.account.take());
+                health.display_name = probe.display_name.or(health.display_name.take());
+                health.address = probe.address.or(health.address.take());
+                let remaining = probe.rate_limit_remaining;
+                health.rate_limit_remaining = remaining.or(health.rate_limit_remaining);
+            }
+            let sample = HealthEntry {
+                at_ms,
+                kind: if is_test {
+                    HealthEntryKind::Test
+                } else {
+                    HealthEntryKind::Probe
+                },
+                from: None,
+                status: entry.condition.status(),
+                reason,
+                latency_ms: Some(took_ms),
+            };
+            if is_test {
+                self.tell(entry.org, channel, sample);
+                return;
+            }
+            if entry.samples.len() == SAMPLES_MAX {
+                entry.samples.pop_front();
+            }
+            entry.samples.push_back(sample);
+        });
+    }
+
+    /// How long to wait for a channel's next check.
+    pub(super) fn wait(&self, channel: &ChannelId, interval: Duration) -> Duration {
+        let entries = self.entries.read();
+        let known = entries.get(channel);
+        known.map_or(interval, |entry| entry.condition.wait(interval))
+    }
+
+    /// Tells when a channel should be checked at once.
+    pub(super) fn wakes(&self, channel: &ChannelId) -> Arc<Notify> {
+        let entries = self.entries.read();
+        let known = entries.get(channel);
+        known.map_or_else(Arc::default, |entry| entry.wake.clone())
+    }
+
+    fn take(&self, channel: &ChannelId, at_ms: Millis, signal: Signal) {
+        self.update(channel, at_ms, signal, |_| {});
+    }
+
+    /// Takes a signal and then does `more` with the entry; tells what changed by it.
+    fn update(
+        &self,
+        channel: &ChannelId,
+        at_ms: Millis,
+        signal: Signal,
+        more: impl FnOnce(&mut Entry),
+    ) {
         let mut entries = self.entries.write();
-        let entry = entries.entry(channel.clone()).or_default();
-        let before = entry.health.status;
-        change(entry);
-        let (after, reason) = (entry.health.status, entry.health.last_error.clone());
-        drop(entries);
-        if before == after {
+        // A channel that was removed meanwhile.
+        let Some(entry) = entries.get_mut(channel) else {
             return;
+        };
+        let is_send = matches!(signal, Signal::SendTrouble(_) | Signal::SendRefused(_));
+        let (before, was_troubled) = (entry.condition.status(), entry.condition.is_troubled());
+        entry.condition.take(signal, &self.settings.load().health);
+        let after = entry.condition.status();
+        if before != after {
+            let change = HealthEntry {
+                at_ms,
+                kind: HealthEntryKind::Change,
+                from: Some(before),
+                status: after,
+                reason: entry.condition.reason().map(str::to_owned),
+                latency_ms: None,
+            };
+            self.tell(entry.org, channel, change);
         }
-        let (from, to) = (before.as_str(), after.as_str());
-        if after == HealthStatus::Healthy {
-            info!(%channel, from, to, "channel health changed");
-        } else {
-            warn!(%channel, from, to, reason = reason.as_deref(), "channel health changed");
+        if is_send && !was_troubled && entry.condition.is_troubled() {
+            entry.wake.notify_one();
+        }
+        more(entry);
+    }
+
+    /// Hands an entry on; never waits.
+    fn tell(&self, org: OrgId, channel: &ChannelId, entry: HealthEntry) {
+        let news = News {
+            org,
+            channel: channel.clone(),
+            entry,
+        };
+        if self.news.try_send(news).is_err() {
+            error!(%channel, "too much news of health at once: an entry of the history is lost");
         }
     }
 }
 
-impl Entry {
-    fn apply(&mut self, checked: Checked) {
-        self.health.last_checked_at_ms = Some(checked.at_ms);
-        self.health.latency_ms = Some(checked.took_ms);
-        match checked.result {
-            Ok(probe) => self.apply_probe(probe),
-            Err(error) => self.apply_error(&error),
+/// What a check says: the signal, and what was wrong.
+fn read(result: &Result<Probe, AdapterError>) -> (Signal, Option<String>) {
+    match result {
+        Ok(probe) => {
+            let grade = match probe.state {
+                ProbeState::Healthy => return (Signal::ProbeGood, None),
+                ProbeState::Degraded => Grade::Degraded,
+                ProbeState::Down => Grade::Down,
+            };
+            let words = probe.detail.clone();
+            let words = words.unwrap_or_else(|| "the provider gave no reason".into());
+            (Signal::ProbeFinding(grade, words.clone()), Some(words))
         }
-    }
-
-    fn apply_probe(&mut self, probe: Probe) {
-        self.silent = 0;
-        let health = &mut self.health;
-        health.status = match probe.state {
-            ProbeState::Healthy => HealthStatus::Healthy,
-            ProbeState::Degraded => HealthStatus::Degraded,
-            ProbeState::Down => HealthStatus::Down,
-        };
-        health.last_error = match health.status {
-            HealthStatus::Healthy => None,
-            _ => probe
-                .detail
-                .or_else(|| Some("the provider gave no reason".into())),
-        };
-        health.account = probe.account.or(health.account.take());
-        health.display_name = probe.display_name.or(health.display_name.take());
-        health.address = probe.address.or(health.address.take());
-        health.rate_limit_remaining = probe.rate_limit_remaining.or(health.rate_limit_remaining);
-    }
-
-    /// What surely will not pass by itself is down at once; silence is degraded first.
-    fn apply_error(&mut self, error: &AdapterError) {
-        self.health.last_error = Some(error.message.clone());
-        self.health.status = match error.class {
-            ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::Ambiguous => {
-                self.silent = self.silent.saturating_add(1);
-                match self.silent {
-                    SILENT_MAX.. => HealthStatus::Down,
-                    _ => HealthStatus::Degraded,
+        Err(error) => {
+            let words = error.message.clone();
+            let signal = match error.class {
+                ErrorClass::Transient | ErrorClass::Throttled | ErrorClass::Ambiguous => {
+                    Signal::ProbeSilent(words.clone())
                 }
-            }
-            _ => HealthStatus::Down,
-        };
+                _ => Signal::ProbeFinding(Grade::Down, words.clone()),
+            };
+            (signal, Some(words))
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn checked(result: Result<ProbeState, ErrorClass>) -> Checked {
-        let result = match result {
-            Ok(state) => Ok(Probe {
-                state,
-                account: None,
-                display_name: None,
-                address: None,
-                quality: None,
-                detail: None,
-                rate_limit_remaining: None,
-            }),
-            Err(class) => Err(AdapterError::new(class, "x", "because")),
-        };
-        Checked {
-            at_ms: 1,
-            took_ms: 1,
-            result,
-        }
-    }
-
-    #[test]
-    fn silence_is_degraded_before_it_is_down_and_a_good_check_heals() {
-        let board = HealthBoard::default();
-        let channel = ChannelId::new("a");
-        let status = || board.get(&channel).status;
-        assert_eq!(status(), HealthStatus::Unknown);
-        assert!(board.lets_send(&channel));
-        for expected in [
-            HealthStatus::Degraded,
-            HealthStatus::Degraded,
-            HealthStatus::Down,
-        ] {
-            board.checked(&channel, checked(Err(ErrorClass::Transient)));
-            assert_eq!(status(), expected);
-        }
-        assert!(!board.lets_send(&channel));
-        board.checked(&channel, checked(Ok(ProbeState::Healthy)));
-        assert_eq!(status(), HealthStatus::Healthy);
-        assert_eq!(board.get(&channel).last_error, None);
-    }
-
-    #[test]
-    fn refused_credentials_are_down_at_once_and_the_switch_covers_all() {
-        let board = HealthBoard::default();
-        let channel = ChannelId::new("a");
-        board.checked(&channel, checked(Err(ErrorClass::Credentials)));
-        assert_eq!(board.get(&channel).status, HealthStatus::Down);
-        board.set_enabled(&channel, false);
-        assert_eq!(board.get(&channel).status, HealthStatus::Disabled);
-        assert!(!board.lets_send(&channel));
-        board.set_enabled(&channel, true);
-        assert_eq!(board.get(&channel).status, HealthStatus::Unknown);
-    }
-}
+mod tests;

@@ -1,15 +1,34 @@
-//! Watching: is each channel able to send, and what became of what was sent.
+//! Watching: is each channel able to send and to hear, and what became of what was sent.
+//!
+//! ```text
+//! prober, outbox, silence, canary ─ signals ─> board (condition: a pure state machine)
+//!                                                └─ changes ─> chronicle ─> log, metric, history, notifier
+//! whoever has news for owners ─────────────────────────────> notifier (groups) ─> store
+//! ```
 
 mod board;
+mod canaries;
+mod canary;
+mod chronicle;
+mod condition;
 mod echo;
+mod faults;
+mod groups;
 mod notifier;
 mod poller;
 mod prober;
+mod silence;
 mod sweeper;
+mod window;
 
 pub use board::HealthBoard;
+pub use canaries::{CANARY, Canaries};
+pub use canary::CanaryKeeper;
+pub use chronicle::{Chronicle, News};
 pub use echo::{EchoGuard, EchoLimits, EchoLoop, Heard};
+pub use faults::watch_faults;
 pub use notifier::Notifier;
 pub use poller::Poller;
-pub use prober::Prober;
+pub use prober::{Prober, Tested};
+pub use silence::Silence;
 pub use sweeper::Sweeper;

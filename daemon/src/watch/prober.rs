@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
-use trunkline_plugin_api::{AdapterError, ErrorClass, Probe};
+use tracing::debug;
+use trunkline_plugin_api::{AdapterError, ErrorClass, Probe, ProbeState};
 
 use super::{HealthBoard, board::Checked};
 use crate::{
     channel::Channel,
     config::Settings,
-    model::Health,
+    model::{Health, HealthStatus},
     outbound::{Transport, drive, no_memory},
     store::Store,
 };
@@ -21,6 +22,15 @@ pub struct Prober {
     transport: Transport,
     store: Store,
     settings: Settings,
+}
+
+/// What a test of the connection brought.
+#[derive(Debug, Clone)]
+pub struct Tested {
+    /// The channel's health after it.
+    pub health: Health,
+    /// Why the channel can't send, where it can't.
+    pub problem: Option<String>,
 }
 
 impl Prober {
@@ -40,37 +50,60 @@ impl Prober {
     }
 
     /// Checks a channel again and again until `stop` is dropped or fires: at once, on the
-    /// interval (jittered by a tenth, so that channels do not march in step), and whenever its
-    /// actor comes or goes.
+    /// interval (a little earlier by chance, so that channels do not march in step), sooner while it
+    /// is in trouble, and whenever its actor comes or goes or its sends begin to fail.
     pub async fn watch(self, channel: Arc<Channel>, mut stop: oneshot::Receiver<()>) {
         let mut running = channel.watch();
+        let wake = self.board.wakes(&channel.id);
         loop {
-            if is_enabled(&self.board, &channel) {
-                self.check(&channel).await;
-            }
-            let wait = self
-                .settings
-                .load()
-                .health
-                .interval
-                .mul_f64(rand::random_range(0.9..1.1));
             tokio::select! {
+                biased;
+                _ = &mut stop => return,
+                () = self.look(&channel) => {}
+            }
+            let interval = self.settings.load().health.interval;
+            let wait = self.board.wait(&channel.id, interval);
+            let wait = wait.mul_f64(rand::random_range(0.85..1.0));
+            tokio::select! {
+                // First: a channel that is stopped in order goes down too.
+                biased;
                 _ = &mut stop => return,
                 changed = running.changed() => {
                     if changed.is_err() {
                         return;
                     }
                 }
+                () = wake.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    /// Checks a channel now and returns its health.
-    pub async fn check(&self, channel: &Arc<Channel>) -> Health {
+    /// Checks a channel now, where it is switched on.
+    pub async fn look(&self, channel: &Arc<Channel>) {
+        if self.board.status(&channel.id) == HealthStatus::Disabled {
+            return;
+        }
+        if let Err(problem) = self.check(channel, false).await {
+            debug!(channel = %channel.id, problem, "the check was not good");
+        }
+    }
+
+    /// Checks a channel because a person asks, switched on or not. The result is kept in its
+    /// history.
+    pub async fn test(&self, channel: &Arc<Channel>) -> Tested {
+        let found = self.check(channel, true).await;
+        Tested {
+            health: self.board.get(&channel.id),
+            problem: found.err(),
+        }
+    }
+
+    /// Checks a channel now. The error says in words why it can't send.
+    async fn check(&self, channel: &Arc<Channel>, is_test: bool) -> Result<(), String> {
         if let Some(reason) = channel.down_reason() {
             self.board.stopped(&channel.id, &reason, self.store.now());
-            return self.board.get(&channel.id);
+            return Err(reason);
         }
         let began = Instant::now();
         let timeout = self.settings.load().health.timeout;
@@ -83,13 +116,19 @@ impl Prober {
                 format!("the provider did not answer the check in {timeout_ms} ms"),
             ))
         });
+        let found = match &result {
+            Ok(probe) if probe.state == ProbeState::Healthy => Ok(()),
+            Ok(probe) => Err(probe.detail.clone().unwrap_or_default()),
+            Err(error) => Err(error.message.clone()),
+        };
         let checked = Checked {
             at_ms: self.store.now(),
+            is_test,
             took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             result,
         };
         self.board.checked(&channel.id, checked);
-        self.board.get(&channel.id)
+        found
     }
 
     async fn probe(&self, channel: &Channel) -> Result<Probe, AdapterError> {
@@ -117,8 +156,4 @@ impl Prober {
         .await
         .map_err(crate::outbound::DriveError::into_adapter_error)
     }
-}
-
-fn is_enabled(board: &HealthBoard, channel: &Channel) -> bool {
-    board.get(&channel.id).status != crate::model::HealthStatus::Disabled
 }

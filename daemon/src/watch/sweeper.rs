@@ -113,6 +113,7 @@ impl Sweeper {
         }
         self.end_orphans(before).await;
         self.end_idempotency_keys().await;
+        self.sweep_notifications().await;
         let store = self.store.clone();
         let before = SystemTime::now()
             .checked_sub(kept)
@@ -120,6 +121,19 @@ impl Sweeper {
         let swept = tokio::task::spawn_blocking(move || store.files().sweep(before)).await;
         if let Ok(Err(error)) = swept {
             warn!(%error, "old webhook bodies could not be removed");
+        }
+    }
+
+    async fn sweep_notifications(&self) {
+        let kept = self.settings.load().retention.notifications;
+        let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
+        let before = self.store.now().saturating_sub(kept_ms);
+        let organizations = self.store.organizations();
+        let system = (String::new(), OrgId::SYSTEM);
+        for (_, org) in organizations.into_iter().chain([system]) {
+            if let Err(error) = self.store.sweep_notifications(org, before).await {
+                warn!(%error, "old notifications could not be removed");
+            }
         }
     }
 }

@@ -70,6 +70,8 @@ fn default_api_base() -> String {
 
 /// A checked configuration. Not printable: it holds secrets.
 pub(crate) struct Settings {
+    /// The channel's id, for words about its configuration.
+    pub(crate) channel: String,
     /// The account that webhooks must come from, where configured.
     pub(crate) account_sid: Option<String>,
     /// What verifies webhooks.
@@ -99,13 +101,14 @@ impl Config {
     ///
     /// Half a configuration is valid; a value that can never work is an error of class `config`.
     /// SIDs of an unusual shape only earn a note, since Twilio's test values differ.
-    pub(crate) fn check(self) -> Result<(Settings, Facts), AdapterError> {
+    pub(crate) fn check(self, channel: &str) -> Result<(Settings, Facts), AdapterError> {
         self.check_not_empty()?;
         let base = parse_base(&self.api_base)?;
         let notes = self.notes(&base);
         let max_len = self.max_len.map_or(BODY_CHARS_MAX, NonZeroU32::get);
         let api = self.api(base)?;
         let settings = Settings {
+            channel: channel.into(),
             account_sid: self.account_sid,
             keys: Keys::new(self.auth_token, self.shared_keys),
             api,

@@ -10,7 +10,7 @@ use trunkline_plugin_api::{
     HttpReply, Timestamp,
 };
 
-use crate::rest::Resource;
+use crate::{config::Settings, rest::Resource};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -145,6 +145,27 @@ pub(crate) fn of_answer(reply: &HttpReply, now_ms: Timestamp) -> AdapterError {
         Some(wait_ms) => error.with_retry_after_ms(wait_ms),
         None => error,
     }
+}
+
+/// Adds which secret of which channel to renew, where Twilio refused it.
+pub(crate) fn name_secret(mut error: AdapterError, settings: &Settings) -> AdapterError {
+    let is_refused = matches!(
+        error.code.as_str(),
+        "authentication" | "http_401" | "http_403"
+    );
+    if let Some(api) = settings.api.as_ref().filter(|_| is_refused) {
+        let secret = if api.with_api_key {
+            "api_key_sid and api_key_secret"
+        } else {
+            "auth_token"
+        };
+        let channel = &settings.channel;
+        error.message = format!(
+            "{}; renew {secret} in [channel.{channel}.config] and reload",
+            error.message
+        );
+    }
+    error
 }
 
 /// The code in Twilio's error body `{"code", "message", "more_info", "status"}`.

@@ -72,8 +72,8 @@ impl Adapter for Twilio {
         }
     }
 
-    fn open(config: Config, _: OpenContext) -> Result<(Self, Facts), AdapterError> {
-        let (settings, facts) = config.check()?;
+    fn open(config: Config, context: OpenContext) -> Result<(Self, Facts), AdapterError> {
+        let (settings, facts) = config.check(&context.channel)?;
         Ok((Self(settings), facts))
     }
 
@@ -82,7 +82,10 @@ impl Adapter for Twilio {
     }
 
     fn send(&self, message: &OutboundMessage, turn: Turn) -> Step<Receipt> {
-        send::send(&self.0, message, &turn)
+        match send::send(&self.0, message, &turn) {
+            Step::Fail { error } => Step::fail(errors::name_secret(error, &self.0)),
+            step => step,
+        }
     }
 
     fn probe(&self, turn: Turn) -> Step<Probe> {

@@ -13,6 +13,7 @@ use trunkline_plugin_api::{AdapterError, ErrorClass, Probe, ProbeState, Step, Tu
 
 use crate::{
     config::Settings,
+    errors,
     rest::{self, Api, Resource},
 };
 
@@ -43,6 +44,7 @@ pub(crate) fn probe(settings: &Settings, turn: &Turn) -> Step<Probe> {
             call(api, MESSAGES)
         }
         Err(error) if refused(&error) || error.class == ErrorClass::Config => {
+            let error = errors::name_secret(error, settings);
             Step::done(finding(settings, ProbeState::Down, &error.message))
         }
         Err(error) => Step::fail(error),

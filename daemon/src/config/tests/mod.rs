@@ -8,6 +8,7 @@ mod plan;
 mod robust;
 mod secrets;
 mod shipped;
+mod watching;
 
 use std::{fs, path::PathBuf};
 

@@ -103,6 +103,8 @@ fn any_channel(id: &'static str) -> impl Strategy<Value = Channel> {
                 },
                 inbound: Inbound::default(),
                 consent: ChannelConsent::default(),
+                expect: None,
+                canary: None,
                 config: AdapterSection::new(Map::from_iter([("key".to_owned(), json!(key))])),
             },
         )

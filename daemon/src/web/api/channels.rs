@@ -71,7 +71,8 @@ async fn switch(
     Ok(HttpResponse::Ok().json(shapes::channel(gateway, &channel)))
 }
 
-/// Checks the channel now and reports what the provider says of the account.
+/// Checks the channel now and reports what the provider says of the account: `ok` and `detail` are
+/// the result of this check, `status` is the channel's health after it.
 pub(super) async fn test(
     gateway: web::Data<Gateway>,
     caller: Caller,
@@ -79,8 +80,10 @@ pub(super) async fn test(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let channel = find(&gateway, &caller, &id)?;
-    let health = gateway.prober.check(&channel).await;
-    let mut shown = shapes::health(&health);
-    shown["detail"] = json!(health.last_error);
+    tracing::info!(by = %caller.name, channel = %channel.id, "connection test");
+    let tested = gateway.prober.test(&channel).await;
+    let mut shown = shapes::health(&tested.health);
+    shown["ok"] = json!(tested.problem.is_none());
+    shown["detail"] = json!(tested.problem.or(tested.health.last_error));
     Ok(HttpResponse::Ok().json(shown))
 }

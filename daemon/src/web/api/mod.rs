@@ -6,7 +6,9 @@ mod consents;
 mod contacts;
 mod doctor;
 mod events;
+mod health;
 mod messages;
+mod notifications;
 mod orphans;
 mod outbox;
 mod paging;
@@ -29,6 +31,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/channels/{id}/test", post().to(channels::test))
         .route("/channels/{id}/backfill", post().to(backfill::fill))
         .route("/channels/{id}/doctor", post().to(doctor::examine))
+        .route("/channels/{id}/health", get().to(health::history))
         .route("/contacts", get().to(contacts::list))
         .route("/contacts/{id}", get().to(contacts::show))
         .route("/contacts/{id}/timeline", get().to(contacts::timeline))
@@ -54,6 +57,15 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/outbox/discard", post().to(outbox::discard_all))
         .route("/outbox/{id}/retry", post().to(outbox::retry))
         .route("/outbox/{id}/discard", post().to(outbox::discard))
+        .route("/notifications", get().to(notifications::list))
+        .route(
+            "/notifications/acknowledge",
+            post().to(notifications::acknowledge_all),
+        )
+        .route(
+            "/notifications/{id}/acknowledge",
+            post().to(notifications::acknowledge),
+        )
         .route("/tokens", get().to(tokens::list))
         .route("/tokens", post().to(tokens::create))
         .route("/tokens/{id}", delete().to(tokens::revoke))

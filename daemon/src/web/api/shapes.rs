@@ -20,7 +20,7 @@ pub(super) fn time(at_ms: Millis) -> Value {
     Timestamp::from_millisecond(at_ms).map_or(Value::Null, |at| json!(format!("{at:.3}")))
 }
 
-fn maybe_time(at_ms: Option<Millis>) -> Value {
+pub(super) fn maybe_time(at_ms: Option<Millis>) -> Value {
     at_ms.map_or(Value::Null, time)
 }
 

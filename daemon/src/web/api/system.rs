@@ -18,7 +18,7 @@ pub(in crate::web) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse
     let routes = gateway.registry.routes();
     let health: Vec<_> = routes
         .channels()
-        .map(|channel| (channel.id.clone(), gateway.board.get(&channel.id).status))
+        .map(|channel| (channel.id.clone(), gateway.board.status(&channel.id)))
         .collect();
     let depth = gateway.store.queue_depth();
     HttpResponse::Ok()

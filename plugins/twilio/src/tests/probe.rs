@@ -64,7 +64,7 @@ fn trouble_with_the_account() {
         (
             testkit::reply(401, ""),
             Down,
-            "check account_sid and auth_token",
+            "renew auth_token in [channel.under_test.config]",
         ),
         (
             testkit::reply(403, "<html>"),
@@ -169,6 +169,9 @@ fn an_api_key_is_tried_on_messages() {
     let both = [testkit::reply(401, ""), testkit::reply(401, "")];
     let probe = with_key().probe(both).outcome.expect("a finding");
     assert_eq!(probe.state, ProbeState::Down);
+    let detail = probe.detail.expect("words");
+    let what = "renew api_key_sid and api_key_secret in [channel.under_test.config]";
+    assert!(detail.contains(what), "{detail}");
     let active = with_key()
         .probe([account("active")])
         .outcome

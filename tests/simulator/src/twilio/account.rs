@@ -89,6 +89,8 @@ pub(super) struct Account {
     pub(super) ledger: Ledger,
     pub(super) media: HashMap<String, Media>,
     pub(super) media_redirect: bool,
+    /// Numbers of the account whose messages come back, and the webhook they come back to.
+    pub(super) loops: HashMap<String, String>,
     scripts: HashMap<Endpoint, Script>,
 }
 
@@ -110,6 +112,7 @@ impl Account {
             ledger: Ledger::default(),
             media: HashMap::new(),
             media_redirect: false,
+            loops: HashMap::new(),
             scripts: HashMap::new(),
         }
     }

@@ -82,6 +82,7 @@ impl Twilio {
         let mut reply = None;
         if let Some(done) = done {
             if let Some((sid, callbacks)) = done.created {
+                self.begin_loop(&sid);
                 self.begin_callbacks(sid, &callbacks).await;
             }
             reply = Some(done.reply);
