@@ -14,8 +14,6 @@ mod damage;
 mod doctor;
 mod health;
 mod inbound;
-mod inbound;
-mod inbound_text;
 mod inbound_text;
 mod limits;
 mod notifications;
