@@ -76,7 +76,8 @@ enum Verb {
     Reload(reload::Reload),
     /// Shows the gateway at work: a daemon in a temporary folder, simulated providers, signed traffic.
     Demo(demo::Demo),
-    /// Channels: list, show, test, history of health, switch on and off, fetch what was missed.
+    /// Channels: list, show, test the connection, history of health, switch on and off, fetch what was
+    /// missed.
     #[command(subcommand)]
     Channel(channel::Channel),
     /// Says what is wrong with a channel and what to do: refused webhooks, files, clock, plugin, disk.

@@ -278,6 +278,7 @@ impl Backfiller {
         if fresh.is_empty() {
             return Ok(());
         }
+        let returned = self.ingress.canaries().mark(&mut fresh);
         let result = self
             .store
             .commit_inbound(Inbound {
@@ -289,6 +290,7 @@ impl Backfiller {
                 is_replay: false,
             })
             .await?;
+        self.ingress.canaries().returned(&returned);
         filled.new += result.messages.len();
         filled.duplicates += usize::try_from(result.duplicates).unwrap_or(usize::MAX);
         self.ingress.count_fetched(channel, &result);

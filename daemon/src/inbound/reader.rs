@@ -27,6 +27,7 @@ pub(super) fn read(
         return None;
     }
     Some(Box::new(Reading {
+        canary: None,
         limited: false,
         keyword,
         command,

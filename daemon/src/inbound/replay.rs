@@ -146,8 +146,7 @@ impl Replayer {
         }
         record.reason = None;
         let routes = self.registry.routes();
-        let at_ms = record.received_at_ms;
-        let mut for_store = threader::route(&routes, channel, events.clone(), at_ms);
+        let mut for_store = threader::route(&routes, channel, events.clone());
         let returned = self.ingress.canaries().mark(&mut for_store);
         let result = self
             .store
@@ -172,7 +171,7 @@ impl Replayer {
     fn preview(&self, channel: &Arc<Channel>, events: Vec<Event>) -> Result<Replayed, ReplayError> {
         let routes = self.registry.routes();
         let (mut new, mut known) = (0, 0);
-        for routed in threader::route(&routes, channel, events.clone(), 0) {
+        for routed in threader::route(&routes, channel, events.clone()) {
             let Event::Message(message) = &routed.event else {
                 continue;
             };

@@ -76,41 +76,30 @@ pub(super) async fn keep_pending(
         .await
 }
 
-/// Gives each event its channel, which notes that it heard something, and reads in messages what
-/// concerns the gateway itself.
-pub(super) fn route(
-    routes: &Routes,
-    receiver: &Arc<Channel>,
-    events: Vec<Event>,
-    received_at_ms: Millis,
-) -> Vec<Routed> {
-    routed(routes, receiver, events, received_at_ms, |_, _| false)
+/// Gives each event its channel, and reads in messages what concerns the gateway itself.
+pub(super) fn route(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>) -> Vec<Routed> {
+    routed(routes, receiver, events, |_, _| false)
 }
 
-/// The same for what has just come in: messages over a limit are marked.
+/// The same for what has just come in: each channel notes that it heard
+/// something, messages over a limit are marked.
 fn limited(
     routes: &Routes,
     receiver: &Arc<Channel>,
     events: Vec<Event>,
     received_at_ms: Millis,
 ) -> Vec<Routed> {
-    routed(
-        routes,
-        receiver,
-        events,
-        received_at_ms,
-        |channel, message| {
-            let limits = &channel.config().inbound;
-            channel.limiter.is_over(limits, &message.sender.identity)
-        },
-    )
+    routed(routes, receiver, events, |channel, message| {
+        channel.heard(received_at_ms);
+        let limits = &channel.config().inbound;
+        channel.limiter.is_over(limits, &message.sender.identity)
+    })
 }
 
 fn routed(
     routes: &Routes,
     receiver: &Arc<Channel>,
     events: Vec<Event>,
-    received_at_ms: Millis,
     is_over: impl Fn(&Channel, &InboundMessage) -> bool,
 ) -> Vec<Routed> {
     let config = receiver.settings().load();
@@ -119,7 +108,6 @@ fn routed(
         let channel = routes.by_address(receiver, event.address());
         let mut reading = None;
         if let Event::Message(message) = &event {
-            channel.heard(received_at_ms);
             reading = reader::read(&channel, &config, message, answered);
             if is_over(&channel, message) {
                 reading.get_or_insert_default().limited = true;
@@ -129,7 +117,6 @@ fn routed(
             channel: channel.reference(),
             event,
             reading,
-            is_canary: false,
         }
     };
     events.into_iter().map(route).collect()

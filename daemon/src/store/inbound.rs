@@ -47,8 +47,6 @@ pub struct Routed {
     pub event: Event,
     /// What the gateway itself reads in it.
     pub reading: Option<Box<Reading>>,
-    /// True for a message of our own that came back: kept, but no turn of a conversation.
-    pub is_canary: bool,
 }
 
 /// A verified webhook, ready to be stored.
@@ -179,7 +177,6 @@ impl Store {
         policy: ClosedPolicy,
     ) -> Result<Effect, StoreError> {
         let (channel, at_ms) = (routed.channel, record.received_at_ms);
-        let is_canary = routed.is_canary;
         match routed.event {
             Event::Message(message) => {
                 let mark = Mark {
@@ -192,7 +189,7 @@ impl Store {
                     policy,
                     at_ms,
                 };
-                let new = self.plan_message(tx, &reader, message, routed.reading, is_canary)?;
+                let new = self.plan_message(tx, &reader, message, routed.reading)?;
                 Ok(new.map_or(Effect::Duplicate, |(new, noticed)| {
                     Effect::New(new, mark, noticed)
                 }))
@@ -228,7 +225,6 @@ impl Store {
         reader: &Reader<'_>,
         inbound: InboundMessage,
         reading: Option<Box<Reading>>,
-        is_canary: bool,
     ) -> Result<Option<(NewMessage, Noticed)>, StoreError> {
         let channel = reader.channel;
         if records::find_external(tx, channel.org, &channel.id, &inbound.id)?.is_some() {
@@ -257,7 +253,7 @@ impl Store {
             &mut message,
         );
         let limited = reading.as_ref().is_some_and(|reading| reading.limited);
-        note_new(tx, channel.org, &message, limited, is_canary);
+        note_new(tx, channel.org, &message, reading.as_deref());
         let new = NewMessage {
             id: message.id,
             thread: message.thread,
@@ -303,25 +299,18 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
     }
 }
 
-/// Tells the followers. What is over a limit belongs to no turn.
-/// Notes a new message for the followers; a canary and what is over a limit make no turns.
-fn note_new(
-    tx: &mut Transaction<'_>,
-    org: OrgId,
-    message: &Message,
-    limited: bool,
-    is_canary: bool,
-) {
+/// Tells the followers. What is over a limit belongs to no turn, and no canary does.
+fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, reading: Option<&Reading>) {
     let channel = message.channel.clone();
     let (thread, id) = (message.thread, message.id);
-    let change = if is_canary {
+    let change = if reading.is_some_and(|reading| reading.canary.is_some()) {
         Change::Canary {
             org,
             channel,
             thread,
             message: id,
         }
-    } else if limited {
+    } else if reading.is_some_and(|reading| reading.limited) {
         Change::Limited {
             org,
             channel,

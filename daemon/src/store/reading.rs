@@ -20,6 +20,8 @@ use crate::model::{
 pub struct Reading {
     /// True where the message is over a limit.
     pub limited: bool,
+    /// What marks a message of our own that came back: it belongs to no turn.
+    pub canary: Option<String>,
     /// The word of consent that it is.
     pub keyword: Option<ReadKeyword>,
     /// The command that it is.
@@ -65,6 +67,11 @@ impl Reading {
     pub(super) fn mark(&self, message: &mut Message, thread: &mut Thread) {
         if self.limited {
             message.metadata.insert("limited".into(), true.into());
+        }
+        if let Some(token) = &self.canary {
+            message
+                .metadata
+                .insert("canary".into(), token.clone().into());
         }
         let Some(command) = &self.command else {
             return;

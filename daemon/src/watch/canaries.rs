@@ -66,7 +66,7 @@ impl Canaries {
         }
         let out = self.out.lock();
         for routed in events {
-            let Event::Message(message) = &mut routed.event else {
+            let Event::Message(message) = &routed.event else {
                 continue;
             };
             let text = message.content.text.as_deref().unwrap_or_default();
@@ -74,10 +74,10 @@ impl Canaries {
                 .iter()
                 .find(|known| known.via == routed.channel.id && text.contains(&known.token));
             if let Some(canary) = canary {
-                routed.is_canary = true;
-                let token = canary.token.clone();
-                message.metadata.insert(CANARY.into(), token.clone().into());
-                found.push(token);
+                let reading = routed.reading.get_or_insert_default();
+                reading.canary = Some(canary.token.clone());
+                reading.limited = false;
+                found.push(canary.token.clone());
             }
         }
         found
@@ -132,7 +132,6 @@ mod tests {
                 metadata: Map::new(),
             }),
             reading: None,
-            is_canary: false,
         }
     }
 
@@ -148,7 +147,10 @@ mod tests {
             message("b", "x"),
         ];
         assert_eq!(canaries.mark(&mut events), ["tok1"]);
-        assert_eq!(events.map(|event| event.is_canary), [true, false, false]);
+        assert_eq!(
+            events.map(|event| event.reading.is_some()),
+            [true, false, false]
+        );
         assert!(back.try_recv().is_err(), "not durable yet");
         canaries.returned(&["tok1".into()]);
         assert!(back.try_recv().is_ok());

@@ -32,6 +32,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/channels/{id}/health", get().to(health::history))
         .route("/channels/{id}/backfill", post().to(backfill::fill))
         .route("/channels/{id}/doctor", post().to(doctor::examine))
+        .route("/channels/{id}/health", get().to(health::history))
         .route("/contacts", get().to(contacts::list))
         .route("/contacts/{id}", get().to(contacts::show))
         .route("/contacts/{id}/timeline", get().to(contacts::timeline))
