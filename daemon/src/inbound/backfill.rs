@@ -265,7 +265,7 @@ impl Backfiller {
         let _alone = self.committing.lock().await;
         let routes = self.registry.routes();
         let mut fresh = Vec::new();
-        for mut routed in threader::route(&routes, channel, events, 0) {
+        for mut routed in threader::route(&routes, channel, events) {
             if self.is_known(channel, &routed)? {
                 filled.duplicates += 1;
                 continue;

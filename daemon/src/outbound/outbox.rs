@@ -153,10 +153,9 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    fn begin(&mut self, item: &OutboxItem) -> bool {
-        let is_new = self.ids.insert(item.message);
-        self.bulk += usize::from(is_new && is_bulk(item));
-        is_new
+    fn begin(&mut self, item: &OutboxItem) {
+        self.ids.insert(item.message);
+        self.bulk += usize::from(is_bulk(item));
     }
 
     fn end(&mut self, ended: &Ended) {
@@ -204,9 +203,8 @@ impl Worker {
         loop {
             self.granted = slots.resize(concurrency(&channel, &context.settings));
             for (item, message) in self.lease(&under_way, &pace).await {
-                if under_way.begin(&item) {
-                    attempts.push(run(item, message));
-                }
+                under_way.begin(&item);
+                attempts.push(run(item, message));
             }
             let idle = self.idle(&under_way, &pace);
             let ended = tokio::select! {
@@ -281,10 +279,10 @@ impl Worker {
             bulk: bulk_most.saturating_sub(under_way.bulk),
             bulk_first: self.replies_in_a_row >= REPLIES_IN_A_ROW,
         };
-        let leased = self
-            .context
-            .store
-            .lease_due(self.channel.org, &self.channel.id, quota);
+        let leased =
+            self.context
+                .store
+                .lease_due(self.channel.org, &self.channel.id, quota, &under_way.ids);
         match leased {
             Ok(leased) => {
                 self.count(&leased);

@@ -1,5 +1,7 @@
 //! Leasing what is due, and recording what came of each attempt.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use trunkline_plugin_api::Receipt;
 
@@ -11,8 +13,8 @@ use super::{
     queue, records, reports,
 };
 use crate::model::{
-    ChannelId, Failure, Message, MessageId, Millis, OrgId, OutboxItem, OutboxState, Priority,
-    Report, Source, Status,
+    ChannelId, Failure, Message, MessageId, MessagePart, Millis, OrgId, OutboxItem, OutboxState,
+    Priority, Report, Source, Status,
 };
 
 /// How many items may be leased.
@@ -59,18 +61,20 @@ impl Store {
     /// Leases items that are due on a channel, those whose scheduled time has come included.
     ///
     /// The lease is durable before anything that is stored after it: [`Store::begin_call`] must
-    /// have returned before the provider is called.
+    /// have returned before the provider is called. Items `under_way` are passed over: an attempt
+    /// that has just ended may be due again while its end is not durable yet.
     pub fn lease_due(
         &self,
         org: OrgId,
         channel: &ChannelId,
         quota: Quota,
+        under_way: &HashSet<MessageId>,
     ) -> Result<Vec<(OutboxItem, Message)>, StoreError> {
         let now = self.now();
         let leased = self.engine.transact(|tx| {
             queue::promote(tx, org, channel, now, quota.room)?;
             let mut leased = Vec::with_capacity(quota.room);
-            for id in due_ids(tx, org, channel, quota, now)? {
+            for id in due_ids(tx, org, channel, quota, under_way, now)? {
                 let (Some(mut item), Some(mut message)) = (
                     queue::item(tx, org, id)?,
                     records::find_message(tx, org, id)?,
@@ -172,6 +176,7 @@ fn due_ids(
     org: OrgId,
     channel: &ChannelId,
     quota: Quota,
+    under_way: &HashSet<MessageId>,
     now: Millis,
 ) -> Result<Vec<MessageId>, StoreError> {
     let Quota {
@@ -180,19 +185,25 @@ fn due_ids(
         bulk_first,
     } = quota;
     let mut ids = Vec::with_capacity(room);
+    let mut take = |lane, count: usize, ids: &mut Vec<MessageId>| {
+        if count == 0 {
+            return Ok(());
+        }
+        // What is passed over must not take the place of what is not.
+        let limit = count + under_way.len() + ids.len();
+        let due = queue::due_ids(tx, org, channel, lane, now, limit)?;
+        let due = due.into_iter().filter(|id| !under_way.contains(id));
+        let fresh: Vec<_> = due.filter(|id| !ids.contains(id)).take(count).collect();
+        ids.extend(fresh);
+        Ok::<_, StoreError>(())
+    };
     if bulk_first {
-        let first = bulk.min(room).min(1);
-        ids = queue::due_ids(tx, org, channel, Priority::Bulk, now, first)?;
+        take(Priority::Bulk, bulk.min(room).min(1), &mut ids)?;
     }
-    let replies = room - ids.len();
-    let replies = queue::due_ids(tx, org, channel, Priority::Reply, now, replies)?;
-    let left = bulk.min(room - replies.len());
-    // The scan begins with what was taken first.
-    let mut others = queue::due_ids(tx, org, channel, Priority::Bulk, now, left)?;
-    others.retain(|id| !ids.contains(id));
-    ids.extend(replies);
-    ids.extend(others);
-    ids.truncate(room);
+    let first = ids.len();
+    take(Priority::Reply, room - first, &mut ids)?;
+    let left = (bulk - first.min(bulk)).min(room - ids.len());
+    take(Priority::Bulk, left, &mut ids)?;
     Ok(ids)
 }
 
@@ -265,6 +276,13 @@ fn sent(
         item.error = None;
         queue::save(tx, org, item);
         return Ok(Finished::NextPart);
+    }
+    // Word of a failure may overtake the receipt: it is no dead letter, since the provider has all
+    // of it, as it is none where the word comes later.
+    let is_out = |part: &MessagePart| part.external_id.is_some();
+    if message.status == Status::Failed && message.parts.iter().all(is_out) {
+        queue::remove(tx, org, item)?;
+        return Ok(Finished::Done(Status::Failed));
     }
     end(tx, org, item, message)
 }

@@ -86,7 +86,6 @@ pub struct Inner {
     rejected: RejectedSlots,
     health_places: health::Places,
     last_up_ms: OnceLock<Millis>,
-    health_places: health::Places,
 }
 
 impl std::ops::Deref for Store {
@@ -140,7 +139,6 @@ impl Store {
             rejected: RejectedSlots::default(),
             health_places: health::Places::default(),
             last_up_ms: OnceLock::new(),
-            health_places: health::Places::default(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
         Ok((store, report))

@@ -1,6 +1,6 @@
 //! What the operations promise, on a real engine in a temporary folder.
 
-use std::time::Instant;
+use std::{collections::HashSet, time::Instant};
 
 use serde_json::Map;
 use trunkline_plugin_api::{
@@ -66,7 +66,6 @@ impl Bench {
         };
         let channel = self.channel.clone();
         let routed = |event| Routed {
-            is_canary: false,
             channel: channel.clone(),
             event,
             reading: None,
@@ -138,7 +137,7 @@ impl Bench {
     fn lease(&self) -> Vec<MessageId> {
         let leased = self
             .store
-            .lease_due(self.channel.org, &self.channel.id, ALL);
+            .lease_due(self.channel.org, &self.channel.id, ALL, &HashSet::new());
         leased
             .unwrap()
             .into_iter()

@@ -39,9 +39,10 @@ fn quota(room: usize, bulk: usize, bulk_first: bool) -> Quota {
 }
 
 fn lease_ids(bench: &Bench, quota: Quota) -> Vec<MessageId> {
-    let leased = bench
-        .store
-        .lease_due(bench.channel.org, &bench.channel.id, quota);
+    let leased =
+        bench
+            .store
+            .lease_due(bench.channel.org, &bench.channel.id, quota, &HashSet::new());
     let leased = leased.unwrap().into_iter();
     leased.map(|(item, _)| item.message).collect()
 }
@@ -86,7 +87,10 @@ async fn a_scheduled_message_holds_up_nobody_and_goes_when_its_time_comes() {
         assert!(bench.lease().is_empty());
         tokio::task::yield_now().await;
     }
-    let leased = bench.store.lease_due(org, channel, ALL).unwrap();
+    let leased = bench
+        .store
+        .lease_due(org, channel, ALL, &HashSet::new())
+        .unwrap();
     assert_eq!(
         (leased[0].0.message, leased[0].0.accepted_at_ms),
         (scheduled, soon)
@@ -139,7 +143,10 @@ async fn a_message_goes_part_by_part_and_resumes_at_the_one_that_failed() {
     );
     let org = bench.channel.org;
     bench.store.decide(org, id, Verdict::Retry).await.unwrap();
-    let leased = bench.store.lease_due(org, &bench.channel.id, ALL).unwrap();
+    let leased = bench
+        .store
+        .lease_due(org, &bench.channel.id, ALL, &HashSet::new())
+        .unwrap();
     assert_eq!(
         leased[0].1.next_part(),
         1,
@@ -357,4 +364,40 @@ async fn a_message_learnt_as_sent_by_a_callback_is_asked_about_until_its_end() {
         .receive(callback(early, ReportedStatus::Delivered))
         .await;
     assert_eq!(awaiting().await, [late]);
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_passed_over_and_takes_no_room() {
+    let bench = bench().await;
+    let busy = bench.queued("+15550101").await;
+    let free = bench.queued("+15550102").await;
+    let (org, channel) = (bench.channel.org, &bench.channel.id);
+    let under_way = HashSet::from([busy]);
+    let leased = bench
+        .store
+        .lease_due(org, channel, quota(1, 0, false), &under_way);
+    assert_eq!(leased.unwrap()[0].0.message, free);
+    assert_eq!(bench.lease(), [busy]);
+}
+
+#[tokio::test]
+async fn a_failure_is_no_dead_letter_whether_its_word_comes_before_the_receipt_or_after() {
+    let bench = bench().await;
+    let (early, late) = (
+        bench.queued("+15550101").await,
+        bench.queued("+15550102").await,
+    );
+    bench.lease();
+    let mut callback = report("X1", ReportedStatus::Failed);
+    if let Event::Status(report) = &mut callback {
+        report.reference = Some(early.to_string());
+    }
+    bench.receive(vec![callback]).await;
+    assert_eq!(bench.finish(early, sent("X1")).await, Status::Failed);
+    bench.finish(late, sent("X2")).await;
+    bench
+        .receive(vec![report("X2", ReportedStatus::Failed)])
+        .await;
+    assert_eq!(bench.message(late).status, Status::Failed);
+    assert!(bench.listed(OutboxState::Dead).is_empty());
 }
