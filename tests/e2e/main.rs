@@ -21,6 +21,7 @@ mod orphans;
 mod outage;
 mod outbound;
 mod outbound_trouble;
+mod pace;
 mod plugins;
 mod powercut;
 mod reload;

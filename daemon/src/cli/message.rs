@@ -22,10 +22,11 @@ pub(super) const COLUMNS: [Column; 7] = [
     Column::text("ID", "/id"),
 ];
 
-const HISTORY: [Column; 5] = [
+const HISTORY: [Column; 6] = [
     Column::time("AT", "/at"),
     Column::text("STATUS", "/status"),
     Column::text("SOURCE", "/source"),
+    Column::number("PART", "/part"),
     Column::text("CODE", "/code"),
     Column::text("DETAIL", "/detail"),
 ];

@@ -22,7 +22,7 @@ pub struct Inbound {
 impl Default for Inbound {
     fn default() -> Self {
         Self {
-            sender_per_minute: 60,
+            sender_per_minute: 120,
             channel_per_second: 0,
         }
     }

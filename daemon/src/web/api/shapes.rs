@@ -9,7 +9,7 @@ use crate::{
     gateway::Gateway,
     model::{
         ApiToken, ConsentEntry, ConsentProof, Contact, Failure, Health, HistoryEntry, Message,
-        MessageId, Millis, OutboxItem, Thread, TurnRecord, WebhookEvent,
+        MessageId, MessagePart, Millis, OutboxItem, Thread, TurnRecord, WebhookEvent,
     },
     outbound::{self, Preview},
     store::{DayUse, Page},
@@ -40,7 +40,18 @@ fn history_entry(entry: &HistoryEntry) -> Value {
         "source": entry.source,
         "code": entry.code,
         "detail": entry.detail,
+        "part": entry.part,
         "count": entry.count,
+    })
+}
+
+/// What the provider was given in place of the text; a message that goes as it is has no parts.
+fn message_part(part: &MessagePart) -> Value {
+    json!({
+        "text": part.text,
+        "status": part.status,
+        "external_id": part.external_id,
+        "error": part.error.as_ref().map(failure),
     })
 }
 
@@ -114,6 +125,7 @@ pub(super) fn message(organization: &str, message: &Message) -> Value {
         "peer": message.peer,
         "author": message.author,
         "content": shown,
+        "parts": message.parts.iter().map(message_part).collect::<Vec<_>>(),
         "external_id": message.external_id,
         "reply_to": message.reply_to,
         "status": message.status,
