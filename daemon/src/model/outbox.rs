@@ -66,6 +66,13 @@ impl OutboxState {
 }
 
 impl OutboxItem {
+    /// One more attempt begins, from nothing.
+    pub fn begin(&mut self) {
+        self.attempts += 1;
+        self.called = false;
+        self.cursor = Value::Null;
+    }
+
     /// The state as people see it: what waits only for its channel is held.
     pub fn state_shown(&self, channel_holds: bool) -> &'static str {
         let waits = matches!(self.state, OutboxState::Queued | OutboxState::Retrying);

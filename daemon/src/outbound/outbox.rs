@@ -1,4 +1,4 @@
-//! The outbox of one channel: leases what is due, while the channel's health and pace let it, and
+//! The outbox of one channel: takes what is due, while the channel's health and pace let it, and
 //! runs the attempts side by side. Order within one contact is kept by the queue itself: only the
 //! first in line is ever due.
 
@@ -202,7 +202,7 @@ impl Worker {
         }
         loop {
             self.granted = slots.resize(concurrency(&channel, &context.settings));
-            for (item, message) in self.lease(&under_way, &pace).await {
+            for (item, message) in self.take(&under_way, &pace).await {
                 under_way.begin(&item);
                 attempts.push(run(item, message));
             }
@@ -254,7 +254,7 @@ impl Worker {
         })
     }
 
-    async fn lease(
+    async fn take(
         &mut self,
         under_way: &UnderWay,
         pace: &Mutex<Pace>,
@@ -279,15 +279,15 @@ impl Worker {
             bulk: bulk_most.saturating_sub(under_way.bulk),
             bulk_first: self.replies_in_a_row >= REPLIES_IN_A_ROW,
         };
-        let leased =
-            self.context
-                .store
-                .lease_due(self.channel.org, &self.channel.id, quota, &under_way.ids);
-        match leased {
-            Ok(leased) => {
-                self.count(&leased);
-                self.with_bounds(now, |bounds| pace.lock().begin(bounds, leased.len(), now));
-                leased
+        let due = self
+            .context
+            .store
+            .due(self.channel.org, &self.channel.id, quota, &under_way.ids);
+        match due {
+            Ok(due) => {
+                self.count(&due);
+                self.with_bounds(now, |bounds| pace.lock().begin(bounds, due.len(), now));
+                due
             }
             Err(error) => {
                 warn!(channel = %self.channel.id, %error, "the queue could not be read; sends wait");
@@ -297,8 +297,8 @@ impl Worker {
         }
     }
 
-    fn count(&mut self, leased: &[(OutboxItem, Message)]) {
-        for (item, _) in leased {
+    fn count(&mut self, due: &[(OutboxItem, Message)]) {
+        for (item, _) in due {
             self.replies_in_a_row = if is_bulk(item) {
                 0
             } else {

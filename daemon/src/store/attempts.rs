@@ -58,12 +58,12 @@ pub enum Finished {
 }
 
 impl Store {
-    /// Leases items that are due on a channel, those whose scheduled time has come included.
+    /// Gives items that are due on a channel, those whose scheduled time has come included, as they
+    /// are in the attempt that may begin now. Nothing is leased by this: the caller is the only one
+    /// that sends by the channel and knows what is `under_way`, which is passed over.
     ///
-    /// The lease is durable before anything that is stored after it: [`Store::begin_call`] must
-    /// have returned before the provider is called. Items `under_way` are passed over: an attempt
-    /// that has just ended may be due again while its end is not durable yet.
-    pub fn lease_due(
+    /// Those who have opted out since are failed here, without a call.
+    pub fn due(
         &self,
         org: OrgId,
         channel: &ChannelId,
@@ -71,9 +71,9 @@ impl Store {
         under_way: &HashSet<MessageId>,
     ) -> Result<Vec<(OutboxItem, Message)>, StoreError> {
         let now = self.now();
-        let leased = self.engine.transact(|tx| {
+        let due = self.engine.transact(|tx| {
             queue::promote(tx, org, channel, now, quota.room)?;
-            let mut leased = Vec::with_capacity(quota.room);
+            let mut due = Vec::with_capacity(quota.room);
             for id in due_ids(tx, org, channel, quota, under_way, now)? {
                 let (Some(mut item), Some(mut message)) = (
                     queue::item(tx, org, id)?,
@@ -84,12 +84,12 @@ impl Store {
                 if self.refuse_opted_out(tx, org, &mut item, &mut message, now)? {
                     continue;
                 }
-                queue::lease(tx, org, &mut item)?;
-                leased.push((item, message));
+                item.begin();
+                due.push((item, message));
             }
-            Ok::<_, StoreError>(leased)
+            Ok::<_, StoreError>(due)
         })?;
-        Ok(leased.planned())
+        Ok(due.planned())
     }
 
     /// When the next item of a channel is due; none where nothing waits.
@@ -108,19 +108,19 @@ impl Store {
         Ok(next.planned())
     }
 
-    /// Saves the adapter's cursor and that the call which goes with it may have been made; durable
-    /// when this returns.
+    /// Leases an item for the call that goes with the adapter's cursor; durable when this returns,
+    /// and only then may the provider be called. An item that is not (or no longer) the first in its
+    /// line is refused.
     pub async fn begin_call(
         &self,
         org: OrgId,
         id: MessageId,
         cursor: &Value,
     ) -> Result<(), StoreError> {
-        let pending = self.engine.transact(|tx| {
-            let leased = queue::item(tx, org, id)?.filter(|item| item.state == OutboxState::Leased);
-            // A lease whose commit failed is gone.
-            let Some(mut item) = leased else {
-                return Err(StoreError::Refused(format!("message {id} is not leased")));
+        let pending = self.engine.transact_durable(|tx| {
+            let found = queue::item(tx, org, id)?;
+            let Some(mut item) = queue::leased(tx, org, found)? else {
+                return Err(StoreError::Refused(format!("message {id} is not due")));
             };
             item.cursor = cursor.clone();
             item.called = true;
@@ -221,6 +221,10 @@ fn plan_finish(
     let Some(mut item) = queue::item(tx, org, id)? else {
         return Ok(Finished::Done(message.status));
     };
+    if !item.state.is_out_of_line() && item.state != OutboxState::Leased {
+        // The adapter ended the attempt before any call.
+        item.begin();
+    }
     let before = message.status;
     let finished = match attempt {
         Attempt::Sent(receipt) => sent(tx, org, &mut item, &mut message, part, &receipt, now)?,

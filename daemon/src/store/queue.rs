@@ -68,7 +68,10 @@ pub(crate) fn join_line(
     }
     tx.insert(keys::line(org, item), []);
     match first {
-        None => make_due(tx, org, item),
+        None => {
+            tx.insert(keys::due(org, item), []);
+            Ok(())
+        }
         Some(first) if item.message < first => {
             if let Some(behind) = self::item(tx, org, first)?
                 && behind.state != OutboxState::Leased
@@ -98,37 +101,43 @@ pub(crate) fn leave_line(
         return Ok(());
     }
     unschedule(tx, org, gone)?;
-    if !tx.delete(keys::line(org, gone))? {
-        return Ok(());
-    }
+    tx.remove(keys::line(org, gone));
     make_first_due(tx, org, gone)
 }
 
 /// Removes an item's due or lease mark.
 fn unschedule(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result<(), StoreError> {
-    let key = match item.state {
-        OutboxState::Leased => keys::lease(org, &item.channel, item.message),
-        _ => keys::due(org, item),
-    };
-    tx.delete(&key)?;
+    if item.state == OutboxState::Leased {
+        tx.remove(keys::lease(org, &item.channel, item.message));
+    } else {
+        tx.delete(keys::due(org, item))?;
+    }
     Ok(())
 }
 
-/// Leases an item: from due to leased, one attempt begun.
-pub(crate) fn lease(
+/// An item leased for a call: from due to leased, one attempt begun; one that is leased already
+/// stays so. None where it is not due.
+pub(crate) fn leased(
     tx: &mut Transaction<'_>,
     org: OrgId,
-    item: &mut OutboxItem,
-) -> Result<(), StoreError> {
-    unschedule(tx, org, item)?;
-    drop_attention(tx, org, item)?;
+    item: Option<OutboxItem>,
+) -> Result<Option<OutboxItem>, StoreError> {
+    let Some(mut item) = item else {
+        return Ok(None);
+    };
+    if item.state == OutboxState::Leased {
+        return Ok(Some(item));
+    }
+    let due = keys::due(org, &item);
+    if item.state.is_out_of_line() || !tx.contains(&due)? {
+        return Ok(None);
+    }
+    tx.remove(&due);
+    drop_attention(tx, org, &item)?;
+    item.begin();
     item.state = OutboxState::Leased;
-    item.attempts += 1;
-    item.called = false;
-    item.cursor = serde_json::Value::Null;
     tx.insert(keys::lease(org, &item.channel, item.message), []);
-    save(tx, org, item);
-    Ok(())
+    Ok(Some(item))
 }
 
 /// Changes what an item waits for, keeping the lists of items that want attention.
@@ -202,7 +211,7 @@ pub(crate) fn remove(
         leave_line(tx, org, item)?;
     }
     drop_attention(tx, org, item)?;
-    tx.delete(keys::outbox(org, item.message))?;
+    tx.remove(keys::outbox(org, item.message));
     Ok(())
 }
 

@@ -54,7 +54,12 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use self::{care::Order, running::Running, shared::Shared};
+use self::{
+    care::Order,
+    overlay::{Ack, Until},
+    running::Running,
+    shared::Shared,
+};
 pub use self::{
     error::{OpenError, StoreError},
     follow::{Change, ChangeBatch, Follower},
@@ -105,6 +110,26 @@ impl Engine {
         &self,
         plan: impl FnOnce(&mut Transaction<'_>) -> Result<R, E>,
     ) -> Result<Pending<R>, E> {
+        self.hand_over(plan, Until::Applied)
+    }
+
+    /// The same, but what it gives resolves as soon as the commit is durable: every later plan sees
+    /// it, readers of the index soon.
+    ///
+    /// # Errors
+    /// As [`Engine::transact`].
+    pub fn transact_durable<R, E: From<StoreError>>(
+        &self,
+        plan: impl FnOnce(&mut Transaction<'_>) -> Result<R, E>,
+    ) -> Result<Pending<R>, E> {
+        self.hand_over(plan, Until::Durable)
+    }
+
+    fn hand_over<R, E: From<StoreError>>(
+        &self,
+        plan: impl FnOnce(&mut Transaction<'_>) -> Result<R, E>,
+        until: Until,
+    ) -> Result<Pending<R>, E> {
         let shared = &self.0.shared;
         let mut planning = shared.plan.lock();
         planning.admit(&shared.options)?;
@@ -116,7 +141,8 @@ impl Engine {
         }
         let result = result?;
         let finished = transaction.finish()?;
-        let (ack, done) = oneshot::channel();
+        let (tell, done) = oneshot::channel();
+        let ack = Ack { until, tell };
         let limit = shared.options.group_limit();
         let overlay = &mut planning.overlay;
         let (position, done) = match finished.commit {

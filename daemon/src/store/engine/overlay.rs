@@ -12,8 +12,28 @@ use super::{
     layer::{Fate, Layer, Placed},
 };
 
+/// What a committer waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Its commit is in the log, synced: it will be seen by every plan, and after every crash.
+    Durable,
+    /// It is in the index too: it is seen by every reader.
+    Applied,
+}
+
 /// Tells a committer how its commit ended.
-pub(super) type Ack = oneshot::Sender<Result<(), StoreError>>;
+#[derive(Debug)]
+pub(super) struct Ack {
+    pub(super) until: Until,
+    pub(super) tell: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl Ack {
+    /// Whoever gave up waiting needs no answer.
+    pub(super) fn tell(self, result: Result<(), StoreError>) {
+        let _ = self.tell.send(result);
+    }
+}
 
 /// A layer that still takes commits, and who waits for it.
 #[derive(Debug)]

@@ -20,8 +20,8 @@ use super::{
     writer::{run_index, run_log},
 };
 
-/// Groups that may be durable and wait for the index.
-const GROUPS_WAITING: usize = 1;
+/// Groups that may be durable and wait for the index: it takes them together.
+const GROUPS_WAITING: usize = 8;
 /// How often it is looked whether a checkpoint is due.
 const TICK: Duration = Duration::from_millis(200);
 

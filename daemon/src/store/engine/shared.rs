@@ -128,8 +128,7 @@ impl Shared {
         *self.meters.failed.lock() = Some(words.to_owned());
         tracing::error!(commits = acks.len(), "{words}");
         for ack in acks {
-            // Whoever gave up waiting needs no answer.
-            let _ = ack.send(Err(StoreError::Failed(words.to_owned())));
+            ack.tell(Err(StoreError::Failed(words.to_owned())));
         }
     }
 

@@ -145,6 +145,11 @@ impl<'a> Transaction<'a> {
         Ok(there)
     }
 
+    /// Deletes a key that the caller knows to be there.
+    pub fn remove(&mut self, key: impl AsRef<[u8]>) {
+        self.write(WriteKind::Delete, key.as_ref(), &[]);
+    }
+
     /// Adds a typed change for those who follow the log.
     pub fn change(&mut self, kind: u16, data: impl AsRef<[u8]>) {
         let data = data.as_ref();

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! planners ─> queued layers ─> log thread: one frame, one write, one fdatasync
+//!                        acknowledge who waits for that <─┤
 //!                                   └─> index thread: merged writes into sled ─> acknowledge
 //! ```
 //!
-//! While a group is applied the next one is being made durable, and those that come meanwhile
-//! gather to the one after. The index thread gets a group only when it is durable.
+//! While groups are applied the next ones are being made durable, and commits that come meanwhile
+//! gather to the one after. The index thread gets a group only when it is durable, and takes all
+//! that are there at once: what one of them writes and another writes over never gets to sled.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -21,11 +24,14 @@ use std::{
 use super::{
     frame::Hash,
     index::{Count, Kind, Seen},
-    layer::Layer,
+    layer::{Layer, Merged},
     log::Log,
-    overlay::Ack,
-    shared::{Applied, Shared},
+    overlay::{Ack, Until},
+    shared::Shared,
 };
+
+/// Groups applied at once.
+const GROUPS_TOGETHER: usize = 16;
 
 /// A durable group on its way to the index.
 pub(super) struct Group {
@@ -37,7 +43,7 @@ pub(super) struct Group {
 /// Runs until the engine closes and nothing is queued any more.
 pub(super) fn run_log(shared: &Shared, mut log: Log, index: &SyncSender<Group>) {
     let mut hash = log.hash();
-    while let Some((layer, acks)) = next_group(shared) {
+    while let Some((layer, mut acks)) = next_group(shared) {
         if layer.commits() > 0 {
             match log.append(&layer) {
                 Ok(appended) => {
@@ -50,6 +56,9 @@ pub(super) fn run_log(shared: &Shared, mut log: Log, index: &SyncSender<Group>) 
                     continue;
                 }
             }
+        }
+        for ack in acks.extract_if(.., |ack| ack.until == Until::Durable) {
+            ack.tell(Ok(()));
         }
         if let Err(unsent) = index.send(Group { layer, acks, hash }) {
             shared.break_down(unsent.0.acks, "the index thread has ended");
@@ -97,65 +106,88 @@ pub(super) fn run_index(
     groups: &Receiver<Group>,
     mend: impl Fn(&str, u64) -> Result<(), String>,
 ) {
-    for group in groups {
-        if group.layer.commits() > 0
-            && let Err(words) = apply(shared, &group)
-            && let Err(worse) = mend(&words, group.layer.last())
+    while let Ok(first) = groups.recv() {
+        let mut together = vec![first];
+        together.extend(groups.try_iter().take(GROUPS_TOGETHER - 1));
+        let written = together
+            .iter()
+            .rev()
+            .find(|group| group.layer.commits() > 0);
+        let reached = written.map(|group| (group.layer.last(), group.hash));
+        if let Some((last, hash)) = reached
+            && let Err(words) = apply(shared, &together, last, hash)
+            && let Err(worse) = mend(&words, last)
         {
             let words = format!("the index can't be written ({words}) nor rebuilt: {worse}");
-            shared.break_down(group.acks, &words);
+            let acks = together.into_iter().flat_map(|group| group.acks);
+            shared.break_down(acks.collect(), &words);
             return;
         }
-        let arrived = shared.plan.lock().overlay.arrived();
-        if group.layer.commits() > 0 {
-            shared.position.send_replace(group.layer.last());
+        let arrived = {
+            let mut plan = shared.plan.lock();
+            let arrived = together.iter().map(|_| plan.overlay.arrived());
+            arrived.collect::<Vec<_>>()
+        };
+        if let Some((last, _)) = reached {
+            shared.position.send_replace(last);
         }
-        for ack in group.acks {
-            // Whoever gave up waiting needs no answer.
-            let _ = ack.send(Ok(()));
+        for ack in together.into_iter().flat_map(|group| group.acks) {
+            ack.tell(Ok(()));
         }
         drop(arrived);
     }
 }
 
-fn apply(shared: &Shared, group: &Group) -> Result<(), String> {
+fn apply(shared: &Shared, groups: &[Group], last: u64, hash: Hash) -> Result<(), String> {
     let started = Instant::now();
     let mut applied = shared.apply.lock();
     let index = shared.index.load();
-    let layer = &group.layer;
     let written = catch_unwind(AssertUnwindSafe(|| {
         let sweep = &mut applied.sweep;
-        index.write(layer.merged(), |seen| {
+        index.write(merged(groups).into_values(), |seen| {
             note_surprise(&shared.meters.surprises, &seen);
             if let Some(sweep) = sweep {
                 sweep.saw(&seen);
             }
         })?;
-        let changed = count(shared, layer);
-        index.reach(layer.last(), &group.hash, changed.into_iter())
+        let changed = count(shared, groups, last);
+        index.reach(last, &hash, changed.into_iter())
     }));
     written.unwrap_or_else(|_| Err("sled panicked".to_owned()))?;
-    reach(&mut applied, layer, group.hash);
+    applied.position = last;
+    applied.hash = hash;
     let took = micros(started.elapsed());
     shared.meters.apply_us_last.store(took, Relaxed);
     shared.meters.apply_us_total.fetch_add(took, Relaxed);
     Ok(())
 }
 
-fn reach(applied: &mut Applied, layer: &Layer, hash: Hash) {
-    applied.position = layer.last();
-    applied.hash = hash;
+/// What the groups write together, the newest winning. A key that comes and goes within them is
+/// nothing to the index.
+fn merged(groups: &[Group]) -> BTreeMap<&[u8], Merged<'_>> {
+    let mut all: BTreeMap<&[u8], Merged<'_>> = BTreeMap::new();
+    for write in groups.iter().flat_map(|group| group.layer.merged()) {
+        all.entry(write.key)
+            .and_modify(|known| known.stored = write.stored)
+            .or_insert(write);
+    }
+    all.retain(|_, write| write.known || write.stored.is_some());
+    all
 }
 
-/// Brings the counts up to the end of the layer; gives those that changed.
-fn count(shared: &Shared, layer: &Layer) -> Vec<(Kind, Count)> {
+/// Brings the counts up to the end of the groups; gives those that changed.
+fn count(shared: &Shared, groups: &[Group], last: u64) -> Vec<(Kind, Count)> {
+    let mut deltas: BTreeMap<Kind, i64> = BTreeMap::new();
+    for (kind, delta) in groups.iter().flat_map(|group| group.layer.counts()) {
+        *deltas.entry(kind).or_default() += delta;
+    }
     let mut counts = shared.counts.write();
-    layer
-        .counts()
+    deltas
+        .into_iter()
         .map(|(kind, delta)| {
             let count = counts.entry(kind).or_default();
             count.records = count.records.saturating_add_signed(delta);
-            count.position = layer.last();
+            count.position = last;
             (kind, *count)
         })
         .collect()

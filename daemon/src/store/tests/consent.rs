@@ -133,8 +133,8 @@ async fn what_waits_is_failed_when_it_is_leased_and_the_next_in_line_follows() {
     let bench = bench().await;
     let (first, second) = (bench.queued(ADA).await, bench.queued(ADA).await);
     bench.word("S1", ADA, ConsentChange::OptOut, None).await;
-    assert!(bench.lease().is_empty());
-    assert!(bench.lease().is_empty());
+    assert!(bench.lease().await.is_empty());
+    assert!(bench.lease().await.is_empty());
     // What a lease plans is applied before anything after it is durable.
     bench.store.save_clock().await.unwrap();
     for id in [first, second] {
@@ -162,14 +162,14 @@ async fn what_waits_is_failed_when_it_is_leased_and_the_next_in_line_follows() {
         .decide(org, second, Verdict::Retry)
         .await
         .unwrap();
-    assert_eq!(bench.lease(), [second]);
+    assert_eq!(bench.lease().await, [second]);
 }
 
 #[tokio::test]
 async fn refusals_of_the_provider_are_learned() {
     let bench = bench().await;
     let id = bench.queued(ADA).await;
-    assert_eq!(bench.lease(), [id]);
+    assert_eq!(bench.lease().await, [id]);
     bench.finish(id, Attempt::Failed(opted_out())).await;
     let entry = bench.only(ADA);
     let proof = &entry.history[0];
@@ -182,7 +182,7 @@ async fn refusals_of_the_provider_are_learned() {
 
     bench.set("sms", ConsentChange::OptIn).await;
     let id = bench.queued(ADA).await;
-    assert_eq!(bench.lease(), [id]);
+    assert_eq!(bench.lease().await, [id]);
     bench.finish(id, sent("X1")).await;
     let error = AdapterError::new(ErrorClass::OptedOut, "opted_out", "no");
     let failed = Event::Status(StatusReport {
@@ -244,7 +244,7 @@ async fn the_one_answer_goes_out_all_the_same() {
     let answers = bench.answers();
     assert_eq!(answers.len(), 1, "said once, answered once");
     assert_eq!(answers[0].author.kind, AuthorKind::System);
-    assert_eq!(bench.lease(), [answers[0].id]);
+    assert_eq!(bench.lease().await, [answers[0].id]);
     let command = Reading {
         command: Some(ReadCommand {
             name: "/human".into(),

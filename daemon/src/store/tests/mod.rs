@@ -133,16 +133,23 @@ impl Bench {
         }
     }
 
-    /// Leases all that is due and gives the ids.
-    fn lease(&self) -> Vec<MessageId> {
-        let leased = self
+    /// Begins a call for all that is due and gives the ids.
+    async fn lease(&self) -> Vec<MessageId> {
+        self.lease_some(ALL).await
+    }
+
+    async fn lease_some(&self, quota: Quota) -> Vec<MessageId> {
+        let (org, channel) = (self.channel.org, &self.channel.id);
+        let due = self
             .store
-            .lease_due(self.channel.org, &self.channel.id, ALL, &HashSet::new());
-        leased
-            .unwrap()
-            .into_iter()
-            .map(|(item, _)| item.message)
-            .collect()
+            .due(org, channel, quota, &HashSet::new())
+            .unwrap();
+        for (item, _) in &due {
+            let cursor = serde_json::Value::from("call");
+            let begun = self.store.begin_call(org, item.message, &cursor);
+            begun.await.unwrap();
+        }
+        due.into_iter().map(|(item, _)| item.message).collect()
     }
 
     async fn finish(&self, id: MessageId, attempt: Attempt) -> Status {
@@ -290,7 +297,7 @@ async fn a_message_larger_than_a_record_keeps_its_beginning() {
 async fn a_report_waits_for_its_message_and_never_sets_it_back() {
     let bench = bench().await;
     let id = bench.queued("+15550101").await;
-    assert_eq!(bench.lease(), [id]);
+    assert_eq!(bench.lease().await, [id]);
     bench
         .receive(vec![report("X1", ReportedStatus::Delivered)])
         .await;
@@ -337,10 +344,10 @@ async fn a_contact_is_sent_to_in_order_and_a_failure_holds_up_nobody() {
     let second = bench.queued("+15550101").await;
     let third = bench.queued("+15550101").await;
     let other = bench.queued("+15550102").await;
-    assert_eq!(bench.lease(), [first, other]);
-    assert!(bench.lease().is_empty());
+    assert_eq!(bench.lease().await, [first, other]);
+    assert!(bench.lease().await.is_empty());
     bench.finish(first, Attempt::Failed(failure())).await;
-    assert_eq!(bench.lease(), [second]);
+    assert_eq!(bench.lease().await, [second]);
     let later = Attempt::Later {
         error: failure(),
         due_ms: bench.store.now() + 3_600_000,
@@ -348,11 +355,11 @@ async fn a_contact_is_sent_to_in_order_and_a_failure_holds_up_nobody() {
     };
     bench.finish(second, later).await;
     assert!(
-        bench.lease().is_empty(),
+        bench.lease().await.is_empty(),
         "the third must not overtake the second"
     );
     bench.finish(second, Attempt::Uncertain(failure())).await;
-    assert_eq!(bench.lease(), [third]);
+    assert_eq!(bench.lease().await, [third]);
     assert_eq!(bench.listed(OutboxState::Dead), [first]);
     assert_eq!(bench.listed(OutboxState::Uncertain), [second]);
     // By a person's word both go again, behind what is in line.
@@ -365,9 +372,9 @@ async fn a_contact_is_sent_to_in_order_and_a_failure_holds_up_nobody() {
             .unwrap(),
         Decision::Done
     );
-    assert!(bench.lease().is_empty());
+    assert!(bench.lease().await.is_empty());
     bench.finish(third, sent("X3")).await;
-    assert_eq!(bench.lease(), [first]);
+    assert_eq!(bench.lease().await, [first]);
     assert_eq!(
         bench
             .store
@@ -393,7 +400,7 @@ async fn an_idempotency_key_stands_for_one_request() {
         bench.accept("+155501012", Some("k")).await,
         Accepted::KeyConflict
     );
-    assert_eq!(bench.lease(), [id]);
+    assert_eq!(bench.lease().await, [id]);
 }
 
 #[tokio::test]

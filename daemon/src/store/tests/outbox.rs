@@ -1,6 +1,6 @@
 //! The queue: lanes, schedules, parts, leases, decisions by filter.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use trunkline_plugin_api::ErrorClass;
 
 use super::*;
@@ -38,15 +38,6 @@ fn quota(room: usize, bulk: usize, bulk_first: bool) -> Quota {
     }
 }
 
-fn lease_ids(bench: &Bench, quota: Quota) -> Vec<MessageId> {
-    let leased =
-        bench
-            .store
-            .lease_due(bench.channel.org, &bench.channel.id, quota, &HashSet::new());
-    let leased = leased.unwrap().into_iter();
-    leased.map(|(item, _)| item.message).collect()
-}
-
 #[tokio::test]
 async fn an_answer_overtakes_a_mass_mailing_also_to_the_same_person() {
     let bench = bench().await;
@@ -54,12 +45,12 @@ async fn an_answer_overtakes_a_mass_mailing_also_to_the_same_person() {
     let other = bulk(&bench, "+15550102").await;
     let second = bulk(&bench, "+15550101").await;
     let answer = bench.queued("+15550101").await;
-    assert_eq!(lease_ids(&bench, quota(1, 1, false)), [answer]);
-    assert_eq!(lease_ids(&bench, quota(9, 1, false)), [mass]);
-    assert_eq!(lease_ids(&bench, quota(9, 0, false)), []);
-    assert_eq!(lease_ids(&bench, quota(9, 9, false)), [other]);
+    assert_eq!(bench.lease_some(quota(1, 1, false)).await, [answer]);
+    assert_eq!(bench.lease_some(quota(9, 1, false)).await, [mass]);
+    assert_eq!(bench.lease_some(quota(9, 0, false)).await, []);
+    assert_eq!(bench.lease_some(quota(9, 9, false)).await, [other]);
     bench.finish(mass, sent("X1")).await;
-    assert_eq!(bench.lease(), [second]);
+    assert_eq!(bench.lease().await, [second]);
 }
 
 #[tokio::test]
@@ -67,8 +58,8 @@ async fn the_bulk_lane_has_its_turn() {
     let bench = bench().await;
     let mass = bulk(&bench, "+15550101").await;
     let answer = bench.queued("+15550102").await;
-    assert_eq!(lease_ids(&bench, quota(1, 1, true)), [mass]);
-    assert_eq!(lease_ids(&bench, quota(1, 1, true)), [answer]);
+    assert_eq!(bench.lease_some(quota(1, 1, true)).await, [mass]);
+    assert_eq!(bench.lease_some(quota(1, 1, true)).await, [answer]);
 }
 
 #[tokio::test]
@@ -79,22 +70,16 @@ async fn a_scheduled_message_holds_up_nobody_and_goes_when_its_time_comes() {
         .queued_as("+15550101", |new| new.send_at_ms = Some(soon))
         .await;
     let next = bench.queued("+15550101").await;
-    assert_eq!(bench.lease(), [next]);
+    assert_eq!(bench.lease().await, [next]);
     let (org, channel) = (bench.channel.org, &bench.channel.id);
     assert_eq!(bench.store.next_due(org, channel).unwrap(), Some(soon));
     bench.finish(next, sent("X1")).await;
     while bench.store.now() < soon {
-        assert!(bench.lease().is_empty());
+        assert!(bench.lease().await.is_empty());
         tokio::task::yield_now().await;
     }
-    let leased = bench
-        .store
-        .lease_due(org, channel, ALL, &HashSet::new())
-        .unwrap();
-    assert_eq!(
-        (leased[0].0.message, leased[0].0.accepted_at_ms),
-        (scheduled, soon)
-    );
+    assert_eq!(bench.lease().await, [scheduled]);
+    assert_eq!(item(&bench, scheduled).accepted_at_ms, soon);
     assert_eq!(bench.store.next_due(org, channel).unwrap(), None);
 }
 
@@ -119,7 +104,7 @@ async fn a_scheduled_message_can_be_discarded_or_sent_at_once() {
         decide(ids[1], Verdict::Retry).await.unwrap(),
         Decision::Done
     );
-    assert_eq!(bench.lease(), [ids[1]]);
+    assert_eq!(bench.lease().await, [ids[1]]);
     let next = bench.store.next_due(org, &bench.channel.id).unwrap();
     assert_eq!(next, None, "nothing is left of the schedule");
 }
@@ -128,7 +113,7 @@ async fn a_scheduled_message_can_be_discarded_or_sent_at_once() {
 async fn a_message_goes_part_by_part_and_resumes_at_the_one_that_failed() {
     let bench = bench().await;
     let id = in_three(&bench).await;
-    assert_eq!(bench.lease(), [id]);
+    assert_eq!(bench.lease().await, [id]);
     assert_eq!(
         bench.finish_part(id, 0, sent("X0")).await,
         Finished::NextPart
@@ -143,15 +128,9 @@ async fn a_message_goes_part_by_part_and_resumes_at_the_one_that_failed() {
     );
     let org = bench.channel.org;
     bench.store.decide(org, id, Verdict::Retry).await.unwrap();
-    let leased = bench
-        .store
-        .lease_due(org, &bench.channel.id, ALL, &HashSet::new())
-        .unwrap();
-    assert_eq!(
-        leased[0].1.next_part(),
-        1,
-        "the first part is not sent again"
-    );
+    bench.lease().await;
+    let next = bench.message(id).next_part();
+    assert_eq!(next, 1, "the first part is not sent again");
     assert_eq!(
         bench.finish_part(id, 1, sent("X1")).await,
         Finished::NextPart
@@ -179,7 +158,7 @@ async fn a_message_goes_part_by_part_and_resumes_at_the_one_that_failed() {
 async fn what_is_left_goes_on_when_the_unknown_part_proves_to_have_arrived() {
     let bench = bench().await;
     let id = in_three(&bench).await;
-    bench.lease();
+    bench.lease().await;
     bench.finish_part(id, 0, sent("X0")).await;
     bench
         .finish_part(id, 1, Attempt::Uncertain(failure()))
@@ -191,36 +170,49 @@ async fn what_is_left_goes_on_when_the_unknown_part_proves_to_have_arrived() {
     }
     bench.receive(vec![callback]).await;
     assert_eq!(bench.message(id).status, Status::Queued);
-    assert_eq!(bench.lease(), [id]);
+    assert_eq!(bench.lease().await, [id]);
     assert_eq!(bench.message(id).next_part(), 2);
 }
 
 #[tokio::test]
-async fn a_lease_remembers_whether_a_call_was_begun() {
+async fn an_item_is_leased_by_its_call_and_only_in_its_turn() {
     let bench = bench().await;
     let id = bench.queued("+15550101").await;
-    bench.lease();
-    assert!(!item(&bench, id).called);
-    let org = bench.channel.org;
-    bench
-        .store
-        .begin_call(org, id, &json!("step"))
-        .await
-        .unwrap();
-    let leased = bench.store.leased(org, &bench.channel.id).await.unwrap();
+    let behind = bench.queued("+15550101").await;
+    let (org, channel) = (bench.channel.org, &bench.channel.id);
+    let due = bench.store.due(org, channel, ALL, &HashSet::new());
+    let taken = due.unwrap();
+    assert_eq!((taken.len(), taken[0].0.attempts), (1, 1));
+    assert_eq!(item(&bench, id).attempts, 0, "looking changes nothing");
+    let begin = |id| bench.store.begin_call(org, id, &Value::Null);
+    assert!(begin(behind).await.is_err(), "a call out of turn");
+    let cursor = json!("step");
+    bench.store.begin_call(org, id, &cursor).await.unwrap();
+    let leased = bench.store.leased(org, channel).await.unwrap();
+    let (item_then, _) = &leased[0];
     assert_eq!(
-        (leased[0].0.called, &leased[0].0.cursor),
-        (true, &json!("step"))
+        (item_then.called, &item_then.cursor, item_then.attempts),
+        (true, &cursor, 1)
     );
     bench.finish(id, later(&bench, false)).await;
     assert_eq!(
         (item(&bench, id).attempts, item(&bench, id).called),
         (0, false)
     );
-    assert!(
-        bench.store.begin_call(org, id, &json!(1)).await.is_err(),
-        "a call without a lease"
-    );
+    // What a person has given up meanwhile is not called any more.
+    bench.store.decide(org, id, Verdict::Discard).await.unwrap();
+    assert!(begin(id).await.is_err(), "a call for what was discarded");
+}
+
+#[tokio::test]
+async fn an_attempt_that_ends_before_any_call_counts_too() {
+    let bench = bench().await;
+    let id = bench.queued("+15550101").await;
+    bench.finish(id, later(&bench, true)).await;
+    assert_eq!(item(&bench, id).attempts, 1);
+    bench.finish(id, Attempt::Failed(failure())).await;
+    assert_eq!(bench.listed(OutboxState::Dead), [id]);
+    assert!(bench.lease().await.is_empty());
 }
 
 #[tokio::test]
@@ -228,7 +220,7 @@ async fn an_old_message_that_comes_back_goes_before_what_waits() {
     let bench = bench().await;
     let first = bench.queued("+15550101").await;
     let second = bench.queued("+15550101").await;
-    bench.lease();
+    bench.lease().await;
     bench.finish(first, Attempt::Uncertain(failure())).await;
     bench
         .store
@@ -236,12 +228,12 @@ async fn an_old_message_that_comes_back_goes_before_what_waits() {
         .await
         .unwrap();
     assert_eq!(item(&bench, first).attempts, 1, "its budget goes on");
-    assert_eq!(bench.lease(), [first]);
+    assert_eq!(bench.lease().await, [first]);
     // While it is away the other may not be due twice.
     bench.finish(first, later(&bench, true)).await;
-    assert_eq!(bench.lease(), [first]);
+    assert_eq!(bench.lease().await, [first]);
     bench.finish(first, sent("X1")).await;
-    assert_eq!(bench.lease(), [second]);
+    assert_eq!(bench.lease().await, [second]);
 }
 
 #[tokio::test]
@@ -256,7 +248,7 @@ async fn decisions_by_filter_concern_what_the_filter_means() {
         provider_code: Some("20429".into()),
         ..failure()
     };
-    assert_eq!(lease_ids(&bench, quota(1000, 0, false)).len(), 600);
+    assert_eq!(bench.lease_some(quota(1000, 0, false)).await.len(), 600);
     for (number, id) in ids.iter().enumerate() {
         let error = if number % 2 == 0 {
             failure()
@@ -281,7 +273,7 @@ async fn decisions_by_filter_concern_what_the_filter_means() {
     assert_eq!(none.unwrap(), 0);
     let discarded = bench.store.decide_all(org, &dead, Verdict::Discard).await;
     assert_eq!(discarded.unwrap(), 300);
-    assert_eq!(lease_ids(&bench, quota(1000, 0, false)).len(), 300);
+    assert_eq!(bench.lease_some(quota(1000, 0, false)).await.len(), 300);
     assert!(bench.listed(OutboxState::Dead).is_empty());
 }
 
@@ -300,7 +292,7 @@ async fn what_waits_for_a_channel_that_holds_is_listed_as_held() {
     };
     assert_eq!(held(vec![]), 0);
     assert_eq!(held(vec![channel.clone()]), 1);
-    bench.lease();
+    bench.lease().await;
     let begun = bench
         .store
         .begin_call(bench.channel.org, id, &json!(1))
@@ -353,7 +345,7 @@ async fn a_message_learnt_as_sent_by_a_callback_is_asked_about_until_its_end() {
         bench.queued("+15550101").await,
         bench.queued("+15550102").await,
     );
-    bench.lease();
+    bench.lease().await;
     bench.receive(callback(early, ReportedStatus::Sent)).await;
     for id in [early, late] {
         bench.finish(id, Attempt::Uncertain(failure())).await;
@@ -373,11 +365,10 @@ async fn what_is_under_way_is_passed_over_and_takes_no_room() {
     let free = bench.queued("+15550102").await;
     let (org, channel) = (bench.channel.org, &bench.channel.id);
     let under_way = HashSet::from([busy]);
-    let leased = bench
+    let due = bench
         .store
-        .lease_due(org, channel, quota(1, 0, false), &under_way);
-    assert_eq!(leased.unwrap()[0].0.message, free);
-    assert_eq!(bench.lease(), [busy]);
+        .due(org, channel, quota(1, 0, false), &under_way);
+    assert_eq!(due.unwrap()[0].0.message, free);
 }
 
 #[tokio::test]
@@ -387,7 +378,7 @@ async fn a_failure_is_no_dead_letter_whether_its_word_comes_before_the_receipt_o
         bench.queued("+15550101").await,
         bench.queued("+15550102").await,
     );
-    bench.lease();
+    bench.lease().await;
     let mut callback = report("X1", ReportedStatus::Failed);
     if let Event::Status(report) = &mut callback {
         report.reference = Some(early.to_string());
