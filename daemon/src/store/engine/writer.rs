@@ -144,12 +144,16 @@ fn apply(shared: &Shared, groups: &[Group], last: u64, hash: Hash) -> Result<(),
     let index = shared.index.load();
     let written = catch_unwind(AssertUnwindSafe(|| {
         let sweep = &mut applied.sweep;
-        index.write(merged(groups).into_values(), |seen| {
+        let seen = |seen: Seen<'_>| {
             note_surprise(&shared.meters.surprises, &seen);
             if let Some(sweep) = sweep {
                 sweep.saw(&seen);
             }
-        })?;
+        };
+        match groups {
+            [only] => index.write(only.layer.merged().filter(concerns_index), seen)?,
+            several => index.write(merged(several).into_values().filter(concerns_index), seen)?,
+        }
         let changed = count(shared, groups, last);
         index.reach(last, &hash, changed.into_iter())
     }));
@@ -162,8 +166,12 @@ fn apply(shared: &Shared, groups: &[Group], last: u64, hash: Hash) -> Result<(),
     Ok(())
 }
 
-/// What the groups write together, the newest winning. A key that comes and goes within them is
-/// nothing to the index.
+/// A key that comes and goes within what is applied at once is nothing to the index.
+fn concerns_index(write: &Merged<'_>) -> bool {
+    write.known || write.stored.is_some()
+}
+
+/// What the groups write together, the newest winning.
 fn merged(groups: &[Group]) -> BTreeMap<&[u8], Merged<'_>> {
     let mut all: BTreeMap<&[u8], Merged<'_>> = BTreeMap::new();
     for write in groups.iter().flat_map(|group| group.layer.merged()) {
@@ -171,7 +179,6 @@ fn merged(groups: &[Group]) -> BTreeMap<&[u8], Merged<'_>> {
             .and_modify(|known| known.stored = write.stored)
             .or_insert(write);
     }
-    all.retain(|_, write| write.known || write.stored.is_some());
     all
 }
 
