@@ -7,15 +7,19 @@ use crate::{config::Rate, model::Millis};
 
 /// Slowest rate that a throttled channel falls to, in sends a second.
 const SLOWEST: f64 = 1.0;
+/// A channel that was slower than this when it was first refused says little about what its provider
+/// takes: it is slowed from here.
+const MEASURED_MIN: f64 = 10.0;
 /// What a refusal for pace leaves of the rate.
 const SLOWED: f64 = 0.5;
-/// What each success adds to a slowed rate.
+/// What each success makes of a slowed rate, and what it adds at least.
 const QUICKENED: f64 = 1.05;
+const QUICKENED_BY: f64 = 0.5;
 /// A slowed rate this much above the one that was refused is no limit any more.
 const LIFTED: f64 = 2.0;
 /// Refusals within this time after a slow-down belong to calls that had begun before it.
 const SAME_REFUSAL_MS: Millis = 250;
-/// Over this time the rate of successes is measured.
+/// Over this time the rate of sends is measured.
 const WINDOW_MS: Millis = 1_000;
 /// Pause where the provider refuses twice in a row without saying for how long.
 const PAUSE_MS: u64 = 1_000;
@@ -152,18 +156,18 @@ pub struct Pace {
     window: Window,
 }
 
-/// Successes in the window that runs and in the one before.
+/// Sends begun in the window that runs and in the one before.
 #[derive(Debug, Default)]
 struct Window {
     began_ms: Millis,
-    count: u32,
-    before: u32,
+    count: usize,
+    before: usize,
 }
 
 impl Window {
-    fn count(&mut self, now_ms: Millis) {
+    fn count(&mut self, begun: usize, now_ms: Millis) {
         self.turn(now_ms);
-        self.count += 1;
+        self.count += begun;
     }
 
     fn turn(&mut self, now_ms: Millis) {
@@ -179,10 +183,12 @@ impl Window {
         }
     }
 
-    /// Successes a second.
+    /// Sends a second.
     fn rate(&mut self, now_ms: Millis) -> f64 {
         self.turn(now_ms);
-        f64::from(self.before.max(self.count))
+        #[expect(clippy::cast_precision_loss, reason = "a number of calls")]
+        let rate = self.before.max(self.count) as f64;
+        rate
     }
 }
 
@@ -213,6 +219,7 @@ impl Pace {
         if calls == 0 {
             return;
         }
+        self.window.count(calls, now_ms);
         if let Some(own) = self.own(bounds.rate, now_ms) {
             own.take(calls);
         }
@@ -243,13 +250,13 @@ impl Pace {
     /// The provider took a message: a slowed channel quickens a little, a ramp doubles.
     pub fn sent(&mut self, concurrency: usize, now_ms: Millis) {
         self.refused_in_a_row = 0;
-        self.window.count(now_ms);
         self.ramp = self
             .ramp
             .map(|allowed| allowed.saturating_mul(2))
             .filter(|allowed| *allowed < concurrency);
         if let Some(slowed) = &mut self.slowed {
-            let rate = slowed.bucket.rate * QUICKENED;
+            let rate = slowed.bucket.rate;
+            let rate = (rate * QUICKENED).max(rate + QUICKENED_BY);
             if rate > slowed.refused * LIFTED {
                 self.slowed = None;
             } else {
@@ -270,10 +277,9 @@ impl Pace {
         if since.is_some_and(|since| now_ms - since < SAME_REFUSAL_MS) {
             return;
         }
-        let measured = self.window.rate(now_ms).max(SLOWEST);
         let refused = match &self.slowed {
-            Some(slowed) => slowed.bucket.rate.min(measured.max(SLOWEST)),
-            None => measured,
+            Some(slowed) => slowed.bucket.rate,
+            None => self.window.rate(now_ms).max(MEASURED_MIN),
         };
         let rate = (refused * SLOWED).max(SLOWEST);
         let mut bucket = Bucket::new(rate, rate / 10.0, now_ms);
@@ -365,9 +371,7 @@ mod tests {
     #[test]
     fn a_refusal_halves_the_rate_and_successes_lift_the_limit_step_by_step() {
         let mut pace = Pace::default();
-        for _ in 0..100 {
-            pace.sent(16, 500);
-        }
+        pace.begin(free(16), 100, 500);
         pace.throttled(Some(5_000), 900);
         assert_eq!(pace.slowed_to(), Some(50.0));
         assert!(
