@@ -1,6 +1,6 @@
 //! One attempt at one message: drive the adapter, part by part, and record what came of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use trunkline_plugin_api::{
@@ -17,8 +17,11 @@ use crate::{
     channel::Channel,
     config::{PublicUrl, Uncertain},
     model::{Failure, Message, MessageId, OutboxItem, PartRef},
-    store::{Attempt, Finished},
+    store::{Attempt, Finished, StoreError},
 };
+
+/// Wait after the store refused.
+pub(super) const STORE_WAIT: Duration = Duration::from_secs(1);
 
 /// What an attempt needs.
 pub(super) struct Attempter<'a> {
@@ -47,8 +50,8 @@ impl Attempter<'_> {
             let part = message.next_part();
             let (attempt, seen) = match self.call(&item, &message, part).await {
                 Ok(receipt) => (Attempt::Sent(receipt.clone()), Seen::Sent(receipt)),
-                Err(DriveError::Store(_)) => {
-                    self.release(&item).await;
+                Err(DriveError::Store { error, calls: 0 }) => {
+                    self.put_back(&item, &error).await;
                     return Left::Nothing;
                 }
                 Err(error) => {
@@ -167,6 +170,18 @@ impl Attempter<'_> {
         self.record(item.message, message.next_part(), attempt)
             .await;
         false
+    }
+
+    /// After the store failed before any call of this attempt. One that goes on from a cursor keeps
+    /// its lease, since an earlier call may have been made: the next start resolves it.
+    async fn put_back(&self, item: &OutboxItem, error: &StoreError) {
+        if !matches!(error, StoreError::Refused(_)) {
+            tracing::warn!(channel = %self.channel.id, message = %item.message, %error, "a call could not be stored and was not made");
+            tokio::time::sleep(STORE_WAIT).await;
+        }
+        if item.cursor.is_null() {
+            self.release(item).await;
+        }
     }
 
     /// Puts a message back as if the attempt had not begun.

@@ -32,9 +32,21 @@ pub enum DriveError {
         /// Provider calls made before.
         calls: usize,
     },
-    /// The cursor could not be saved; the call that goes with it was not made.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    /// The store failed. A call whose cursor could not be saved was not made; `calls` earlier ones
+    /// were.
+    #[error("{error}")]
+    Store {
+        /// Why.
+        error: StoreError,
+        /// Provider calls made before.
+        calls: usize,
+    },
+}
+
+impl From<StoreError> for DriveError {
+    fn from(error: StoreError) -> Self {
+        Self::Store { error, calls: 0 }
+    }
 }
 
 impl DriveError {
@@ -58,8 +70,12 @@ impl DriveError {
                 "channel",
                 format!("the adapter failed after a call was made: {error}"),
             ),
-            Self::Store(error) => {
-                AdapterError::new(ErrorClass::Transient, "store", error.to_string())
+            Self::Store { error, calls } => {
+                let class = match calls {
+                    0 => ErrorClass::Transient,
+                    _ => ErrorClass::Ambiguous,
+                };
+                AdapterError::new(class, "store", error.to_string())
             }
         }
     }
@@ -106,7 +122,9 @@ where
                 cursor: next,
             } => {
                 check_cursor(&next)?;
-                let held = save(next.clone()).await?;
+                let held = save(next.clone())
+                    .await
+                    .map_err(|error| DriveError::Store { error, calls })?;
                 cursor = next;
                 reply = Some(perform(channel, transport, request).await);
                 drop(held);

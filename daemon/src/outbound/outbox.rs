@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::{
     Pace, Reconciler, Transport,
-    attempt::{Attempter, Left},
+    attempt::{Attempter, Left, STORE_WAIT},
     observe::Observer,
     pace::{Bounds, SharedBucket},
     slots,
@@ -39,8 +39,6 @@ const HELD_IDLE: Duration = Duration::from_millis(100);
 const LOOK_UP_AFTER: Duration = Duration::from_secs(1);
 /// Sends of unknown outcome looked up at a start; the poller goes on with the rest.
 const LOOK_UPS_MAX: usize = 500;
-/// Wait after the store refused.
-const STORE_WAIT: Duration = Duration::from_secs(1);
 /// Attempts under way for each call to the provider: while one is called, another is stored.
 const ATTEMPTS_PER_CALL: usize = 3;
 /// After this many answers in a row the bulk lane has its turn.
@@ -354,6 +352,10 @@ impl Worker {
             } else {
                 Duration::from_millis(wait).min(IDLE)
             };
+        }
+        if under_way.ids.len() > self.granted {
+            // Some wait for a slot and look due still; what else is due would wait too.
+            return IDLE;
         }
         match store.next_due(self.channel.org, &self.channel.id) {
             Ok(Some(due)) => {
