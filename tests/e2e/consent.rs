@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trunkline_simulator::{Callbacks, InboundSms};
+use trunkline_simulator::{Behaviour, Callbacks, InboundSms};
 use trunkline_tests::config::Config;
 use trunkline_tests::http::Request;
 use trunkline_tests::twilio::Sms;
+use trunkline_tests::wait::SOON;
 
 use crate::outbound::creates;
 use crate::stage::{SMS, Stage, twilio};
@@ -159,6 +160,28 @@ async fn what_waits_or_is_scheduled_is_not_sent_after_a_stop() {
         1,
         "no call for those who opted out: {creates:?}"
     );
+}
+
+#[tokio::test]
+async fn a_stop_between_two_parts_keeps_the_rest_back() {
+    let stage = Stage::new(|simulator| {
+        let channel = twilio(SMS, simulator)
+            .key("text", json!({"long": "split"}))
+            .config("max_len", 20);
+        Config::new().channel(channel)
+    })
+    .await;
+    let account = stage.simulator.twilio();
+    account.set_behaviour(Behaviour::Slow(Duration::from_millis(600)));
+    let text = "one two three four five six seven eight nine ten eleven twelve";
+    let id = stage.daemon.api().send_text(SMS, ADA, text).await;
+    let first = account.wait_until(|account| account.message_count() == 1, SOON);
+    first.await.expect("the first part");
+    say(&stage, "STOP").await;
+    let message = stage.daemon.api().wait_status(&id, "failed").await;
+    assert_eq!(message["error"]["class"], "opted_out", "{message}");
+    assert_eq!(message["parts"][0]["status"], "sent", "{message}");
+    assert_eq!(stage.simulator.twilio().message_count(), 1, "{message}");
 }
 
 #[tokio::test]

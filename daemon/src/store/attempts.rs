@@ -110,25 +110,32 @@ impl Store {
 
     /// Leases an item for the call that goes with the adapter's cursor; durable when this returns,
     /// and only then may the provider be called. An item that is not (or no longer) the first in its
-    /// line is refused.
+    /// line is refused, and one whose recipient has opted out since is failed.
     pub async fn begin_call(
         &self,
         org: OrgId,
         id: MessageId,
         cursor: &Value,
     ) -> Result<(), StoreError> {
+        let now = self.now();
         let pending = self.engine.transact_durable(|tx| {
             let found = queue::item(tx, org, id)?;
             let Some(mut item) = queue::leased(tx, org, found)? else {
                 return Err(StoreError::Refused(format!("message {id} is not due")));
             };
+            if !item.called && self.refuse_call(tx, org, &mut item, now)? {
+                return Ok(false);
+            }
             item.cursor = cursor.clone();
             item.called = true;
             queue::save(tx, org, &item);
-            Ok(())
+            Ok(true)
         })?;
-        pending.await?;
-        Ok(())
+        if pending.await?.0 {
+            return Ok(());
+        }
+        let words = format!("the recipient of message {id} has opted out");
+        Err(StoreError::Refused(words))
     }
 
     /// Records what came of an attempt at one part of a message (0 where it was not split).
@@ -228,6 +235,8 @@ fn plan_finish(
     let before = message.status;
     let finished = match attempt {
         Attempt::Sent(receipt) => sent(tx, org, &mut item, &mut message, part, &receipt, now)?,
+        // Given up by a person or by the recipient's word while it was taken.
+        Attempt::Later { .. } if item.state.is_out_of_line() => Finished::Done(message.status),
         Attempt::Later {
             error,
             due_ms,

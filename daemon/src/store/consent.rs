@@ -154,19 +154,6 @@ impl Store {
         Ok(pending.await?.0)
     }
 
-    /// The entry that would forbid a message to an identity on a channel now.
-    pub fn opted_out(
-        &self,
-        org: OrgId,
-        channel: &ChannelId,
-        to: &Identity,
-    ) -> Result<Option<ConsentEntry>, StoreError> {
-        let pending = self
-            .engine
-            .transact(|tx| self.forbidden(tx, org, channel, to))?;
-        Ok(pending.planned())
-    }
-
     /// The entry that forbids a message to an identity on a channel, if one does. Costs nothing
     /// while nobody of the organization is in the ledger.
     pub(super) fn forbidden(
@@ -181,6 +168,24 @@ impl Store {
         }
         let scope = scope_of(tx, org, channel)?;
         forbidden_for(tx, org, &scope, to)
+    }
+
+    /// Fails an item whose call is about to be made, where its recipient has opted out since it was
+    /// taken, or since its last part went out. True where it did.
+    pub(super) fn refuse_call(
+        &self,
+        tx: &mut Transaction<'_>,
+        org: OrgId,
+        item: &mut OutboxItem,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        if self.engine.count(org.0, keys::CONSENT) == 0 {
+            return Ok(false);
+        }
+        match records::find_message(tx, org, item.message)? {
+            Some(mut message) => self.refuse_opted_out(tx, org, item, &mut message, now),
+            None => Ok(false),
+        }
     }
 
     /// Fails a due item without a call where its recipient has opted out since. True where it did.

@@ -36,13 +36,27 @@ pub async fn measure(options: &Options) -> Result<()> {
     let daemon = Daemon::start(config).await;
     let mut sends = Sends::new(daemon, options.recipients, options.connections);
     sends.disable(&mut provider).await?;
+    compare(&mut provider, &mut sends, options, options.sends).await?;
+    println!("  the same, the provider taking {} ms", options.answer_ms);
+    provider.answer_after(options.answer_ms)?;
+    compare(&mut provider, &mut sends, options, options.sends / 4).await?;
+    check_receipts(&sends).await
+}
+
+/// Rounds of both by turns; prints the middle ones and their ratio.
+async fn compare(
+    provider: &mut Provider,
+    sends: &mut Sends,
+    options: &Options,
+    count: usize,
+) -> Result<()> {
     let (mut bare_rates, mut own_rates, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        bare_rates.push(bare_round(&provider, &sends, options).await?);
-        accepted.push(sends.accept(options.sends).await?);
-        own_rates.push(round(&mut provider, &sends, options.sends).await?);
+        bare_rates.push(bare_round(provider, sends, options).await?);
+        accepted.push(sends.accept(count).await?);
+        own_rates.push(round(provider, sends, count).await?);
     }
-    bare_rates.push(bare_round(&provider, &sends, options).await?);
+    bare_rates.push(bare_round(provider, sends, options).await?);
     let first = &accepted[0];
     println!(
         "  accepted        {:>9} sends/s over {} connections, p50 {}",
@@ -57,7 +71,7 @@ pub async fn measure(options: &Options) -> Result<()> {
         "  ratio           {ratio:>9.3}   {} (at least {TARGET:.2})",
         setup::verdict(ratio >= TARGET)
     );
-    check_receipts(&sends).await
+    Ok(())
 }
 
 async fn bare_round(provider: &Provider, sends: &Sends, options: &Options) -> Result<u32> {

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use trunkline_simulator::Simulator;
+use trunkline_simulator::{Behaviour, Endpoint, Simulator};
 
 use crate::config::Channel;
 
@@ -16,7 +16,7 @@ const WAIT_MAX: Duration = Duration::from_secs(1_800);
 /// Answers questions until standard input ends; prints its address and credentials first.
 ///
 /// `count` gives the Create calls since the last `forget`; `span A B` the microseconds from the
-/// A-th to the B-th of them, counted from 1.
+/// A-th to the B-th of them, counted from 1; `answer-after MS` makes each take this long from now on.
 pub fn serve() -> Result<()> {
     let simulator = Simulator::start()?;
     let account = simulator.twilio();
@@ -41,6 +41,14 @@ pub fn serve() -> Result<()> {
             ["span", first, last] => {
                 let span = account.create_span(first.parse()?, last.parse()?);
                 writeln!(out, "{}", span.unwrap_or_default().as_micros())?;
+            }
+            ["answer-after", ms] => {
+                let behaviour = match ms.parse()? {
+                    0 => Behaviour::Accept,
+                    ms => Behaviour::Slow(Duration::from_millis(ms)),
+                };
+                account.set_behaviour_of(Endpoint::Create, behaviour);
+                writeln!(out, "0")?;
             }
             _ => writeln!(out, "?")?,
         }
@@ -101,6 +109,11 @@ impl Provider {
         answer
             .parse()
             .with_context(|| format!("the simulator answered {answer:?} to {question:?}"))
+    }
+
+    /// Answers Create calls this long after they came, from now on.
+    pub fn answer_after(&mut self, ms: u64) -> Result<()> {
+        self.ask(&format!("answer-after {ms}")).map(drop)
     }
 
     /// Create calls since [`Self::forget`].
