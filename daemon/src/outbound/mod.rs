@@ -12,6 +12,7 @@ mod accept;
 mod address;
 mod attempt;
 mod backoff;
+mod bucket;
 mod drive;
 mod gate;
 mod observe;

@@ -16,8 +16,9 @@ use tracing::warn;
 use super::{
     Pace, Reconciler, Transport,
     attempt::{Attempter, Left, STORE_WAIT},
+    bucket::SharedBucket,
     observe::Observer,
-    pace::{Bounds, SharedBucket},
+    pace::Bounds,
     slots,
     slots::Slots,
 };

@@ -1,8 +1,7 @@
 //! How fast a channel may send: what the operator allows, what the provider asked for, and a gentle
 //! start after an outage. Plain state; the time comes in as an argument.
 
-use parking_lot::Mutex;
-
+use super::bucket::{Bucket, SharedBucket, bucket};
 use crate::{config::Rate, model::Millis};
 
 /// Slowest rate that a throttled channel falls to, in sends a second.
@@ -23,106 +22,6 @@ const SAME_REFUSAL_MS: Millis = 250;
 const WINDOW_MS: Millis = 1_000;
 /// Pause where the provider refuses twice in a row without saying for how long.
 const PAUSE_MS: u64 = 1_000;
-/// Tokens are compared with this much grace, so that a sum of fractions counts as whole.
-const GRACE: f64 = 1e-6;
-
-/// A token bucket: `rate` tokens a second, at most `burst` at once.
-#[derive(Debug, Clone)]
-struct Bucket {
-    rate: f64,
-    burst: f64,
-    tokens: f64,
-    at_ms: Millis,
-}
-
-impl Bucket {
-    /// A full bucket.
-    fn new(rate: f64, burst: f64, now_ms: Millis) -> Self {
-        let burst = burst.max(1.0);
-        Self {
-            rate,
-            burst,
-            tokens: burst,
-            at_ms: now_ms,
-        }
-    }
-
-    fn refill(&mut self, now_ms: Millis) {
-        let passed = (now_ms - self.at_ms).max(0);
-        self.at_ms = self.at_ms.max(now_ms);
-        #[expect(clippy::cast_precision_loss, reason = "a time between two calls")]
-        let seconds = passed as f64 / 1000.0;
-        self.tokens = (self.tokens + seconds * self.rate).min(self.burst);
-    }
-
-    /// Whole tokens that are there now.
-    fn available(&mut self, now_ms: Millis) -> usize {
-        self.refill(now_ms);
-        whole(self.tokens + GRACE)
-    }
-
-    /// Takes tokens, also such as are not there yet: those to come pay for them.
-    fn take(&mut self, count: usize) {
-        #[expect(clippy::cast_precision_loss, reason = "a number of calls")]
-        let count = count as f64;
-        self.tokens -= count;
-    }
-
-    /// Milliseconds until a token is there.
-    fn wait_ms(&mut self, now_ms: Millis) -> Millis {
-        self.refill(now_ms);
-        let missing = 1.0 - GRACE - self.tokens;
-        if missing <= 0.0 {
-            return 0;
-        }
-        let wait = (missing / self.rate * 1000.0).ceil();
-        #[expect(clippy::cast_possible_truncation, reason = "casts of floats saturate")]
-        let wait = wait as Millis;
-        wait.max(1)
-    }
-
-    fn set_rate(&mut self, rate: f64, burst: f64, now_ms: Millis) {
-        self.refill(now_ms);
-        self.rate = rate;
-        self.burst = burst.max(1.0);
-        self.tokens = self.tokens.min(self.burst);
-    }
-}
-
-fn whole(tokens: f64) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "casts of floats saturate, and a negative one is no token"
-    )]
-    let whole = tokens.max(0.0) as usize;
-    whole
-}
-
-/// A bucket that several channels take from.
-#[derive(Debug)]
-pub struct SharedBucket(Mutex<(Rate, Bucket)>);
-
-impl SharedBucket {
-    /// A full bucket of this rate.
-    pub fn new(rate: Rate, now_ms: Millis) -> Self {
-        Self(Mutex::new((rate, bucket(rate, now_ms))))
-    }
-
-    /// The bucket, with its rate as configured now.
-    fn with<R>(&self, rate: Rate, now_ms: Millis, run: impl FnOnce(&mut Bucket) -> R) -> R {
-        let mut held = self.0.lock();
-        if held.0 != rate {
-            held.0 = rate;
-            held.1.set_rate(rate.per_second, rate.burst(), now_ms);
-        }
-        run(&mut held.1)
-    }
-}
-
-fn bucket(rate: Rate, now_ms: Millis) -> Bucket {
-    Bucket::new(rate.per_second, rate.burst(), now_ms)
-}
 
 /// A channel that its provider has throttled.
 #[derive(Debug, Clone)]
@@ -255,7 +154,7 @@ impl Pace {
             .map(|allowed| allowed.saturating_mul(2))
             .filter(|allowed| *allowed < concurrency);
         if let Some(slowed) = &mut self.slowed {
-            let rate = slowed.bucket.rate;
+            let rate = slowed.bucket.rate();
             let rate = (rate * QUICKENED).max(rate + QUICKENED_BY);
             if rate > slowed.refused * LIFTED {
                 self.slowed = None;
@@ -278,12 +177,12 @@ impl Pace {
             return;
         }
         let refused = match &self.slowed {
-            Some(slowed) => slowed.bucket.rate,
+            Some(slowed) => slowed.bucket.rate(),
             None => self.window.rate(now_ms).max(MEASURED_MIN),
         };
         let rate = (refused * SLOWED).max(SLOWEST);
         let mut bucket = Bucket::new(rate, rate / 10.0, now_ms);
-        bucket.tokens = 0.0;
+        bucket.drain();
         self.slowed = Some(Slowed {
             bucket,
             refused,
@@ -303,7 +202,7 @@ impl Pace {
 
     /// The rate that the provider's refusals leave, in sends a second; none where it is not slowed.
     pub fn slowed_to(&self) -> Option<f64> {
-        self.slowed.as_ref().map(|slowed| slowed.bucket.rate)
+        self.slowed.as_ref().map(|slowed| slowed.bucket.rate())
     }
 
     fn own(&mut self, rate: Option<Rate>, now_ms: Millis) -> Option<&mut Bucket> {
