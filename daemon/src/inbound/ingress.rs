@@ -222,7 +222,7 @@ impl Ingress {
 
     /// A webhook that is not genuine is listed without its body and answered as the adapter says.
     fn refuse(&self, channel: &Channel, request: &WebhookRequest, received: Received) -> Answer {
-        let reason = received.reason.unwrap_or_else(|| "not genuine".into());
+        let reason = threader::clip(received.reason.as_deref().unwrap_or("not genuine"));
         // At most one line a second stands in the log, by the notice below.
         debug!(channel = %channel.id, verdict = ?received.verdict, %reason, "a webhook was refused");
         self.metrics.webhook(&channel.id, Outcome::Rejected);
@@ -231,17 +231,11 @@ impl Ingress {
             channel: Some(channel.id.clone()),
             kind: NoticeKind::SignatureMismatch,
             words: format!(
-                "a webhook was refused: its signature does not prove that the provider sent it: {}",
-                threader::clip(&reason)
+                "a webhook was refused: its signature does not prove that the provider sent it: {reason}"
             ),
         });
         self.sightings.note(&channel.id, request, false);
-        let rejected = Rejected::new(
-            channel.org,
-            received.verdict,
-            &threader::clip(&reason),
-            request,
-        );
+        let rejected = Rejected::new(channel.org, received.verdict, &reason, request);
         self.rejects.keep(&channel.id, rejected);
         let record = WebhookEvent {
             id: self.store.new_event_id(),
@@ -253,7 +247,7 @@ impl Ingress {
             messages: 0,
             limited: 0,
             marks: Vec::new(),
-            reason: Some(threader::clip(&reason)),
+            reason: Some(reason),
             method: request.method.clone(),
             raw_url: None,
             raw_headers: Vec::new(),

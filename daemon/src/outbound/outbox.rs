@@ -228,7 +228,8 @@ impl Worker {
     }
 
     /// Settles the items that were leased when the daemon last stopped. Gives those whose attempt
-    /// goes on, and every item of the channel whose outcome is unknown, earlier runs' included.
+    /// goes on, and the first [`LOOK_UPS_MAX`] of the channel whose outcome is unknown, earlier
+    /// runs' included.
     async fn recover(
         &self,
         attempter: &Attempter<'_>,

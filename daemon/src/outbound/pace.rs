@@ -200,11 +200,6 @@ impl Pace {
         self.ramp = Some(1);
     }
 
-    /// The rate that the provider's refusals leave, in sends a second; none where it is not slowed.
-    pub fn slowed_to(&self) -> Option<f64> {
-        self.slowed.as_ref().map(|slowed| slowed.bucket.rate())
-    }
-
     fn own(&mut self, rate: Option<Rate>, now_ms: Millis) -> Option<&mut Bucket> {
         let rate = rate?;
         let (known, own) = self.own.get_or_insert_with(|| (rate, bucket(rate, now_ms)));
@@ -221,6 +216,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The rate that the provider's refusals leave, in sends a second; none where it is not slowed.
+    fn slowed_to(pace: &Pace) -> Option<f64> {
+        pace.slowed.as_ref().map(|slowed| slowed.bucket.rate())
+    }
 
     fn free(concurrency: usize) -> Bounds<'static> {
         Bounds {
@@ -272,7 +272,7 @@ mod tests {
         let mut pace = Pace::default();
         pace.begin(free(16), 100, 500);
         pace.throttled(Some(5_000), 900);
-        assert_eq!(pace.slowed_to(), Some(50.0));
+        assert_eq!(slowed_to(&pace), Some(50.0));
         assert!(
             pace.wait_ms(free(16), 900) < 100,
             "one refusal does not stop the channel"
@@ -280,12 +280,12 @@ mod tests {
         let mut last = 50.0;
         for _ in 0..28 {
             pace.sent(16, 2_000);
-            let now = pace.slowed_to().expect("lifted at once");
+            let now = slowed_to(&pace).expect("lifted at once");
             assert!(now > last);
             last = now;
         }
         pace.sent(16, 2_000);
-        assert_eq!(pace.slowed_to(), None);
+        assert_eq!(slowed_to(&pace), None);
     }
 
     #[test]

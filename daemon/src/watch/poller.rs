@@ -42,7 +42,7 @@ impl Poller {
 
     /// Polls a channel on the interval until `stop` is dropped or fires.
     pub async fn watch(self, channel: Arc<Channel>, mut stop: oneshot::Receiver<()>) {
-        let mut behind = None;
+        let (mut behind, mut behind_uncertain) = (None, None);
         loop {
             tokio::select! {
                 _ = &mut stop => return,
@@ -55,7 +55,7 @@ impl Poller {
             if channel.can(Capability::DeliveryStatus) {
                 behind = self.round(&channel, behind).await;
             }
-            self.look_up_uncertain(&channel).await;
+            behind_uncertain = self.look_up_uncertain(&channel, behind_uncertain).await;
         }
     }
 
@@ -92,17 +92,27 @@ impl Poller {
         page.next
     }
 
-    /// Looks up sends of unknown outcome again: the provider may know more by now.
-    async fn look_up_uncertain(&self, channel: &Channel) {
+    /// Looks up sends of unknown outcome again, those behind `after`: the provider may know more by
+    /// now. Gives where the next round begins.
+    async fn look_up_uncertain(
+        &self,
+        channel: &Channel,
+        after: Option<MessageId>,
+    ) -> Option<MessageId> {
         let reconciler = Reconciler::new(&self.context);
         let filter = OutboxFilter::of(&channel.id, OutboxState::Uncertain);
-        let uncertain = self
-            .context
-            .store
-            .outbox(channel.org, &filter, None, ROUND_MAX);
-        for item in uncertain.map(|page| page.items).unwrap_or_default() {
+        let store = &self.context.store;
+        let page = match store.outbox(channel.org, &filter, after, ROUND_MAX) {
+            Ok(page) => page,
+            Err(error) => {
+                warn!(channel = %channel.id, %error, "the sends of unknown outcome could not be read");
+                return after;
+            }
+        };
+        for item in page.items {
             reconciler.settle(channel, item.message).await;
         }
+        page.next
     }
 
     async fn ask(&self, channel: &Channel, sent: Sent) -> Told {
