@@ -128,6 +128,33 @@ pub struct OpenContext {
     pub features: Vec<String>,
 }
 
+/// One of the daemon's own front doors beside webhooks. What comes in there reaches `receive` as a
+/// request whose method is the door's ([`Front::method`]); the daemon vouches for it, and never lets
+/// an HTTP request through with such a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Front {
+    /// The visitor's chat page. The body is the visitor's frame (JSON); header `x-chat-visitor` names the
+    /// visitor.
+    Chat,
+    /// The LMTP listener. The body is the mail; headers `x-envelope-from` and `x-envelope-to`.
+    Mail,
+    /// One that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Front {
+    /// The method of requests that come by this door.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Chat => "CHAT",
+            Self::Mail => "LMTP",
+            Self::Unknown => "",
+        }
+    }
+}
+
 /// What an opened channel can do with its configuration. Routing, health and limits rest on this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(
@@ -158,6 +185,13 @@ pub struct Facts {
     /// True where the provider treats a repeated send with the same key as one.
     #[serde(default)]
     pub idempotent_send: bool,
+    /// The daemon's front doors that this channel is served at.
+    #[serde(default)]
+    pub fronts: Vec<Front>,
+    /// For how long after a person's last message free-form answers are allowed, in milliseconds;
+    /// none where there is no such window.
+    #[serde(default)]
+    pub reply_window_ms: Option<i64>,
     /// Appended to the webhook URL shown to people (`#rc=3&rp=all`).
     #[serde(default)]
     pub webhook_url_suffix: String,
@@ -179,6 +213,8 @@ impl Facts {
             body_bytes_max: None,
             accepts_get: false,
             idempotent_send: false,
+            fronts: Vec::new(),
+            reply_window_ms: None,
             webhook_url_suffix: String::new(),
             notes: Vec::new(),
         }

@@ -42,17 +42,18 @@ pub use event::{
     Consent, ConsentChange, Event, InboundMessage, Note, Reaction, ReportedStatus, Sender,
     StatusReport, TemplateUpdate,
 };
-pub use facts::{Capability, Facts, Limits, Manifest, Medium, OpenContext};
+pub use facts::{Capability, Facts, Front, Limits, Manifest, Medium, OpenContext};
 pub use ffi::{LogLevel, log};
 pub use message::{
     Content, Identity, Interactive, Location, Media, MediaEncoding, MediaRange, MediaRef,
-    OutboundMessage, Part, Receipt, ReceivedRef, Sent, Template, TemplateCall,
+    OutboundMessage, Part, ReactionCall, Receipt, ReceivedRef, Sent, Template, TemplateCall,
 };
 pub use secret::{Secret, SecretList};
 pub use step::{Lookup, Probe, ProbeState, Step, Turn};
 pub use transport::{
-    Body, FileReply, Header, HttpReply, HttpRequest, PushReply, PushRequest, Reply, ReplyTo,
-    Request, SmtpReply, SmtpRequest, SmtpTls, TransportError, TransportKind,
+    Body, DigestRequest, FileReply, Header, HttpReply, HttpRequest, Piece, PieceEncoding,
+    PushReply, PushRequest, Reply, ReplyTo, Request, SmtpReply, SmtpRequest, SmtpTls,
+    TransportError, TransportKind,
 };
 pub use webhook::{Received, Response, Verdict, WebhookRequest};
 

@@ -51,6 +51,18 @@ pub struct Content {
     /// Shared contact cards, in the provider's form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<Value>,
+    /// An emoji put on an earlier message, instead of a message of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reaction: Option<ReactionCall>,
+}
+
+/// An emoji to be put on a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReactionCall {
+    /// The provider's id of the message.
+    pub target: String,
+    /// The emoji; empty takes it back.
+    pub emoji: String,
 }
 
 impl Content {
@@ -72,6 +84,7 @@ impl Content {
             && self.location.is_none()
             && self.interactive.is_none()
             && self.contacts.is_empty()
+            && self.reaction.is_none()
     }
 }
 
@@ -92,7 +105,8 @@ pub struct Media {
     pub size: Option<u64>,
 }
 
-/// Where the bytes of an attachment are. Exactly one of the fields is set.
+/// Where the bytes of an attachment are. An adapter sets exactly one of the fields. On the way out a file of
+/// the daemon has its `sha256`, and beside it a `url`: a short-lived public link, for providers that fetch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediaRef {
     /// At a URL (the provider's on the way in, a public one on the way out).
@@ -177,6 +191,10 @@ pub struct TemplateCall {
     /// Values by variable name or number.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub variables: Map<String, Value>,
+    /// The provider's own components in place of variables, for what those can't say (header media,
+    /// buttons).
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub components: Value,
 }
 
 /// A template as the provider lists it.
@@ -197,6 +215,12 @@ pub struct Template {
     /// Names or numbers of its variables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<String>,
+    /// The provider's word for its kind (`MARKETING`, `UTILITY`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Why it was rejected, where the provider says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Which part of a split message this is.

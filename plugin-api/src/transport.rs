@@ -16,6 +16,9 @@ pub enum Request {
     Smtp(SmtpRequest),
     /// A frame to a live chat session.
     Push(PushRequest),
+    /// No call at all: the SHA-256 of a body that the daemon would send, for signatures that cover
+    /// it (SigV4). The bytes of media never reach the adapter, so it asks for their digest.
+    Digest(DigestRequest),
 }
 
 /// One header of a request.
@@ -48,6 +51,88 @@ pub enum Body {
         /// Which.
         media: MediaRef,
     },
+    /// Bytes and attachments one after the other, streamed by the daemon: a multipart upload, a mail
+    /// with attachments.
+    Pieces {
+        /// The bytes of all [`Piece::Bytes`] in order; they cross the plugin boundary as part 1.
+        #[serde(skip)]
+        bytes: Vec<u8>,
+        /// The pieces in order.
+        pieces: Vec<Piece>,
+    },
+}
+
+/// A stretch of a [`Body::Pieces`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "piece", rename_all = "snake_case")]
+pub enum Piece {
+    /// The next bytes of part 1.
+    Bytes {
+        /// How many.
+        len: u64,
+    },
+    /// A file of the daemon ([`MediaRef::sha256`]).
+    Media {
+        /// Which.
+        media: MediaRef,
+        /// How its bytes are written.
+        #[serde(default)]
+        encoding: PieceEncoding,
+    },
+}
+
+/// How the bytes of an attachment are written into a [`Body::Pieces`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PieceEncoding {
+    /// As they are.
+    #[default]
+    Identity,
+    /// In base64 without line breaks.
+    Base64,
+    /// In base64 lines of 76 characters, each ended by CR LF (RFC 2045), the last one too.
+    Base64Lines,
+}
+
+impl Body {
+    /// A body of pieces; fill it with [`Body::push_bytes`] and [`Body::push_media`].
+    pub fn pieces() -> Self {
+        Self::Pieces {
+            bytes: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+
+    /// Appends bytes. A body that is not of pieces becomes one.
+    pub fn push_bytes(&mut self, more: &[u8]) {
+        let (bytes, pieces) = self.as_pieces();
+        bytes.extend_from_slice(more);
+        let more = more.len() as u64;
+        match pieces.last_mut() {
+            Some(Piece::Bytes { len }) => *len += more,
+            _ => pieces.push(Piece::Bytes { len: more }),
+        }
+    }
+
+    /// Appends a file of the daemon. A body that is not of pieces becomes one.
+    pub fn push_media(&mut self, media: MediaRef, encoding: PieceEncoding) {
+        self.as_pieces().1.push(Piece::Media { media, encoding });
+    }
+
+    fn as_pieces(&mut self) -> (&mut Vec<u8>, &mut Vec<Piece>) {
+        if !matches!(self, Self::Pieces { .. }) {
+            let before = std::mem::replace(self, Self::pieces());
+            match before {
+                Self::Bytes { bytes } => self.push_bytes(&bytes),
+                Self::Media { media } => self.push_media(media, PieceEncoding::Identity),
+                Self::Empty | Self::Pieces { .. } => {}
+            }
+        }
+        match self {
+            Self::Pieces { bytes, pieces } => (bytes, pieces),
+            _ => unreachable!("made one above"),
+        }
+    }
 }
 
 /// Where a reply's body goes.
@@ -169,6 +254,13 @@ pub struct PushRequest {
     pub payload: Value,
 }
 
+/// A body whose digest is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestRequest {
+    /// The body.
+    pub body: Body,
+}
+
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "transport", rename_all = "snake_case")]
@@ -179,8 +271,56 @@ pub enum Reply {
     Smtp(SmtpReply),
     /// What became of a frame.
     Push(PushReply),
+    /// Digest and size of a body.
+    Digest(FileReply),
     /// No answer at all.
     Error(TransportError),
+}
+
+impl Reply {
+    /// The HTTP answer, or the error that having none means for a send.
+    pub fn http(&self) -> Result<&HttpReply, AdapterError> {
+        match self {
+            Self::Http(reply) => Ok(reply),
+            Self::Error(error) => Err(error.to_adapter_error()),
+            _ => Err(wrong_transport()),
+        }
+    }
+
+    /// The SMTP server's answer, or the error that having none means for a send.
+    pub fn smtp(&self) -> Result<&SmtpReply, AdapterError> {
+        match self {
+            Self::Smtp(reply) => Ok(reply),
+            Self::Error(error) => Err(error.to_adapter_error()),
+            _ => Err(wrong_transport()),
+        }
+    }
+
+    /// What became of a frame, or the error that not knowing means for a send.
+    pub fn push(&self) -> Result<&PushReply, AdapterError> {
+        match self {
+            Self::Push(reply) => Ok(reply),
+            Self::Error(error) => Err(error.to_adapter_error()),
+            _ => Err(wrong_transport()),
+        }
+    }
+
+    /// The digest asked for, or the error that having none means for a send.
+    pub fn digest(&self) -> Result<&FileReply, AdapterError> {
+        match self {
+            Self::Digest(reply) => Ok(reply),
+            Self::Error(error) => Err(error.to_adapter_error()),
+            _ => Err(wrong_transport()),
+        }
+    }
+}
+
+fn wrong_transport() -> AdapterError {
+    AdapterError::new(
+        ErrorClass::Bug,
+        "wrong_transport",
+        "a request was answered over another transport",
+    )
 }
 
 /// An HTTP answer.
@@ -209,7 +349,7 @@ impl HttpReply {
     }
 }
 
-/// A reply's body that went into a file.
+/// Digest and size of a reply's body that went into a file, or of a body that was asked about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileReply {
     /// SHA-256 of the bytes, lower-case hex.

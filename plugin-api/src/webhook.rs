@@ -7,7 +7,8 @@ use crate::{Event, Timestamp};
 /// One HTTP request as it reached the public listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookRequest {
-    /// `POST` or `GET`, upper case.
+    /// `POST` or `GET`, upper case; or the method of one of the daemon's front doors
+    /// ([`crate::Front::method`]), which needs no further proof.
     pub method: String,
     /// The URL as the provider called it: the configured `public_url` followed by path and query
     /// byte for byte as received. URL signatures are computed over this.

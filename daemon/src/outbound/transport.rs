@@ -61,6 +61,7 @@ impl Transport {
             Request::Http(request) => self.http(request, allow_private).await.map(Reply::Http),
             Request::Smtp(_) => Err(unavailable("SMTP")),
             Request::Push(_) => Err(unavailable("push")),
+            Request::Digest(_) => Err(unavailable("digests")),
         };
         result.unwrap_or_else(Reply::Error)
     }
@@ -113,7 +114,9 @@ impl Transport {
         match &request.body {
             Body::Empty => {}
             Body::Bytes { bytes } => builder = builder.body(bytes.clone()),
-            Body::Media { .. } => return Err(unavailable("sending media files")),
+            Body::Media { .. } | Body::Pieces { .. } => {
+                return Err(unavailable("sending media files"));
+            }
         }
         builder.send().await.map_err(|error| classify(&error))
     }

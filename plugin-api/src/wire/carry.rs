@@ -68,10 +68,11 @@ impl<T> Carries for Step<T> {
         let body = match request {
             Request::Http(http) => &mut http.body,
             Request::Smtp(smtp) => &mut smtp.data,
+            Request::Digest(digest) => &mut digest.body,
             Request::Push(_) => return None,
         };
         match body {
-            Body::Bytes { bytes } => Some(bytes),
+            Body::Bytes { bytes } | Body::Pieces { bytes, .. } => Some(bytes),
             Body::Empty | Body::Media { .. } => None,
         }
     }

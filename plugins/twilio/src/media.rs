@@ -6,7 +6,7 @@ use trunkline_plugin_api::{
 };
 use url::Url;
 
-use crate::{config::Settings, errors, rest};
+use crate::{config::Settings, errors};
 
 /// Twilio redirects to where the bytes are.
 const REDIRECTS_MAX: u8 = 3;
@@ -15,7 +15,8 @@ const REDIRECTS_MAX: u8 = 3;
 pub(crate) fn fetch(settings: &Settings, media: &MediaRef, turn: &Turn) -> Step<Media> {
     let outcome = match &turn.reply {
         None => return request(settings, media),
-        Some(reply) => rest::http(reply)
+        Some(reply) => reply
+            .http()
             .map_err(errors::for_reading)
             .and_then(|answer| match (answer.status, &answer.file) {
                 (200, Some(file)) => Ok(Media {

@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 use trunkline_plugin_api::{
-    AdapterError, ErrorClass, HttpReply, HttpRequest, Reply, Secret, Step, Timestamp, Turn,
+    AdapterError, ErrorClass, HttpRequest, Reply, Secret, Step, Timestamp, Turn,
 };
 use url::Url;
 
@@ -101,24 +101,11 @@ impl Api {
 
 /// The answer to a call that only reads: its JSON, or why there is none.
 pub(crate) fn read(reply: &Reply, now_ms: Timestamp) -> Result<Value, AdapterError> {
-    let answer = http(reply).map_err(errors::for_reading)?;
+    let answer = reply.http().map_err(errors::for_reading)?;
     if answer.status != 200 {
         return Err(errors::for_reading(errors::of_answer(answer, now_ms)));
     }
     serde_json::from_slice(&answer.body).map_err(|_| unreadable())
-}
-
-/// The HTTP answer, or the error that having none means.
-pub(crate) fn http(reply: &Reply) -> Result<&HttpReply, AdapterError> {
-    match reply {
-        Reply::Http(answer) => Ok(answer),
-        Reply::Error(error) => Err(error.to_adapter_error()),
-        Reply::Smtp(_) | Reply::Push(_) => Err(AdapterError::new(
-            ErrorClass::Bug,
-            "wrong_transport",
-            "an HTTP call was answered over another transport",
-        )),
-    }
 }
 
 /// An answer that is no JSON.

@@ -30,7 +30,7 @@ pub(crate) fn send(settings: &Settings, message: &OutboundMessage, turn: &Turn) 
             "interrupted",
             "the daemon stopped before Twilio's answer came",
         )),
-        (Some(reply), _) => rest::http(reply).and_then(|answer| receipt(answer, turn)),
+        (Some(reply), _) => reply.http().and_then(|answer| receipt(answer, turn)),
     };
     outcome.map_or_else(Step::fail, Step::done)
 }

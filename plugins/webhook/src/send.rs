@@ -144,21 +144,12 @@ fn refused(code: &str, message: &str) -> AdapterError {
 /// The HTTP answer, or the error that having none means. The id makes a second post harmless, so
 /// an unknown outcome is a fault that passes.
 pub(crate) fn answer(reply: &Reply) -> Result<&HttpReply, AdapterError> {
-    match reply {
-        Reply::Http(answer) => Ok(answer),
-        Reply::Error(error) => {
-            let mut error = error.to_adapter_error();
-            if error.class == ErrorClass::Ambiguous {
-                error.class = ErrorClass::Transient;
-            }
-            Err(error)
+    reply.http().map_err(|mut error| {
+        if error.class == ErrorClass::Ambiguous {
+            error.class = ErrorClass::Transient;
         }
-        Reply::Smtp(_) | Reply::Push(_) => Err(AdapterError::new(
-            ErrorClass::Bug,
-            "wrong_transport",
-            "an HTTP call was answered over another transport",
-        )),
-    }
+        error
+    })
 }
 
 /// The receiver's own id, where its answer is JSON with an `id`, else the one that we posted.

@@ -68,6 +68,7 @@ fn template(variables: &Value) -> Content {
             name: "HX1".into(),
             language: Some("en".into()),
             variables: variables.as_object().expect("an object").clone(),
+            ..TemplateCall::default()
         }),
         ..Content::text("not sent beside a template")
     }
