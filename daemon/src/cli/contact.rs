@@ -1,7 +1,7 @@
-//! `trunkline contact`: list, show, timeline.
+//! `trunkline contact`: list, show, timeline, merge, unmerge.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     admin::{Admin, Query, id},
@@ -40,6 +40,24 @@ pub(super) enum Contact {
         #[command(flatten)]
         list: ListArgs,
     },
+    /// Makes another contact a part of one: the addresses of both, one timeline.
+    Merge(Pair),
+    /// Takes a merge back.
+    Unmerge(Pair),
+}
+
+/// Two contacts.
+#[derive(Debug, Args)]
+pub(super) struct Pair {
+    /// The id of the contact that is kept.
+    #[arg(value_parser = id)]
+    contact: String,
+    /// The id of the other one.
+    #[arg(value_parser = id)]
+    other: String,
+    /// Prints the API's JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// One contact.
@@ -76,6 +94,23 @@ impl Contact {
                 list.show(admin, &path, Query::default(), &message::COLUMNS)
                     .await
             }
+            Self::Merge(pair) => pair.change(admin, "merge").await,
+            Self::Unmerge(pair) => pair.change(admin, "unmerge").await,
+        }
+    }
+}
+
+impl Pair {
+    async fn change(&self, admin: &Admin, verb: &str) -> Result<(), Failure> {
+        let body = json!({ "contact": self.other });
+        let path = ["contacts", &self.contact, verb];
+        let kept = admin
+            .call(&path, &Query::default(), Some(&body), &[])
+            .await?;
+        if self.json {
+            output::print_json(&kept)
+        } else {
+            output::print(&detail::render(&kept))
         }
     }
 }

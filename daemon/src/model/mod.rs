@@ -21,7 +21,7 @@ pub use channel::{Health, HealthStatus, Toggle};
 pub use consent::{
     ConsentEntry, ConsentProof, ConsentSource, ConsentState, EVERY_SENDER, forbidding,
 };
-pub use contact::{Contact, ContactIdentity};
+pub use contact::{Apart, Contact, ContactIdentity, Merged};
 pub use event::{Mark, Outcome, WebhookEvent};
 pub use health::{CanaryRecord, HealthEntry, HealthEntryKind, Outstanding};
 pub use ids::{

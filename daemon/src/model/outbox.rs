@@ -91,7 +91,8 @@ pub struct OutboxItem {
     pub message: MessageId,
     /// The channel it goes by.
     pub channel: ChannelId,
-    /// The person it goes to: items of one contact go in order.
+    /// The person it goes to: items of one contact go in order. A contact that was merged into another
+    /// keeps its own order.
     pub contact: ContactId,
     /// Its lane.
     pub priority: Priority,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use crate::model::Millis;
+use crate::model::{MessageId, Millis, Place};
 
 /// A clock that stands still rather than run backwards.
 pub(crate) struct Clock {
@@ -44,6 +44,15 @@ impl Clock {
     /// The time since the Unix epoch, for ids that hold a place of their own.
     pub(crate) fn time(&self) -> Duration {
         self.state.lock().advance()
+    }
+
+    /// An id that no message has: greater than those of all messages before it, smaller than those of
+    /// all after it.
+    pub(crate) fn boundary(&self) -> MessageId {
+        let mut state = self.state.lock();
+        state.last = state.advance() + Duration::from_micros(1);
+        let nowhere = Place { thread: 0, seq: 0 };
+        MessageId::at(nowhere, state.last)
     }
 
     /// A new id, greater than every one before it.

@@ -7,7 +7,9 @@ use super::{
     keys,
     records::{ClosedPolicy, Conversation, IdentityRecord, Peer, load},
 };
-use crate::model::{Contact, ContactId, ContactIdentity, SEQ_MAX, Thread, ThreadId, ThreadState};
+use crate::model::{
+    Contact, ContactId, ContactIdentity, OrgId, SEQ_MAX, Thread, ThreadId, ThreadState,
+};
 
 /// The person behind an identity and their open thread; both are created where there are none.
 pub(crate) fn find_or_create(
@@ -24,25 +26,19 @@ pub(crate) fn find_or_create(
         None => None,
     };
     match open {
-        Some(thread) if is_full(&thread) => renew(tx, clock, peer, known.contact),
-        Some(thread) if thread.state == ThreadState::Open => {
-            Ok(conversation(known.contact, thread))
-        }
+        Some(thread) if is_full(&thread) => renew(tx, clock, peer, &known),
+        Some(thread) if thread.state == ThreadState::Open => Ok(known.conversation(thread)),
         Some(mut thread) if peer.policy == ClosedPolicy::Reopen => {
             thread.state = ThreadState::Open;
-            Ok(conversation(known.contact, thread))
+            Ok(known.conversation(thread))
         }
-        _ => renew(tx, clock, peer, known.contact),
+        _ => renew(tx, clock, peer, &known),
     }
 }
 
 /// A thread holds as many messages as their ids can count; then another begins.
 fn is_full(thread: &Thread) -> bool {
     thread.last_seq >= SEQ_MAX
-}
-
-fn conversation(contact: ContactId, thread: Thread) -> Conversation {
-    Conversation { contact, thread }
 }
 
 /// First word of a stranger: contact, identity and thread in one step.
@@ -62,6 +58,9 @@ fn create(
         }],
         thread: None,
         created_at_ms: peer.now_ms,
+        merged_into: None,
+        merged: Vec::new(),
+        apart: Vec::new(),
     };
     let thread = new_thread(tx, clock, peer, contact.id)?;
     let contact = Contact {
@@ -72,12 +71,10 @@ fn create(
     let record = IdentityRecord {
         contact: contact.id,
         thread: contact.thread,
+        home: None,
     };
     tx.insert(identity_key, codec::encode(&record));
-    Ok(Conversation {
-        contact: contact.id,
-        thread,
-    })
+    Ok(record.conversation(thread))
 }
 
 /// Another thread for a known contact, whose identities all point to it from now on.
@@ -85,8 +82,9 @@ fn renew(
     tx: &mut Transaction<'_>,
     clock: &Clock,
     peer: &Peer<'_>,
-    id: ContactId,
+    known: &IdentityRecord,
 ) -> Result<Conversation, StoreError> {
+    let id = known.contact;
     let key = keys::contact(peer.org, id);
     let mut contact: Contact = load(tx, &key)?
         .ok_or_else(|| StoreError::unreadable(&key, "an identity points here, but nothing is"))?;
@@ -96,22 +94,35 @@ fn renew(
         && thread.state == ThreadState::Open
         && !is_full(&thread)
     {
-        return Ok(conversation(id, thread));
+        return Ok(known.conversation(thread));
     }
     let thread = new_thread(tx, clock, peer, id)?;
     contact.thread = Some(thread.id);
-    let record = codec::encode(&IdentityRecord {
-        contact: id,
-        thread: contact.thread,
-    });
-    for known in &contact.identities {
-        tx.put(keys::identity(peer.org, &known.identity), &record)?;
-    }
+    point(tx, peer.org, &contact, |_| {})?;
     tx.replace(&key, codec::encode(&contact));
-    Ok(Conversation {
-        contact: id,
-        thread,
-    })
+    Ok(known.conversation(thread))
+}
+
+/// Lets the records of a contact's addresses say whose they are and where their messages go.
+pub(crate) fn point(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    contact: &Contact,
+    change: impl Fn(&mut IdentityRecord),
+) -> Result<(), StoreError> {
+    for known in &contact.identities {
+        let key = keys::identity(org, &known.identity);
+        let mut record = load(tx, &key)?.unwrap_or(IdentityRecord {
+            contact: contact.id,
+            thread: None,
+            home: None,
+        });
+        change(&mut record);
+        record.contact = contact.id;
+        record.thread = contact.thread;
+        tx.put(&key, codec::encode(&record))?;
+    }
+    Ok(())
 }
 
 fn new_thread(

@@ -19,6 +19,7 @@ mod health;
 mod inbound;
 mod inbox;
 mod keys;
+mod merge;
 mod notifications;
 mod orphans;
 mod outbox;
@@ -30,6 +31,7 @@ mod reports;
 mod spending;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod turns;
 mod views;
 
@@ -55,6 +57,7 @@ pub use self::{
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    merge::MergeResult,
     notifications::Acknowledge,
     orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},

@@ -210,7 +210,7 @@ impl Store {
         let item = OutboxItem {
             message: message.id,
             channel: message.channel.clone(),
-            contact: message.contact,
+            contact: conversation.line,
             priority,
             state: OutboxState::Queued,
             attempts: 0,

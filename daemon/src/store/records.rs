@@ -19,6 +19,25 @@ use crate::model::{
 pub(crate) struct IdentityRecord {
     pub(crate) contact: ContactId,
     pub(crate) thread: Option<ThreadId>,
+    /// The contact whose it is by itself, where that one was merged into `contact`. Sends to it wait in
+    /// the line of this contact, so that merging changes no order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) home: Option<ContactId>,
+}
+
+impl IdentityRecord {
+    fn line(&self) -> ContactId {
+        self.home.unwrap_or(self.contact)
+    }
+
+    /// The conversation that is gone on with.
+    pub(crate) fn conversation(&self, thread: Thread) -> Conversation {
+        Conversation {
+            contact: self.contact,
+            line: self.line(),
+            thread,
+        }
+    }
 }
 
 pub(crate) fn load<T: DeserializeOwned>(
@@ -126,6 +145,8 @@ impl From<crate::config::Closed> for ClosedPolicy {
 /// A contact's open thread, found or created.
 pub(crate) struct Conversation {
     pub(crate) contact: ContactId,
+    /// The contact in whose line sends wait.
+    pub(crate) line: ContactId,
     pub(crate) thread: Thread,
 }
 

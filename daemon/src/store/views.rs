@@ -12,7 +12,7 @@ impl Store {
         Ok(found.filter(|message| message.id == id))
     }
 
-    fn message_in(
+    pub(super) fn message_in(
         &self,
         org: OrgId,
         thread: ThreadId,
@@ -35,7 +35,7 @@ impl Store {
         self.record(&keys::thread(org, id))
     }
 
-    /// Contacts, newest first.
+    /// Contacts that are part of no other, newest first.
     pub fn contacts(
         &self,
         org: OrgId,
@@ -50,7 +50,10 @@ impl Store {
                 break;
             }
             let (key, bytes) = entry?;
-            page.items.push(codec::decode(&key, &bytes)?);
+            let contact: Contact = codec::decode(&key, &bytes)?;
+            if contact.merged_into.is_none() {
+                page.items.push(contact);
+            }
         }
         Ok(page)
     }
@@ -66,87 +69,6 @@ impl Store {
             }
         }
         Ok(contacts)
-    }
-
-    /// The messages of a thread, newest first, those before `before` where given.
-    pub fn thread_messages(
-        &self,
-        org: OrgId,
-        thread: ThreadId,
-        before: Option<MessageId>,
-        limit: usize,
-    ) -> Result<Page<Message, MessageId>, StoreError> {
-        self.merged(org, &[thread], before, limit)
-    }
-
-    /// The messages of a contact over all threads and channels, newest first.
-    pub fn timeline(
-        &self,
-        org: OrgId,
-        contact: ContactId,
-        before: Option<MessageId>,
-        limit: usize,
-    ) -> Result<Page<Message, MessageId>, StoreError> {
-        let prefix = keys::contact_threads(org, contact);
-        let threads: Result<Vec<ThreadId>, StoreError> = self
-            .scan_prefix(&prefix, None, false)
-            .map(|entry| entry.map(|(key, _)| key))
-            .map(|key| {
-                key.map(|key| ThreadId::from_bytes(keys::trailing_id(&key).unwrap_or_default()))
-            })
-            .collect();
-        self.merged(org, &threads?, before, limit)
-    }
-
-    /// Message ids grow with time and, within a thread, with the sequence; so threads are merged
-    /// by comparing the newest remaining message of each.
-    fn merged(
-        &self,
-        org: OrgId,
-        threads: &[ThreadId],
-        before: Option<MessageId>,
-        limit: usize,
-    ) -> Result<Page<Message, MessageId>, StoreError> {
-        let mut heads = Vec::with_capacity(threads.len());
-        for thread in threads {
-            let last = self.last_before(org, *thread, before)?;
-            heads.extend(self.message_in(org, *thread, last)?);
-        }
-        let mut page = Page::default();
-        while let Some(newest) = (0..heads.len()).max_by_key(|at| heads[*at].id) {
-            if page.items.len() == limit {
-                page.next = page.items.last().map(|message: &Message| message.id);
-                break;
-            }
-            let message = heads.swap_remove(newest);
-            heads.extend(self.message_in(org, message.thread, message.seq - 1)?);
-            page.items.push(message);
-        }
-        Ok(page)
-    }
-
-    /// The sequence of the newest message of a thread that is older than `before`; 0 for none.
-    fn last_before(
-        &self,
-        org: OrgId,
-        thread: ThreadId,
-        before: Option<MessageId>,
-    ) -> Result<u64, StoreError> {
-        let last = self
-            .thread(org, thread)?
-            .map_or(0, |thread| thread.last_seq);
-        let Some(before) = before else {
-            return Ok(last);
-        };
-        let (mut low, mut high) = (0, last);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            match self.message_in(org, thread, middle)? {
-                Some(message) if message.id < before => low = middle,
-                _ => high = middle - 1,
-            }
-        }
-        Ok(low)
     }
 
     /// Threads, the one with the newest activity first.

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     gateway::Gateway,
-    model::{ContactId, OrgId},
+    model::{ContactId, OrgId, Role},
+    store::MergeResult,
     web::{auth::Caller, problem::Problem},
 };
 
@@ -87,6 +88,85 @@ pub(super) async fn consents(
         items.extend(entries.iter().map(|entry| shapes::consent(&slug, entry)));
     }
     Ok(HttpResponse::Ok().json(listed(items, None)))
+}
+
+/// The other contact of a merge.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Other {
+    contact: String,
+}
+
+/// Makes another contact a part of this one.
+pub(super) async fn merge(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    id: web::Path<String>,
+    other: web::Json<Other>,
+) -> Result<HttpResponse, Problem> {
+    let (org, keep, other) = both(&gateway, &caller, &id, &other)?;
+    let merged = gateway
+        .store
+        .merge_contacts(org, keep, other, &caller.name)
+        .await?;
+    tracing::info!(by = %caller.name, contact = %keep, %other, ?merged, "contacts merged");
+    answer(&gateway, org, merged)
+}
+
+/// Takes a merge back.
+pub(super) async fn unmerge(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+    id: web::Path<String>,
+    other: web::Json<Other>,
+) -> Result<HttpResponse, Problem> {
+    let (org, keep, other) = both(&gateway, &caller, &id, &other)?;
+    let parted = gateway.store.unmerge_contacts(org, keep, other).await?;
+    tracing::info!(by = %caller.name, contact = %keep, %other, "a merge of contacts taken back");
+    answer(&gateway, org, parted)
+}
+
+/// Both contacts, which must be of one organization.
+fn both(
+    gateway: &Gateway,
+    caller: &Caller,
+    id: &str,
+    other: &Other,
+) -> Result<(OrgId, ContactId, ContactId), Problem> {
+    caller.must_be(Role::Admin)?;
+    let keep = id.parse().map_err(|_| Problem::not_found("contact"))?;
+    let other = other
+        .contact
+        .parse()
+        .map_err(|_| Problem::not_found("other contact"))?;
+    let (org, _) = find(gateway, caller, keep)?;
+    Ok((org, keep, other))
+}
+
+fn answer(gateway: &Gateway, org: OrgId, result: MergeResult) -> Result<HttpResponse, Problem> {
+    let refused = |code, words: String| Err(Problem::conflict(code, words));
+    match result {
+        MergeResult::Done(contact) => {
+            let shape = shapes::contact(&gateway.store.slug(org), &contact);
+            Ok(HttpResponse::Ok().json(shape))
+        }
+        MergeResult::Unknown(_) => Err(Problem::not_found("other contact")),
+        MergeResult::PartOf { contact, whole } => refused(
+            "contact_is_merged",
+            format!(
+                "contact {contact} is part of contact {whole}: name that one, or take it out first"
+            ),
+        ),
+        MergeResult::Same => refused("same_contact", "these are the same contact".into()),
+        MergeResult::NotMerged => refused(
+            "not_merged",
+            "the one contact was not merged into the other".into(),
+        ),
+        MergeResult::TooMany(what) => refused(
+            "contact_too_large",
+            format!("the contact would have too many {what}"),
+        ),
+    }
 }
 
 pub(super) async fn timeline(

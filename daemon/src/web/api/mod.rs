@@ -36,6 +36,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/contacts", get().to(contacts::list))
         .route("/contacts/{id}", get().to(contacts::show))
         .route("/contacts/{id}/timeline", get().to(contacts::timeline))
+        .route("/contacts/{id}/merge", post().to(contacts::merge))
+        .route("/contacts/{id}/unmerge", post().to(contacts::unmerge))
         .route("/contacts/{id}/consents", get().to(contacts::consents))
         .route("/consents", get().to(consents::list))
         .route("/consents", post().to(consents::set))

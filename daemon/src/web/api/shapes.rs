@@ -144,6 +144,14 @@ pub(super) fn messages(organization: &str, page: &Page<Message, MessageId>) -> V
 }
 
 pub(super) fn contact(organization: &str, contact: &Contact) -> Value {
+    let merged = contact.merged.iter().map(|merged| {
+        json!({
+            "contact": merged.contact.to_string(),
+            "at": time(merged.at_ms),
+            "by": merged.by,
+        })
+    });
+    let merged: Vec<Value> = merged.collect();
     let identities: Vec<Value> = contact
         .identities
         .iter()
@@ -162,6 +170,8 @@ pub(super) fn contact(organization: &str, contact: &Contact) -> Value {
         "name": contact.name,
         "identities": identities,
         "thread": contact.thread.map(|id| id.to_string()),
+        "merged": merged,
+        "merged_into": contact.merged_into.map(|id| id.to_string()),
         "created_at": time(contact.created_at_ms),
     })
 }
