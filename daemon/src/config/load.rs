@@ -232,6 +232,7 @@ impl Loading {
             coalesce: document.coalesce,
             outbound: document.outbound,
             accounts: document.account,
+            forms: document.form,
             inbound: document.inbound,
             keywords: document.consent.keywords(),
             consent: document.consent,

@@ -26,12 +26,14 @@ mod cost;
 mod document;
 mod environment;
 mod finding;
+mod form;
 mod hours;
 mod inbound;
 mod layer;
 mod limits;
 mod load;
 mod log;
+mod network;
 mod paths;
 mod plan;
 mod plugins;
@@ -62,10 +64,12 @@ pub use consent::{ChannelConsent, Consent, Replies, Words};
 pub use cost::{Cost, Organization};
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
+pub use form::{Form, FormField};
 pub use hours::{Expect, Hours};
 pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
 pub use log::{Log, LogFormat};
+pub use network::Network;
 pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
@@ -108,6 +112,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// `[account.NAME]` by name: provider accounts that channels share.
     pub accounts: BTreeMap<String, Rate>,
+    /// `[form.SLUG]` by slug: pages on which strangers leave a message.
+    pub forms: BTreeMap<String, Form>,
     /// `[inbound]`, already applied to the channels.
     pub inbound: Inbound,
     /// `[consent]`
@@ -165,6 +171,7 @@ impl Default for Config {
             coalesce: Coalesce::default(),
             outbound: Outbound::default(),
             accounts: BTreeMap::new(),
+            forms: BTreeMap::new(),
             inbound: Inbound::default(),
             consent: Consent::default(),
             keywords: Consent::default().keywords(),

@@ -160,6 +160,7 @@ fn sections(config: &Config) -> Value {
         "commands": config.commands,
         "thread": config.thread,
         "account": config.accounts,
+        "form": config.forms,
         "log": config.log,
         "organization": config.organizations,
     })

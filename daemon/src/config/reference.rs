@@ -32,6 +32,9 @@ below are those of \"twilio\".";
 const ACCOUNT: &str = "\
 A provider account whose rate several channels share; they name it as their `account`.";
 
+const FORM: &str = "\
+A form at /forms/contact of the public listener: who fills it in becomes a contact with a thread.";
+
 const ORGANIZATION: &str = "\
 What concerns all channels of an organization together; \"default\" is the one of channels that
 name none.";
@@ -44,6 +47,7 @@ pub fn reference() -> String {
         match name.as_str() {
             "channel" => channel_example(&mut text, &section["additionalProperties"]),
             "account" => account_example(&mut text, &section["additionalProperties"]),
+            "form" => form_example(&mut text, &section["additionalProperties"]),
             "organization" => organization_example(&mut text, &section["additionalProperties"]),
             _ => {
                 text.push('\n');
@@ -72,7 +76,7 @@ fn keys(text: &mut String, section: &Value) {
 }
 
 /// Values of the examples, for keys whose default says nothing.
-const GIVEN: [(&str, &str); 21] = [
+const GIVEN: [(&str, &str); 24] = [
     ("account", "\"main\""),
     ("concurrency", "4"),
     ("per_second", "10.0"),
@@ -94,6 +98,9 @@ const GIVEN: [(&str, &str); 21] = [
     ("zone", "\"UTC\""),
     ("to", "\"+15550101\""),
     ("via", "\"sms_support\""),
+    ("channels", "[\"sms_support\"]"),
+    ("continue_on", "\"whatsapp\""),
+    ("labels", "{ send = \"Send it\" }"),
 ];
 
 const CONFIG: &str = "\
@@ -135,6 +142,14 @@ fn account_example(text: &mut String, account: &Value) {
     comment(text, ACCOUNT);
     text.push_str("#[account.main]\n");
     example_keys(text, account);
+}
+
+/// A form, commented out likewise.
+fn form_example(text: &mut String, form: &Value) {
+    text.push('\n');
+    comment(text, FORM);
+    text.push_str("#[form.contact]\n");
+    example_keys(text, form);
 }
 
 /// An organization, commented out likewise.

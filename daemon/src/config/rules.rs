@@ -8,6 +8,7 @@ use super::{
     Config,
     channel::Channel,
     finding::{Finding, child, key_path},
+    form,
     layer::Layer,
     paths,
     report::Report,
@@ -39,6 +40,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
         }
     }
     organizations(config, report);
+    form::check(config, report);
     paths::check(&config.channels, report);
     watching::check(&config.channels, report);
 }

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     finding::child,
     hours::{self, Hours},
+    network::Network,
     public_url::PublicUrl,
     secret,
     units::{ByteSize, HumanTime, HumanTimeOrOff},
@@ -41,13 +42,14 @@ pub(super) struct Fault {
 type Check = fn(&str) -> Result<(), String>;
 
 /// The formats of the daemon's own sections.
-const FORMATS: [(&str, Check); 8] = [
+const FORMATS: [(&str, Check); 9] = [
     ("human-time", |text| HumanTime::parse(text).map(drop)),
     ("human-time-or-off", |text| {
         HumanTimeOrOff::parse(text).map(drop)
     }),
     ("byte-size", |text| ByteSize::parse(text).map(drop)),
     ("public-url", |text| PublicUrl::parse(text).map(drop)),
+    ("network", |text| Network::parse(text).map(drop)),
     ("hours", |text| Hours::parse(text).map(drop)),
     ("time-zone", |text| hours::zone_of(text).map(drop)),
     ("socket-address", |text| {

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    network::Network,
     public_url::PublicUrl,
     units::{ByteSize, HumanTime},
 };
@@ -31,6 +32,9 @@ pub struct Server {
     /// Webhooks of one channel handled at the same time; one more is answered 503.
     #[schemars(range(min = 1, max = 65536), extend("x-restart" = true))]
     pub permits_per_channel: u32,
+    /// Proxies in front of the public listener: a request from one of them came from the address that
+    /// it names in X-Forwarded-For.
+    pub trusted_proxies: Vec<Network>,
     /// How long a stop waits for running webhooks and sends.
     #[serde(with = "HumanTime")]
     pub drain: Duration,
@@ -43,6 +47,7 @@ impl Default for Server {
             public_url: PublicUrl::default(),
             body_bytes_max: 4 << 20,
             permits_per_channel: 256,
+            trusted_proxies: Network::loopback(),
             drain: Duration::from_secs(30),
         }
     }

@@ -76,6 +76,10 @@ impl Ingress {
         &self.sightings
     }
 
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The canaries that may come in.
     pub(super) fn canaries(&self) -> &Canaries {
         &self.canaries

@@ -4,6 +4,7 @@
 //! request ─> Ingress ── adapter.receive ─> genuine? ─> threader: route events ─> one commit ─> answer
 //!                │ no: listed, counted, refused               │ failed? kept as pending
 //!                                                             └─> Replayer runs it again
+//! form ─> Ingress ─> the same commit
 //! provider's list ─> Backfiller: what is not here yet ─> the same commit
 //! committed changes ─> Coalescer ─> turns
 //! ```
@@ -13,6 +14,7 @@ mod bursts;
 mod coalescer;
 mod downtime;
 mod ingress;
+mod lead;
 mod listing;
 mod reader;
 mod rejects;
@@ -25,6 +27,7 @@ pub use bursts::Quiet;
 pub use coalescer::Coalescer;
 pub use downtime::Downtime;
 pub use ingress::{Answer, Ingress};
+pub use lead::Lead;
 pub use listing::Patience;
 pub use rejects::{REQUEST_BYTES_MAX, Rejected, Rejects};
 pub use replay::{ReplayError, Replayed, Replayer};

@@ -187,6 +187,7 @@ impl Store {
                     channel: &channel,
                     event: record.id,
                     policy,
+                    verified: record.signature_valid,
                     at_ms,
                 };
                 let new = self.plan_message(tx, &reader, message, routed.reading)?;
@@ -234,7 +235,7 @@ impl Store {
             org: channel.org,
             identity: &inbound.sender.identity,
             name: inbound.sender.name.as_deref(),
-            verified: true,
+            verified: reader.verified,
             channel: &channel.id,
             policy: reader.policy,
             now_ms: reader.at_ms,

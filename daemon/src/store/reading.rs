@@ -59,6 +59,8 @@ pub(super) struct Reader<'a> {
     pub(super) channel: &'a ChannelRef,
     pub(super) event: EventId,
     pub(super) policy: ClosedPolicy,
+    /// Whether a provider vouched for the sender's address.
+    pub(super) verified: bool,
     pub(super) at_ms: Millis,
 }
 

@@ -3,6 +3,7 @@
 //! | listener | route | what |
 //! |---|---|---|
 //! | public | `GET POST /webhooks/{channel}[/{token}]`, aliases | webhooks: [`public`] |
+//! | public | `/forms/{slug}` | forms: [`form`] |
 //! | public, admin | `GET /healthz` | the process lives |
 //! | admin | `GET /readyz` | both listeners serve |
 //! | admin | `GET /metrics` | counts, for a scraper |
@@ -12,6 +13,8 @@
 
 mod api;
 mod auth;
+mod client;
+mod form;
 mod problem;
 mod public;
 mod readiness;
@@ -57,11 +60,13 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
         |name: &str, address: &dyn std::fmt::Display| format!("{name} {address} can't be bound");
 
     let shared = gateway.clone();
+    let forms = Arc::new(form::Limits::default());
     let public = HttpServer::new(move || {
         let gateway = web::Data::from(shared.clone());
         App::new()
             .app_data(gateway)
             .route("/healthz", web::get().to(healthz))
+            .configure(|config| form::routes(config, &forms))
             .default_service(web::to(public::webhook))
     })
     .workers(PUBLIC_WORKERS)
