@@ -18,6 +18,7 @@ use super::{
     rhythm::{Coalesce, Delivery, Health, Outbound, Thread},
     server::{Admin, Server},
     storage::{Retention, Store},
+    window::Templates,
 };
 
 /// Everything that the files and the environment can say.
@@ -41,6 +42,7 @@ pub(super) struct Document {
     pub commands: BTreeMap<String, Command>,
     pub thread: Thread,
     pub account: BTreeMap<String, Rate>,
+    pub templates: Templates,
     pub log: Log,
     pub organization: BTreeMap<String, Organization>,
     pub channel: BTreeMap<String, ChannelSection>,

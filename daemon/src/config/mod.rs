@@ -47,6 +47,7 @@ mod storage;
 mod text;
 mod units;
 mod watching;
+mod window;
 mod words;
 
 use std::{
@@ -77,6 +78,7 @@ pub use storage::{Retention, Store};
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime, HumanTimeOrOff};
 pub use watching::Canary;
+pub use window::{OutsideWindow, Templates};
 
 use crate::model::Keywords;
 
@@ -118,6 +120,8 @@ pub struct Config {
     pub commands: Commands,
     /// `[thread]`
     pub thread: Thread,
+    /// `[templates]`
+    pub templates: Templates,
     /// `[log]`
     pub log: Log,
     /// `[organization.SLUG]` by slug.
@@ -170,6 +174,7 @@ impl Default for Config {
             keywords: Consent::default().keywords(),
             commands: Commands::default(),
             thread: Thread::default(),
+            templates: Templates::default(),
             log: Log::default(),
             organizations: BTreeMap::new(),
             channels: BTreeMap::new(),

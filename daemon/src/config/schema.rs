@@ -18,6 +18,7 @@ use super::{
     public_url::PublicUrl,
     secret,
     units::{ByteSize, HumanTime, HumanTimeOrOff},
+    window::OutsideWindow,
 };
 
 /// A schema, ready to check with.
@@ -41,7 +42,7 @@ pub(super) struct Fault {
 type Check = fn(&str) -> Result<(), String>;
 
 /// The formats of the daemon's own sections.
-const FORMATS: [(&str, Check); 8] = [
+const FORMATS: [(&str, Check); 9] = [
     ("human-time", |text| HumanTime::parse(text).map(drop)),
     ("human-time-or-off", |text| {
         HumanTimeOrOff::parse(text).map(drop)
@@ -53,6 +54,9 @@ const FORMATS: [(&str, Check); 8] = [
     ("socket-address", |text| {
         let address = text.parse::<SocketAddr>().map(drop);
         address.map_err(|_| "must be an address with a port, such as \"127.0.0.1:8080\"".into())
+    }),
+    ("outside-window", |text| {
+        OutsideWindow::parse(text).map(drop)
     }),
     ("log-filter", |text| {
         let filter = EnvFilter::try_new(text).map(drop);

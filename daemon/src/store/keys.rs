@@ -33,6 +33,11 @@
 //! | `K` | channel | canaries: how many were sent, which one is out |
 //! | `N` | notification id | notification |
 //! | `G` | channel, kind | id of the notification that is not acknowledged yet |
+//! | `W` | identifier, space, our address | reply window of an identity |
+//! | `g` | identifier, space, our address, message id | nothing: held until that person writes |
+//! | `j` | channel, message id | nothing: refused for the window by a report, policy not asked yet |
+//! | `P` | channel, template's id, language | template |
+//! | `J` | channel | when its templates were last listed |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 
 use sha2::{Digest, Sha256};
@@ -63,6 +68,12 @@ pub(crate) const IDEMPOTENCY: u8 = b'k';
 pub(crate) const NOTIFICATION: u8 = b'N';
 /// The kind byte of what leads to notifications that are not acknowledged.
 pub(crate) const OPEN_NOTIFICATION: u8 = b'G';
+/// The kind byte of items held until a person writes.
+pub(crate) const WINDOW_HELD: u8 = b'g';
+/// The kind byte of messages refused for the reply window by a report.
+pub(crate) const WINDOW_REFUSAL: u8 = b'j';
+/// The kind byte of catalogues of templates.
+pub(crate) const CATALOGUE: u8 = b'J';
 
 /// Builds one key.
 struct Key(Vec<u8>);
@@ -321,6 +332,61 @@ pub(crate) fn consent(org: OrgId, identity: &Identity, scope: &str) -> Vec<u8> {
         .text(&identity.space)
         .text(scope)
         .0
+}
+
+/// The reply window of one identity to one of our addresses.
+pub(crate) fn window(org: OrgId, identity: &Identity, scope: &str) -> Vec<u8> {
+    Key::new(org, b'W')
+        .text(&identity.identifier)
+        .text(&identity.space)
+        .text(scope)
+        .0
+}
+
+/// What is held until one identity writes to one of our addresses, in the order of acceptance.
+pub(crate) fn window_held_of(org: OrgId, identity: &Identity, scope: &str) -> Vec<u8> {
+    Key::new(org, WINDOW_HELD)
+        .text(&identity.identifier)
+        .text(&identity.space)
+        .text(scope)
+        .0
+}
+
+pub(crate) fn window_held(org: OrgId, identity: &Identity, scope: &str, id: MessageId) -> Vec<u8> {
+    Key(window_held_of(org, identity, scope))
+        .bytes(id.as_bytes())
+        .0
+}
+
+/// Messages of a channel that reports refused for the reply window.
+pub(crate) fn window_refusals_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, WINDOW_REFUSAL).channel(channel).0
+}
+
+pub(crate) fn window_refusal(org: OrgId, channel: &ChannelId, id: MessageId) -> Vec<u8> {
+    Key(window_refusals_of(org, channel)).bytes(id.as_bytes()).0
+}
+
+/// The templates of a channel.
+pub(crate) fn templates_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'P').channel(channel).0
+}
+
+pub(crate) fn template(
+    org: OrgId,
+    channel: &ChannelId,
+    id: &str,
+    language: Option<&str>,
+) -> Vec<u8> {
+    Key(templates_of(org, channel))
+        .text(id)
+        .text(language.unwrap_or_default())
+        .0
+}
+
+/// When the templates of a channel were last listed.
+pub(crate) fn templates_refreshed(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, CATALOGUE).channel(channel).0
 }
 
 /// The address that a channel sends from.

@@ -28,10 +28,12 @@ mod reading;
 mod records;
 mod reports;
 mod spending;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod turns;
 mod views;
+mod windows;
 
 use std::{
     collections::HashMap,
@@ -64,6 +66,7 @@ pub use self::{
     reports::Applied,
     spending::{Charge, DayUse, day_ends_ms},
     turns::NewTurn,
+    windows::{Outside, ReadWindow},
 };
 use self::{clock::Clock, inbox::Inbox};
 use crate::model::{ApiToken, ChannelId, Millis, OrgId, Thread};
@@ -85,6 +88,7 @@ pub struct Inner {
     tokens: RwLock<HashMap<[u8; 32], ApiToken>>,
     rejected: RejectedSlots,
     health_places: health::Places,
+    catalogues: templates::Catalogues,
     last_up_ms: OnceLock<Millis>,
 }
 
@@ -138,6 +142,7 @@ impl Store {
             tokens: RwLock::default(),
             rejected: RejectedSlots::default(),
             health_places: health::Places::default(),
+            catalogues: templates::Catalogues::default(),
             last_up_ms: OnceLock::new(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
@@ -156,6 +161,7 @@ impl Store {
         self.clock.raise_to(floor);
         self.derive_organizations()?;
         for (_, org) in self.organizations() {
+            self.derive_catalogues(org)?;
             for entry in self.scan_prefix(&keys::kind(org, keys::THREAD), None, false) {
                 let (key, bytes) = entry?;
                 let thread: Thread = codec::decode(&key, &bytes)?;
