@@ -21,7 +21,7 @@ use super::{
     pace::Bounds,
     slots,
     slots::Slots,
-    window,
+    window::{self, Settler},
 };
 use crate::{
     channel::Channel,
@@ -43,8 +43,6 @@ const LOOK_UP_AFTER: Duration = Duration::from_secs(1);
 const LOOK_UPS_MAX: usize = 500;
 /// Attempts under way for each call to the provider: while one is called, another is stored.
 const ATTEMPTS_PER_CALL: usize = 3;
-/// Time between two looks at messages outside their reply window, in milliseconds.
-const WINDOWS_EVERY_MS: Millis = 500;
 /// After this many answers in a row the bulk lane has its turn.
 const REPLIES_IN_A_ROW: usize = 8;
 
@@ -108,7 +106,7 @@ impl Outbox {
             context,
             was_held: false,
             replies_in_a_row: 0,
-            windows_at_ms: 0,
+            windows: Settler::default(),
         };
         arbiter.spawn(async move {
             worker.run(stopping).await;
@@ -139,8 +137,7 @@ struct Worker {
     /// Whether the channel's health held its sends when it was last looked at.
     was_held: bool,
     replies_in_a_row: usize,
-    /// When messages outside their reply window are looked at next.
-    windows_at_ms: Millis,
+    windows: Settler,
 }
 
 /// An attempt that ended.
@@ -273,7 +270,7 @@ impl Worker {
             pace.lock().recovered();
         }
         let now = self.context.store.now();
-        self.settle_windows(now).await;
+        self.windows.settle(&self.channel, &self.context, now).await;
         let room = self.with_bounds(now, |bounds| {
             pace.lock().room(bounds, under_way.ids.len(), now)
         });
@@ -292,7 +289,7 @@ impl Worker {
             .due(self.channel.org, &self.channel.id, quota, &under_way.ids);
         match due {
             Ok(due) => {
-                let due = self.inside_window(due).await;
+                let due = window::inside(&self.channel, &self.context.store, due).await;
                 self.count(&due);
                 self.with_bounds(now, |bounds| pace.lock().begin(bounds, due.len(), now));
                 due
@@ -302,39 +299,6 @@ impl Worker {
                 tokio::time::sleep(STORE_WAIT).await;
                 Vec::new()
             }
-        }
-    }
-
-    /// Of what is due what may go as it is: the reply window may have closed meanwhile.
-    async fn inside_window(&self, due: Vec<(OutboxItem, Message)>) -> Vec<(OutboxItem, Message)> {
-        let Some(rule) = self.channel.window() else {
-            return due;
-        };
-        let store = &self.context.store;
-        let mut inside = Vec::with_capacity(due.len());
-        for (item, message) in due {
-            match window::keep_inside(store, &self.channel, &rule, &message).await {
-                Ok(true) => {}
-                Ok(false) => inside.push((item, message)),
-                Err(error) => {
-                    warn!(channel = %self.channel.id, message = %item.message, %error, "the reply window could not be looked at; the send waits");
-                }
-            }
-        }
-        inside
-    }
-
-    /// Now and then: messages refused late for their window, and those held for too long.
-    async fn settle_windows(&mut self, now: Millis) {
-        if now < self.windows_at_ms {
-            return;
-        }
-        self.windows_at_ms = now + WINDOWS_EVERY_MS;
-        let age_max = self.context.settings.load().outbound.age_max;
-        let age_max_ms = Millis::try_from(age_max.as_millis()).unwrap_or(Millis::MAX);
-        let settled = window::settle(&self.context.store, &self.channel, age_max_ms).await;
-        if let Err(error) = settled {
-            warn!(channel = %self.channel.id, %error, "messages outside their reply window could not be settled");
         }
     }
 

@@ -10,8 +10,8 @@ use super::{
     engine::{StoreError, Transaction},
     keys,
     outbox::report,
-    queue, records, reports,
-    windows::{self, Outside},
+    outside::Outside,
+    queue, records, reports, windows,
 };
 use crate::model::{
     ChannelId, Failure, Message, MessageId, MessagePart, Millis, OrgId, OutboxItem, OutboxState,

@@ -23,6 +23,7 @@ mod notifications;
 mod orphans;
 mod outbox;
 mod outlook;
+mod outside;
 mod queue;
 mod reading;
 mod records;
@@ -61,12 +62,13 @@ pub use self::{
     orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     outlook::Outlook,
+    outside::Outside,
     reading::{ReadCommand, ReadKeyword, Reading},
     records::ClosedPolicy,
     reports::Applied,
     spending::{Charge, DayUse, day_ends_ms},
     turns::NewTurn,
-    windows::{Outside, ReadWindow},
+    windows::ReadWindow,
 };
 use self::{clock::Clock, inbox::Inbox};
 use crate::model::{ApiToken, ChannelId, Millis, OrgId, Thread};

@@ -12,15 +12,19 @@
 use jiff::Timestamp;
 use trunkline_plugin_api::{Content, ErrorClass, Identity, TemplateCall};
 
+mod due;
+
+pub(super) use due::{Settler, inside};
+
 use super::{accept::AcceptError, gate::Gate};
 use crate::{
     channel::Channel,
     config::OutsideWindow,
     model::{
-        Approval, Catalogue, Failure, Message, Millis, TemplateError, WindowRule, WindowState,
-        mask_identifier, rendered,
+        Approval, Catalogue, Failure, Message, Millis, TemplateError, WindowState, mask_identifier,
+        rendered,
     },
-    store::{Outside, Store, StoreError},
+    store::{Outside, Store},
 };
 
 /// The code of everything about a closed window.
@@ -211,61 +215,4 @@ pub(super) fn outside_queued(
         }
         other => other,
     }
-}
-
-/// Does with a message that is due what becomes of it outside the window. True where it may not go
-/// now as it is.
-pub(super) async fn keep_inside(
-    store: &Store,
-    channel: &Channel,
-    rule: &WindowRule,
-    message: &Message,
-) -> Result<bool, StoreError> {
-    if message.content.template.is_some() {
-        return Ok(false);
-    }
-    let state = store.window_state(channel.org, &message.peer, rule)?;
-    if state.open {
-        return Ok(false);
-    }
-    let outside = outside_queued(store, channel, message, &state);
-    store
-        .keep_inside(channel.org, message.id, rule, outside)
-        .await
-}
-
-/// Settles messages that the provider refused by a later report, and ends what was held for longer
-/// than messages may wait.
-pub(super) async fn settle(
-    store: &Store,
-    channel: &Channel,
-    age_max_ms: Millis,
-) -> Result<(), StoreError> {
-    let rule = channel.window().unwrap_or_else(|| WindowRule {
-        scope: channel.consent_scope().to_owned(),
-        length_ms: 0,
-    });
-    let oldest_ms = store.now().saturating_sub(age_max_ms);
-    for id in store.window_refusals(channel.org, &channel.id)? {
-        let Some(message) = store.message(channel.org, id)? else {
-            continue;
-        };
-        let state = store.window_state(channel.org, &message.peer, &rule)?;
-        let outside = if message.sent_at_ms() < oldest_ms {
-            let words = "the message is too old to go again".to_owned();
-            Outside::Fail(failure(words))
-        } else {
-            outside_queued(store, channel, &message, &state)
-        };
-        store
-            .settle_refusal(channel.org, id, &rule, outside)
-            .await?;
-    }
-    let expired = store
-        .expire_held(channel.org, &channel.id, oldest_ms)
-        .await?;
-    if expired > 0 {
-        tracing::info!(channel = %channel.id, expired, "messages held for a reply window were given up: they are too old");
-    }
-    Ok(())
 }
