@@ -185,6 +185,9 @@ pub struct Interactive {
 pub struct TemplateCall {
     /// The provider's id or name of it.
     pub name: String,
+    /// The provider's id, which the daemon fills in where its catalogue has the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Language tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,

@@ -32,4 +32,7 @@ mod segments;
 mod shutdown;
 mod stage;
 mod statuses;
+mod templates;
+mod twilio_whatsapp;
 mod webhook;
+mod window;

@@ -79,6 +79,8 @@ pub struct Channel {
     pub facts: Option<Facts>,
     /// Told when something was queued for sending.
     pub queue: Notify,
+    /// Told when its provider speaks of a template that is not in its catalogue.
+    pub templates: Notify,
     /// How much has come in.
     pub limiter: Limiter,
     config: arc_swap::ArcSwap<config::Channel>,
@@ -116,6 +118,7 @@ impl Channel {
             plugin: spec.plugin.clone(),
             facts: spec.facts.clone(),
             queue: Notify::new(),
+            templates: Notify::new(),
             limiter: Limiter::default(),
             config: arc_swap::ArcSwap::new(spec.config.clone()),
             permits: Arc::new(Semaphore::new(permits)),

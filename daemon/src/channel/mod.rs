@@ -16,6 +16,7 @@ mod handle;
 mod limiter;
 mod registry;
 mod restart;
+mod window;
 
 pub use actor::ChannelActor;
 pub use guardian::Guardian;

@@ -1,4 +1,4 @@
-//! `trunkline channel`: list, show, test, health, enable, disable, backfill.
+//! `trunkline channel`: list, show, test, health, enable, disable, backfill, link.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -58,6 +58,14 @@ pub(super) enum Channel {
     Disable(One),
     /// Asks the provider what came in since a time, and stores what is not here.
     Backfill(Backfill),
+    /// Prints the link by which people begin a conversation with it.
+    Link {
+        #[command(flatten)]
+        one: One,
+        /// A text that they may send as it is or change.
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+    },
 }
 
 /// A time to go back to.
@@ -121,6 +129,13 @@ impl Channel {
             Self::Enable(one) => one.toggle(admin, "enable").await,
             Self::Disable(one) => one.toggle(admin, "disable").await,
             Self::Backfill(backfill) => backfill.perform(admin).await,
+            Self::Link { one, text } => {
+                let query = Query::default().with("text", text);
+                let path = ["channels", one.channel.as_str(), "link"];
+                let found = admin.get(&path, &query).await?;
+                let link = output::clean(found["link"].as_str().unwrap_or_default());
+                one.print(&found, &link)
+            }
         }
     }
 }

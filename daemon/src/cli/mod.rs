@@ -34,6 +34,7 @@ mod send;
 mod socket;
 mod store;
 mod table;
+mod template;
 mod thread;
 mod token;
 
@@ -77,7 +78,7 @@ enum Verb {
     /// Shows the gateway at work: a daemon in a temporary folder, simulated providers, signed traffic.
     Demo(demo::Demo),
     /// Channels: list, show, test the connection, history of health, switch on and off, fetch what was
-    /// missed.
+    /// missed, a link to write to it.
     #[command(subcommand)]
     Channel(channel::Channel),
     /// Says what is wrong with a channel and what to do: refused webhooks, files, clock, plugin, disk.
@@ -105,6 +106,9 @@ enum Verb {
     /// What owners were told: list, acknowledge.
     #[command(subcommand)]
     Notification(notification::Notification),
+    /// Message templates: list, show, have the provider asked.
+    #[command(subcommand)]
+    Template(template::Template),
     /// Plugins that the daemon found.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -159,6 +163,7 @@ impl Verb {
             Self::Event(verb) => verb.perform(&admin).await,
             Self::Outbox(verb) => verb.perform(&admin).await,
             Self::Notification(verb) => verb.perform(&admin).await,
+            Self::Template(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
             Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),

@@ -17,7 +17,7 @@ pub(super) struct Problem {
     pub(super) detail: Option<String>,
     /// For programs.
     pub(super) code: Option<String>,
-    /// Single findings, one line each: a refused configuration's.
+    /// Single findings, one line each: a refused configuration's, or a link that helps.
     pub(super) errors: Vec<String>,
 }
 
@@ -40,12 +40,14 @@ impl Problem {
         let json: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |name: &str| json[name].as_str().map(str::to_owned);
         let errors = json["errors"].as_array().into_iter().flatten();
+        let link = json.get("link").into_iter();
         Self {
             status,
             title: text("title").unwrap_or_else(|| format!("the daemon answered {status}")),
             detail: text("detail"),
             code: text("code"),
             errors: errors
+                .chain(link)
                 .filter_map(|line| line.as_str().map(output::clean))
                 .collect(),
         }

@@ -23,7 +23,7 @@ pub(super) struct Send {
     /// Number or address of the recipient.
     to: String,
     /// What it says; `-` reads it from standard input.
-    #[arg(required_unless_present = "media")]
+    #[arg(required_unless_present_any = ["media", "template"])]
     text: Option<String>,
     /// Subject, for media that have one.
     #[arg(long)]
@@ -31,6 +31,15 @@ pub(super) struct Send {
     /// An attachment by its public URL; may be repeated.
     #[arg(long, value_name = "URL")]
     media: Vec<String>,
+    /// A template to send, by its name or the provider's id.
+    #[arg(long, value_name = "NAME")]
+    template: Option<String>,
+    /// The template's language.
+    #[arg(long, requires = "template", value_name = "TAG")]
+    language: Option<String>,
+    /// A value for the template; may be repeated.
+    #[arg(long = "var", requires = "template", value_name = "NAME=VALUE", value_parser = variable)]
+    variables: Vec<(String, String)>,
     /// `bulk` goes after all replies.
     #[arg(long, value_enum)]
     priority: Option<Priority>,
@@ -55,6 +64,14 @@ pub(super) struct Send {
 enum Priority {
     Reply,
     Bulk,
+}
+
+/// `name=value`.
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("is not NAME=VALUE".to_owned()),
+    }
 }
 
 impl Send {
@@ -95,6 +112,16 @@ impl Send {
         if !self.media.is_empty() {
             let media = self.media.iter().map(|url| json!({"url": url}));
             content.insert("media".into(), media.collect());
+        }
+        if let Some(name) = &self.template {
+            let values = self.variables.iter().cloned();
+            let values: Map<String, Value> =
+                values.map(|(name, text)| (name, text.into())).collect();
+            let mut template = json!({"name": name, "variables": values});
+            if let Some(language) = &self.language {
+                template["language"] = language.as_str().into();
+            }
+            content.insert("template".into(), template);
         }
         let mut body = Map::new();
         body.insert("channel".into(), self.channel.clone().into());

@@ -1,6 +1,6 @@
 //! `[channel.ID]`: a configured instance of an adapter.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use super::{
     text::Text,
     units::{ByteSize, HumanTime},
     watching::{Canary, ChannelCanary, ChannelExpect},
+    window::OutsideWindow,
 };
 
 /// A channel as the daemon uses it: everything resolved, defaults filled in.
@@ -63,6 +64,12 @@ pub struct Channel {
     pub expect: Option<Expect>,
     /// What it sends on a round trip, where it does.
     pub canary: Option<Canary>,
+    /// The number or address that people write to, where it is set.
+    pub address: Option<String>,
+    /// What becomes of free-form messages outside the reply window.
+    pub outside_window: OutsideWindow,
+    /// A reply window shorter than the provider's, where it is set.
+    pub reply_window: Option<Duration>,
     /// The adapter's own section.
     pub config: AdapterSection,
 }
@@ -229,6 +236,20 @@ pub(super) struct ChannelSection {
     /// tells when it does not. Off unless `to` is set; `daily_max` bounds what it costs.
     #[serde(default)]
     pub canary: ChannelCanary,
+    /// The number or address that people write to, for links to a conversation; what the last
+    /// check of the channel reported where it is not given.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 320))]
+    pub address: Option<String>,
+    /// A free-form message to a person whose reply window is closed (WhatsApp: 24 hours after they
+    /// last wrote): "reject" it, "hold" it until they write, or send "template:NAME" in its place,
+    /// an approved template that takes the text as its only variable.
+    #[serde(default)]
+    pub outside_window: OutsideWindow,
+    /// How long after a person's last message free-form messages are sent, where that shall be
+    /// shorter than the provider's reply window.
+    #[serde(default)]
+    pub reply_window: Option<HumanTime>,
     /// The adapter's own section. `trunkline plugin inspect` shows its keys.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -292,6 +313,9 @@ impl ChannelSection {
             consent: self.consent,
             expect: self.expect.resolve(),
             canary: self.canary.resolve(id),
+            address: self.address,
+            outside_window: self.outside_window,
+            reply_window: self.reply_window.map(|time| time.0),
             config: AdapterSection::new(self.config),
         };
         (channel, refused)

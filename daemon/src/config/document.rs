@@ -19,6 +19,7 @@ use super::{
     rhythm::{Coalesce, Delivery, Health, Outbound, Thread},
     server::{Admin, Server},
     storage::{Retention, Store},
+    window::Templates,
 };
 
 /// Everything that the files and the environment can say.
@@ -43,6 +44,7 @@ pub(super) struct Document {
     pub thread: Thread,
     pub account: BTreeMap<String, Rate>,
     pub form: BTreeMap<String, Form>,
+    pub templates: Templates,
     pub log: Log,
     pub organization: BTreeMap<String, Organization>,
     pub channel: BTreeMap<String, ChannelSection>,

@@ -238,6 +238,7 @@ impl Loading {
             consent: document.consent,
             commands: Commands::new(document.commands),
             thread: document.thread,
+            templates: document.templates,
             log: document.log,
             organizations: document.organization,
             channels,

@@ -49,6 +49,7 @@ mod storage;
 mod text;
 mod units;
 mod watching;
+mod window;
 mod words;
 
 use std::{
@@ -81,6 +82,7 @@ pub use storage::{Retention, Store};
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime, HumanTimeOrOff};
 pub use watching::Canary;
+pub use window::{OutsideWindow, Templates};
 
 use crate::model::Keywords;
 
@@ -124,6 +126,8 @@ pub struct Config {
     pub commands: Commands,
     /// `[thread]`
     pub thread: Thread,
+    /// `[templates]`
+    pub templates: Templates,
     /// `[log]`
     pub log: Log,
     /// `[organization.SLUG]` by slug.
@@ -177,6 +181,7 @@ impl Default for Config {
             keywords: Consent::default().keywords(),
             commands: Commands::default(),
             thread: Thread::default(),
+            templates: Templates::default(),
             log: Log::default(),
             organizations: BTreeMap::new(),
             channels: BTreeMap::new(),

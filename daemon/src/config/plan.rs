@@ -128,6 +128,9 @@ fn updating_keys(old: &Channel, new: &Channel) -> Vec<String> {
         ("consent", old.consent != new.consent),
         ("expect", old.expect != new.expect),
         ("canary", old.canary != new.canary),
+        ("address", old.address != new.address),
+        ("outside_window", old.outside_window != new.outside_window),
+        ("reply_window", old.reply_window != new.reply_window),
     ];
     let changes = changes.into_iter().filter(|(_, differs)| *differs);
     changes.map(|(key, _)| key.to_owned()).collect()
@@ -161,6 +164,7 @@ fn sections(config: &Config) -> Value {
         "thread": config.thread,
         "account": config.accounts,
         "form": config.forms,
+        "templates": config.templates,
         "log": config.log,
         "organization": config.organizations,
     })

@@ -19,6 +19,7 @@ use super::{
     public_url::PublicUrl,
     secret,
     units::{ByteSize, HumanTime, HumanTimeOrOff},
+    window::OutsideWindow,
 };
 
 /// A schema, ready to check with.
@@ -55,6 +56,9 @@ const FORMATS: [(&str, Check); 9] = [
     ("socket-address", |text| {
         let address = text.parse::<SocketAddr>().map(drop);
         address.map_err(|_| "must be an address with a port, such as \"127.0.0.1:8080\"".into())
+    }),
+    ("outside-window", |text| {
+        OutsideWindow::parse(text).map(drop)
     }),
     ("log-filter", |text| {
         let filter = EnvFilter::try_new(text).map(drop);

@@ -71,12 +71,16 @@ impl Gateway {
         let (fault_stop, fault_stopped) = oneshot::channel();
         let (silence_stop, silence_stopped) = oneshot::channel();
         let (canary_stop, canary_stopped) = oneshot::channel();
+        let (template_stop, template_stopped) = oneshot::channel();
         running.stops = vec![probe_stop, poll_stop, fault_stop, silence_stop, canary_stop];
+        running.stops.push(template_stop);
         let watch = &self.arbiters.watch;
         watch.spawn(self.prober.clone().watch(channel.clone(), probe_stopped));
         watch.spawn(self.poller().watch(channel.clone(), poll_stopped));
         let notifier = self.notifier.clone();
         watch.spawn(watch_faults(notifier, channel.clone(), fault_stopped));
+        let templates = self.templates.clone();
+        watch.spawn(templates.watch(channel.clone(), template_stopped));
         watch.spawn(self.silence().watch(channel.clone(), silence_stopped));
         watch.spawn(self.canary_keeper().watch(channel, canary_stopped));
     }

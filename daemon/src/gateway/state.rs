@@ -23,7 +23,7 @@ use crate::{
     store::{Store, StoreError},
     watch::{
         Canaries, CanaryKeeper, Chronicle, EchoGuard, HealthBoard, Notifier, Poller, Prober,
-        Silence, Sweeper,
+        Silence, Sweeper, TemplateKeeper,
     },
 };
 
@@ -73,6 +73,8 @@ pub struct Gateway {
     pub backfiller: Backfiller,
     /// Checks channels.
     pub prober: Prober,
+    /// Keeps the catalogues of templates.
+    pub templates: TemplateKeeper,
     /// The configuration in force.
     pub settings: Settings,
     /// The plugins found last.
@@ -152,6 +154,13 @@ impl Gateway {
                 board.clone(),
                 transport.clone(),
                 store.clone(),
+                settings.clone(),
+            ),
+            templates: TemplateKeeper::new(
+                store.clone(),
+                board.clone(),
+                transport.clone(),
+                notifier.clone(),
                 settings.clone(),
             ),
             plugins: ArcSwap::from_pointee(prepared.plugins),

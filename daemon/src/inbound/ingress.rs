@@ -15,9 +15,9 @@ use crate::{
     channel::{Channel, ChannelError, Registry},
     config::Settings,
     metrics::Metrics,
-    model::{ChannelId, Notice, NoticeKind, Outcome, WebhookEvent},
+    model::{ChannelId, Notice, NoticeKind, Outcome, TemplateChange, WebhookEvent},
     store::{ClosedPolicy, InboundResult, Store, StoreError},
-    watch::{Canaries, EchoGuard, Notifier},
+    watch::{Canaries, EchoGuard, Notifier, tell_change},
 };
 
 /// How a webhook is answered.
@@ -188,6 +188,17 @@ impl Ingress {
         self.wake(&result.answered);
         if result.limited > 0 {
             self.tell_limited(channel, result.limited);
+        }
+        self.tell_templates(channel, &result.templates);
+    }
+
+    /// Tells owners of templates that may no longer be sent, and has unknown ones looked up.
+    fn tell_templates(&self, channel: &Channel, changes: &[TemplateChange]) {
+        for change in changes {
+            tell_change(&self.notifier, channel, change);
+            if !change.is_known {
+                channel.templates.notify_one();
+            }
         }
     }
 

@@ -1,12 +1,12 @@
 //! Reads in a message what concerns the gateway itself: words of consent and commands. Most texts
 //! are neither, and are told so by their length.
 
-use trunkline_plugin_api::{Event, InboundMessage};
+use trunkline_plugin_api::{Event, Identity, InboundMessage};
 
 use crate::{
     channel::Channel,
     config::{CommandThread, Config},
-    store::{ReadCommand, ReadKeyword, Reading, ThreadUpdate},
+    store::{ReadCommand, ReadKeyword, ReadWindow, Reading, ThreadUpdate},
 };
 
 /// What there is to read in a message; `answered` where the provider answers such words by itself.
@@ -16,14 +16,17 @@ pub(super) fn read(
     message: &InboundMessage,
     answered: bool,
 ) -> Option<Box<Reading>> {
-    let text = message.content.text.as_deref()?;
+    let window = window(channel, message);
+    let Some(text) = message.content.text.as_deref() else {
+        return window.map(|window| Box::new(only(window)));
+    };
     let command = command(channel, config, text);
     let keyword = keyword(channel, config, message, text, answered);
     // "/stop" opts out whatever else it is; other words give way to a command of the same name.
     let keyword = keyword.filter(|keyword| {
         command.is_none() || keyword.change == trunkline_plugin_api::ConsentChange::OptOut
     });
-    if keyword.is_none() && command.is_none() {
+    if keyword.is_none() && command.is_none() && window.is_none() {
         return None;
     }
     Some(Box::new(Reading {
@@ -31,7 +34,34 @@ pub(super) fn read(
         limited: false,
         keyword,
         command,
+        window,
     }))
+}
+
+fn only(window: ReadWindow) -> Reading {
+    Reading {
+        window: Some(window),
+        ..Reading::default()
+    }
+}
+
+/// Whose reply window a message opens; none on channels without one, which is nearly all.
+fn window(channel: &Channel, message: &InboundMessage) -> Option<ReadWindow> {
+    let rule = channel.window()?;
+    Some(ReadWindow {
+        scope: rule.scope,
+        identities: identities(message),
+        sent_at_ms: message.sent_at_ms,
+    })
+}
+
+/// Every identity of the sender that the provider vouches for, the sender's own first.
+fn identities(message: &InboundMessage) -> Vec<Identity> {
+    let sender = &message.sender;
+    std::iter::once(&sender.identity)
+        .chain(&sender.also)
+        .cloned()
+        .collect()
 }
 
 fn keyword(
@@ -51,14 +81,10 @@ fn keyword(
         .reply(&keyword.language, keyword.change)
         .filter(|_| own.consent.replies && !answered)
         .filter(|text| can_send(channel, text));
-    let sender = &message.sender;
     Some(ReadKeyword {
         change: keyword.change,
         written: written.to_owned(),
-        identities: std::iter::once(&sender.identity)
-            .chain(&sender.also)
-            .cloned()
-            .collect(),
+        identities: identities(message),
         sent_at_ms: message.sent_at_ms,
         reply: reply.map(str::to_owned),
     })

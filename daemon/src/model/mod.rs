@@ -7,6 +7,7 @@ mod event;
 mod health;
 mod ids;
 mod keywords;
+mod link;
 mod mask;
 mod message;
 mod notice;
@@ -14,8 +15,10 @@ mod notification;
 mod outbox;
 mod part;
 mod status;
+mod template;
 mod thread;
 mod token;
+mod window;
 
 pub use channel::{Health, HealthStatus, Toggle};
 pub use consent::{
@@ -29,6 +32,7 @@ pub use ids::{
     ThreadId, TokenId,
 };
 pub use keywords::{KEYWORD_CHARS_MAX, Keyword, Keywords, normal_keyword};
+pub use link::contact_link;
 pub use mask::{mask_identifier, mask_url};
 pub use message::{Author, AuthorKind, Direction, Failure, Message, Report};
 pub use notice::{Notice, NoticeKind};
@@ -36,8 +40,13 @@ pub use notification::{NoticeGroup, Notification};
 pub use outbox::{OutboxItem, OutboxState, Priority};
 pub use part::{MessagePart, PartRef, whole};
 pub use status::{HistoryEntry, Source, Status, record};
+pub use template::{
+    Approval, Catalogue, CatalogueEntry, TemplateChange, TemplateError, is_sendable, is_trouble,
+    rendered,
+};
 pub use thread::{Thread, ThreadState, TurnRecord};
 pub use token::{ApiToken, Role};
+pub use window::{Window, WindowRule, WindowState};
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Millis = i64;

@@ -28,6 +28,8 @@ pub enum NoticeKind {
     EchoLoop,
     /// What came in during a downtime could not be fetched.
     BackfillFailed,
+    /// A message template may no longer be sent.
+    TemplateStatus,
 }
 
 impl NoticeKind {
@@ -44,6 +46,7 @@ impl NoticeKind {
             Self::CanaryLost => "canary_lost",
             Self::EchoLoop => "echo_loop",
             Self::BackfillFailed => "backfill_failed",
+            Self::TemplateStatus => "template_status",
         }
     }
 }

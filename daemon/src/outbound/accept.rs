@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use trunkline_plugin_api::{Content, Identity};
 
 use super::{
-    TextPlan, TextPolicy,
+    TemplateOutlook, TextPlan, TextPolicy, WindowOutlook,
     gate::{Asked, Gate},
     plan_text,
 };
@@ -79,6 +79,13 @@ pub enum AcceptError {
         /// For people.
         detail: String,
     },
+    /// The recipient's reply window is closed, and the channel's policy has nothing else for the
+    /// message.
+    #[error("{detail}")]
+    WindowClosed {
+        /// For people.
+        detail: String,
+    },
     /// The idempotency key stands for another request.
     #[error("this Idempotency-Key was used for another request")]
     KeyConflict,
@@ -113,7 +120,10 @@ pub async fn accept(
     let new = NewOutbound {
         channel: channel.reference(),
         to: to.clone(),
-        content: request.content,
+        content: Content {
+            template: checked.template.map(|template| template.call),
+            ..request.content
+        },
         parts: plan.map_or(Vec::new(), |plan| plan.parts),
         author: Author {
             kind: sender.kind,
@@ -170,6 +180,10 @@ pub(super) struct Checked {
     pub(super) text: Option<TextPlan>,
     /// What it adds to the day's count.
     pub(super) charge: Charge,
+    /// What the reply window means for it, on channels that have one.
+    pub(super) window: Option<WindowOutlook>,
+    /// The template it calls, where it calls one.
+    pub(super) template: Option<TemplateOutlook>,
 }
 
 /// Checks everything but the day's count, which belongs to the transaction.
@@ -203,11 +217,22 @@ pub(super) fn check(
         space: facts.space.clone(),
         identifier: address(&facts.space, &request.to)?,
     };
+    let content = &request.content;
+    let window = gate.check_window(channel, &to, content, request.send_at_ms)?;
+    let template = content.template.as_ref();
+    let template = template.map(|call| gate.check_template(channel, Some(&to), call));
+    let template = template.transpose()?;
     if is_automatic_reply(sender, request) {
         gate.check_echo(channel, &to, asked)?;
     }
     let charge = gate.charge(channel, text.as_ref());
-    Ok(Checked { to, text, charge })
+    Ok(Checked {
+        to,
+        text,
+        charge,
+        window,
+        template,
+    })
 }
 
 /// What the breaker for two machines is about.

@@ -12,12 +12,13 @@ use super::{
     drive::drive,
     observe::{Observer, Seen},
     slots::Slots,
+    window::outside_queued,
 };
 use crate::{
     channel::Channel,
     config::{PublicUrl, Uncertain},
-    model::{Failure, Message, MessageId, OutboxItem, PartRef},
-    store::{Attempt, Finished, StoreError},
+    model::{Failure, Message, MessageId, OutboxItem, PartRef, WindowState},
+    store::{Attempt, Finished, Outside, StoreError},
 };
 
 /// Wait after the store refused.
@@ -56,7 +57,7 @@ impl Attempter<'_> {
                 }
                 Err(error) => {
                     let error = error.into_adapter_error();
-                    let attempt = self.judge(&item, &error);
+                    let attempt = self.judge(&item, &message, &error);
                     let seen = match &attempt {
                         Attempt::Uncertain(_) => Seen::Uncertain(error),
                         Attempt::Failed(_) => Seen::GivenUp(error),
@@ -120,7 +121,7 @@ impl Attempter<'_> {
     }
 
     /// What an error means for the message.
-    fn judge(&self, item: &OutboxItem, error: &AdapterError) -> Attempt {
+    fn judge(&self, item: &OutboxItem, message: &Message, error: &AdapterError) -> Attempt {
         let failure = Failure::from(error.clone());
         let now = self.context.store.now();
         let mut error = error.clone();
@@ -132,6 +133,9 @@ impl Attempter<'_> {
                     due_ms: now,
                     counts: false,
                 };
+            }
+            ErrorClass::WindowClosed if message.content.template.is_none() => {
+                return self.outside(message, failure);
             }
             ErrorClass::Ambiguous if !self.may_repeat() => return Attempt::Uncertain(failure),
             ErrorClass::Ambiguous => error.class = ErrorClass::Transient,
@@ -146,6 +150,20 @@ impl Attempter<'_> {
                 counts: true,
             },
             Next::GiveUp => Attempt::Failed(failure),
+        }
+    }
+
+    /// What becomes of a message that the provider refused for its recipient's reply window.
+    fn outside(&self, message: &Message, error: Failure) -> Attempt {
+        let store = &self.context.store;
+        let state = WindowState::default();
+        match outside_queued(store, self.channel, message, &state) {
+            Outside::Fail(_) => Attempt::Failed(error),
+            outside => Attempt::Outside {
+                error,
+                scope: self.channel.consent_scope().to_owned(),
+                outside: Box::new(outside),
+            },
         }
     }
 

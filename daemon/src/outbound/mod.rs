@@ -25,6 +25,7 @@ mod skew;
 mod slots;
 mod text;
 mod transport;
+mod window;
 
 pub(crate) use accept::address as normal_address;
 pub use accept::{AcceptError, SendRequest, Sender, accept};
@@ -41,3 +42,4 @@ pub use reconcile::Reconciler;
 pub use skew::ProviderClock;
 pub use text::{Length, TextError, TextPlan, TextPolicy, plan_text};
 pub use transport::Transport;
+pub use window::{TemplateOutlook, WindowOutlook};

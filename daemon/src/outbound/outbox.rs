@@ -21,6 +21,7 @@ use super::{
     pace::Bounds,
     slots,
     slots::Slots,
+    window::{self, Settler},
 };
 use crate::{
     channel::Channel,
@@ -105,6 +106,7 @@ impl Outbox {
             context,
             was_held: false,
             replies_in_a_row: 0,
+            windows: Settler::default(),
         };
         arbiter.spawn(async move {
             worker.run(stopping).await;
@@ -135,6 +137,7 @@ struct Worker {
     /// Whether the channel's health held its sends when it was last looked at.
     was_held: bool,
     replies_in_a_row: usize,
+    windows: Settler,
 }
 
 /// An attempt that ended.
@@ -267,6 +270,7 @@ impl Worker {
             pace.lock().recovered();
         }
         let now = self.context.store.now();
+        self.windows.settle(&self.channel, &self.context, now).await;
         let room = self.with_bounds(now, |bounds| {
             pace.lock().room(bounds, under_way.ids.len(), now)
         });
@@ -285,6 +289,7 @@ impl Worker {
             .due(self.channel.org, &self.channel.id, quota, &under_way.ids);
         match due {
             Ok(due) => {
+                let due = window::inside(&self.channel, &self.context.store, due).await;
                 self.count(&due);
                 self.with_bounds(now, |bounds| pace.lock().begin(bounds, due.len(), now));
                 due

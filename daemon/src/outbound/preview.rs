@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trunkline_plugin_api::Identity;
 
 use super::{
-    AcceptError, SendRequest, Sender, TextPlan,
+    AcceptError, SendRequest, Sender, TemplateOutlook, TextPlan, WindowOutlook,
     accept::{check, opted_out},
     gate::{Asked, Gate, unit},
 };
@@ -32,6 +32,10 @@ pub struct Preview {
     pub caps: Vec<DayUse>,
     /// When they begin anew.
     pub resets_at_ms: Millis,
+    /// What the reply window means for it, on channels that have one.
+    pub window: Option<WindowOutlook>,
+    /// The template it calls, where it calls one.
+    pub template: Option<TemplateOutlook>,
 }
 
 /// Looks at a message without sending it. The error is the one that sending would give.
@@ -64,5 +68,7 @@ pub async fn preview(
         unit: unit(channel),
         caps,
         resets_at_ms: day_ends_ms(gate.store.now()),
+        window: checked.window,
+        template: checked.template,
     })
 }

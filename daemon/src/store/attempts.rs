@@ -10,7 +10,8 @@ use super::{
     engine::{StoreError, Transaction},
     keys,
     outbox::report,
-    queue, records, reports,
+    outside::Outside,
+    queue, records, reports, windows,
 };
 use crate::model::{
     ChannelId, Failure, Message, MessageId, MessagePart, Millis, OrgId, OutboxItem, OutboxState,
@@ -44,6 +45,15 @@ pub enum Attempt {
     },
     /// Never.
     Failed(Failure),
+    /// The recipient's reply window is closed.
+    Outside {
+        /// Why.
+        error: Failure,
+        /// Whose window it is.
+        scope: String,
+        /// What becomes of it.
+        outside: Box<Outside>,
+    },
     /// Unknown.
     Uncertain(Failure),
 }
@@ -236,7 +246,9 @@ fn plan_finish(
     let finished = match attempt {
         Attempt::Sent(receipt) => sent(tx, org, &mut item, &mut message, part, &receipt, now)?,
         // Given up by a person or by the recipient's word while it was taken.
-        Attempt::Later { .. } if item.state.is_out_of_line() => Finished::Done(message.status),
+        Attempt::Later { .. } | Attempt::Outside { .. } if item.state.is_out_of_line() => {
+            Finished::Done(message.status)
+        }
         Attempt::Later {
             error,
             due_ms,
@@ -249,9 +261,25 @@ fn plan_finish(
         }
         Attempt::Failed(error) => {
             consent::learn(tx, org, &message, &error, now)?;
+            windows::learn(tx, org, &message, &error, now)?;
             let report = failure(Status::Failed, error, now);
             message.apply_to(part, report);
             end(tx, org, &mut item, &message)?
+        }
+        Attempt::Outside {
+            error,
+            scope,
+            outside,
+        } => {
+            windows::learn(tx, org, &message, &error, now)?;
+            let refused = Report {
+                status: Status::Queued,
+                error: None,
+                ..failure(Status::Queued, error, now)
+            };
+            message.apply_to(part, refused);
+            outside.apply(tx, org, &scope, &mut item, &mut message, now)?;
+            Finished::Done(message.status)
         }
         Attempt::Uncertain(error) => {
             item.error = Some(error.clone());

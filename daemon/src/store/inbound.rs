@@ -16,7 +16,7 @@ use super::{
 };
 use crate::model::{
     Author, AuthorKind, ChannelId, Direction, EventId, Mark, Message, MessageId, Millis, OrgId,
-    Outcome, Source, Status, ThreadId, WebhookEvent,
+    Outcome, Source, Status, TemplateChange, ThreadId, WebhookEvent,
 };
 use trunkline_plugin_api::Medium;
 
@@ -88,6 +88,8 @@ pub struct InboundResult {
     pub limited: u32,
     /// Channels that answers were queued on.
     pub answered: Vec<ChannelId>,
+    /// What it said of templates.
+    pub templates: Vec<TemplateChange>,
 }
 
 /// A thread in which something happened, and when: for the order of the inbox.
@@ -98,6 +100,7 @@ enum Effect {
     New(NewMessage, Mark, Noticed),
     Duplicate,
     Kept,
+    Template(TemplateChange),
 }
 
 /// What a new message's reading led to.
@@ -111,10 +114,14 @@ impl Store {
     /// Stores a verified webhook. Returns when it is durable and visible; only then may the
     /// provider be answered.
     pub async fn commit_inbound(&self, inbound: Inbound) -> Result<InboundResult, StoreError> {
+        let org = inbound.org;
         let pending = self.engine.transact(|tx| self.plan_inbound(tx, inbound))?;
         let ((result, touched), _) = pending.await?;
         for (org, thread, at_ms) in touched {
             self.inbox.touch(org, thread, at_ms);
+        }
+        if !result.templates.is_empty() {
+            self.derive_catalogues(org)?;
         }
         Ok(result)
     }
@@ -135,7 +142,7 @@ impl Store {
         let mut messages = Vec::with_capacity(events.len());
         let mut touched = Vec::with_capacity(events.len());
         let (mut duplicates, mut kept) = (0, 0);
-        let mut answered = Vec::new();
+        let (mut answered, mut templates) = (Vec::new(), Vec::new());
         for routed in events {
             let at_ms = record.received_at_ms;
             match self.plan_event(tx, &record, routed, policy)? {
@@ -148,6 +155,10 @@ impl Store {
                 }
                 Effect::Duplicate => duplicates += 1,
                 Effect::Kept => kept += 1,
+                Effect::Template(change) => {
+                    kept += 1;
+                    templates.push(change);
+                }
             }
         }
         if record.reason.is_none() || is_replay {
@@ -165,6 +176,7 @@ impl Store {
             duplicates,
             limited: record.limited,
             answered,
+            templates,
         };
         Ok((result, touched))
     }
@@ -214,8 +226,13 @@ impl Store {
                 let new = consent::take_signal(tx, org, &channel.id, &signal, event, at_ms)?;
                 Ok(if new { Effect::Kept } else { Effect::Duplicate })
             }
+            Event::Template(update) => {
+                let (org, id) = (channel.org, &channel.id);
+                let change = self.take_template_update(tx, org, id, update, at_ms)?;
+                Ok(Effect::Template(change))
+            }
             // Kept with the raw request; nothing in the gateway acts on them.
-            Event::Reaction(_) | Event::Template(_) | Event::Note(_) => Ok(Effect::Kept),
+            Event::Reaction(_) | Event::Note(_) => Ok(Effect::Kept),
         }
     }
 

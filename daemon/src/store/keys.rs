@@ -33,7 +33,14 @@
 //! | `K` | channel | canaries: how many were sent, which one is out |
 //! | `N` | notification id | notification |
 //! | `G` | channel, kind | id of the notification that is not acknowledged yet |
+//! | `W` | identifier, space, our address | reply window of an identity |
+//! | `g` | identifier, space, our address, message id | nothing: held until that person writes |
+//! | `j` | channel, message id | nothing: refused for the window by a report, policy not asked yet |
+//! | `P` | channel, template's id, language | template |
+//! | `J` | channel | when its templates were last listed |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
+
+mod outside;
 
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
@@ -42,6 +49,8 @@ use crate::model::{
     ChannelId, ContactId, EventId, MessageId, Millis, NoticeKind, NotificationId, OrgId,
     OutboxItem, Place, Priority, ThreadId,
 };
+
+pub(crate) use outside::*;
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
 const TEXT_BYTES_MAX: usize = 160;
@@ -63,6 +72,12 @@ pub(crate) const IDEMPOTENCY: u8 = b'k';
 pub(crate) const NOTIFICATION: u8 = b'N';
 /// The kind byte of what leads to notifications that are not acknowledged.
 pub(crate) const OPEN_NOTIFICATION: u8 = b'G';
+/// The kind byte of items held until a person writes.
+pub(crate) const WINDOW_HELD: u8 = b'g';
+/// The kind byte of messages refused for the reply window by a report.
+pub(crate) const WINDOW_REFUSAL: u8 = b'j';
+/// The kind byte of catalogues of templates.
+pub(crate) const CATALOGUE: u8 = b'J';
 
 /// Builds one key.
 struct Key(Vec<u8>);

@@ -24,16 +24,19 @@ mod notifications;
 mod orphans;
 mod outbox;
 mod outlook;
+mod outside;
 mod queue;
 mod reading;
 mod records;
 mod reports;
 mod spending;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod turns;
 mod views;
+mod windows;
 
 use std::{
     collections::HashMap,
@@ -62,11 +65,13 @@ pub use self::{
     orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     outlook::Outlook,
+    outside::Outside,
     reading::{ReadCommand, ReadKeyword, Reading},
     records::ClosedPolicy,
     reports::Applied,
     spending::{Charge, DayUse, day_ends_ms},
     turns::NewTurn,
+    windows::ReadWindow,
 };
 use self::{clock::Clock, inbox::Inbox};
 use crate::model::{ApiToken, ChannelId, Millis, OrgId, Thread};
@@ -88,6 +93,7 @@ pub struct Inner {
     tokens: RwLock<HashMap<[u8; 32], ApiToken>>,
     rejected: RejectedSlots,
     health_places: health::Places,
+    catalogues: templates::Catalogues,
     last_up_ms: OnceLock<Millis>,
 }
 
@@ -141,6 +147,7 @@ impl Store {
             tokens: RwLock::default(),
             rejected: RejectedSlots::default(),
             health_places: health::Places::default(),
+            catalogues: templates::Catalogues::default(),
             last_up_ms: OnceLock::new(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
@@ -159,6 +166,7 @@ impl Store {
         self.clock.raise_to(floor);
         self.derive_organizations()?;
         for (_, org) in self.organizations() {
+            self.derive_catalogues(org)?;
             for entry in self.scan_prefix(&keys::kind(org, keys::THREAD), None, false) {
                 let (key, bytes) = entry?;
                 let thread: Thread = codec::decode(&key, &bytes)?;

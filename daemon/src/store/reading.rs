@@ -9,6 +9,7 @@ use super::{
     engine::{StoreError, Transaction},
     keys,
     records::{ClosedPolicy, load},
+    windows::ReadWindow,
 };
 use crate::model::{
     Author, AuthorKind, ChannelId, ConsentProof, ConsentSource, EventId, Message, Millis, Priority,
@@ -26,6 +27,8 @@ pub struct Reading {
     pub keyword: Option<ReadKeyword>,
     /// The command that it is.
     pub command: Option<ReadCommand>,
+    /// Whose reply window it opens, on channels that have one.
+    pub window: Option<ReadWindow>,
 }
 
 /// A word of consent.
@@ -121,6 +124,10 @@ impl Store {
             reply = keyword.reply;
             answers_keyword = reply.is_some();
         }
+        let released = match &reading.window {
+            Some(window) => self.hear_window(tx, org, window, reader.at_ms)?,
+            None => false,
+        };
         let mut end = None;
         if let Some(command) = reading.command {
             end = command.thread.filter(|update| update.ends());
@@ -137,7 +144,8 @@ impl Store {
                 tx.replace(&key, codec::encode(&thread));
             }
         }
-        Ok(queued)
+        // What was released goes by the same channel, whose outbox is told once.
+        Ok(queued.or_else(|| released.then(|| reader.channel.id.clone())))
     }
 
     /// Records a word of consent. True where it is to be answered: it changed something, or asked

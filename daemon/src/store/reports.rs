@@ -10,9 +10,11 @@ use super::{
     engine::{StoreError, Transaction},
     keys, queue,
     records::{self, load},
+    windows,
 };
 use crate::model::{
-    ChannelId, Failure, Message, MessageId, Millis, OrgId, PartRef, Report, Source, Status,
+    ChannelId, Failure, HistoryEntry, Message, MessageId, Millis, OrgId, PartRef, Report, Source,
+    Status, record,
 };
 
 /// Reports kept for a message that is not known yet.
@@ -136,7 +138,12 @@ pub(crate) fn apply(
     now_ms: Millis,
 ) -> Result<Applied, StoreError> {
     match find(tx, org, channel, &report)? {
-        Some((mut message, part)) => {
+        Some((mut message, None)) => {
+            let noted = note_given_up(&mut message, report, source, now_ms);
+            records::save_message(tx, org, &message);
+            Ok(noted)
+        }
+        Some((mut message, Some(part))) => {
             let applied = apply_to(tx, org, &mut message, part, report, source, now_ms)?;
             records::save_message(tx, org, &message);
             Ok(applied)
@@ -146,16 +153,18 @@ pub(crate) fn apply(
 }
 
 /// The message that a report is for and which part of it: by the provider's id, or by ours where
-/// the callback has it.
+/// the callback has it. No part where the id is that of an earlier send of the message.
 fn find(
     tx: &mut Transaction<'_>,
     org: OrgId,
     channel: &ChannelId,
     report: &StatusReport,
-) -> Result<Option<(Message, usize)>, StoreError> {
+) -> Result<Option<(Message, Option<usize>)>, StoreError> {
     if let Some(place) = records::find_external(tx, org, channel, &report.external_id)? {
         let message = records::message_at(tx, org, place)?;
-        let part = message.part_of(&report.external_id).unwrap_or(0);
+        let is_its = message.external_id.as_ref() == Some(&report.external_id);
+        let part = message.part_of(&report.external_id);
+        let part = part.or(is_its.then_some(0));
         return Ok(Some((message, part)));
     }
     let Some(reference) = report.reference.as_deref().and_then(PartRef::parse) else {
@@ -167,7 +176,32 @@ fn find(
     };
     Ok(message
         .filter(is_its)
-        .map(|message| (message, reference.part)))
+        .map(|message| (message, Some(reference.part))))
+}
+
+/// Keeps a report on a send that the provider refused, of a message that went again since.
+fn note_given_up(
+    message: &mut Message,
+    report: StatusReport,
+    source: Source,
+    at_ms: Millis,
+) -> Applied {
+    let entries = message.history.len();
+    let entry = HistoryEntry {
+        status: Status::from(report.status),
+        at_ms,
+        source,
+        code: report.code,
+        detail: report.detail,
+        part: None,
+        count: 1,
+    };
+    record(&mut message.history, entry);
+    if message.history.len() > entries {
+        Applied::Noted
+    } else {
+        Applied::Repeated
+    }
 }
 
 /// Applies a report to its message, which the caller saves.
@@ -197,6 +231,7 @@ pub(crate) fn apply_to(
     if changed {
         if let Some(failure) = &message.error {
             consent::learn(tx, org, message, failure, now_ms)?;
+            windows::learn_later(tx, org, message, failure)?;
         }
         note_status(tx, org, message);
         if message.status.is_final() {

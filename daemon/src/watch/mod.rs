@@ -19,6 +19,7 @@ mod poller;
 mod prober;
 mod silence;
 mod sweeper;
+mod templates;
 mod window;
 
 pub use board::HealthBoard;
@@ -32,3 +33,5 @@ pub use poller::Poller;
 pub use prober::{Prober, Tested};
 pub use silence::Silence;
 pub use sweeper::Sweeper;
+pub(crate) use templates::tell_change;
+pub use templates::{RefreshError, Refreshed, TemplateKeeper};

@@ -10,6 +10,7 @@ use crate::{
     inbound::{BackfillError, ReplayError},
     outbound::AcceptError,
     store::StoreError,
+    watch::RefreshError,
 };
 
 /// An error as the API shows it.
@@ -19,6 +20,7 @@ pub(super) struct Problem {
     code: &'static str,
     detail: String,
     errors: Vec<String>,
+    link: Option<String>,
 }
 
 impl Problem {
@@ -28,7 +30,14 @@ impl Problem {
             code,
             detail: detail.into(),
             errors: Vec::new(),
+            link: None,
         }
+    }
+
+    /// Adds a link that helps.
+    pub(super) fn with_link(mut self, link: Option<String>) -> Self {
+        self.link = link;
+        self
     }
 
     pub(super) fn not_found(what: &str) -> Self {
@@ -70,6 +79,9 @@ impl ResponseError for Problem {
         if !self.errors.is_empty() {
             body["errors"] = Value::from(self.errors.clone());
         }
+        if let Some(link) = &self.link {
+            body["link"] = Value::from(link.as_str());
+        }
         HttpResponse::build(self.status)
             .content_type("application/problem+json")
             .body(body.to_string())
@@ -87,6 +99,9 @@ impl From<AcceptError> for Problem {
         match error {
             AcceptError::Refused { code, detail } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+            }
+            AcceptError::WindowClosed { detail } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "window_closed", detail)
             }
             AcceptError::KeyConflict => Self::conflict("idempotency_conflict", error.to_string()),
             AcceptError::Store(error) => error.into(),
@@ -125,6 +140,18 @@ impl From<BackfillError> for Problem {
                 Self::new(StatusCode::BAD_GATEWAY, "provider", error.to_string())
             }
         }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        let (status, code) = match error {
+            RefreshError::Store(error) => return error.into(),
+            RefreshError::Unsupported(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unsupported"),
+            RefreshError::NoCredentials(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_credentials"),
+            RefreshError::Provider(_) => (StatusCode::BAD_GATEWAY, "provider"),
+        };
+        Self::new(status, code, error.to_string())
     }
 }
 

@@ -16,6 +16,10 @@ use crate::{
 /// Characters that Twilio takes in one message (its Message resource).
 pub(crate) const BODY_CHARS_MAX: u32 = 1_600;
 
+/// WhatsApp's customer service window: free-form messages for 24 hours after a person's last one
+/// (Twilio, error 63016).
+const REPLY_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// Appended to the webhook URL at Twilio: three retries, on every kind of failure. Without it
 /// Twilio retries only failed connections (its page on connection overrides).
 const CONNECTION_OVERRIDES: &str = "#rc=3&rp=all";
@@ -124,7 +128,10 @@ impl Config {
             webhook_url_suffix: CONNECTION_OVERRIDES.into(),
             notes,
             ..if settings.is_whatsapp() {
-                Facts::new(Medium::Whatsapp, "whatsapp")
+                Facts {
+                    reply_window_ms: Some(REPLY_WINDOW_MS),
+                    ..Facts::new(Medium::Whatsapp, "whatsapp")
+                }
             } else {
                 Facts::new(Medium::Sms, "phone")
             }

@@ -26,6 +26,8 @@ const READ: &[&str] = &[
     "From",
     "Label",
     "Latitude",
+    "ListId",
+    "ListTitle",
     "Longitude",
     "MessageSid",
     "MessageStatus",
@@ -156,12 +158,19 @@ fn location(params: &Params) -> Option<Location> {
     })
 }
 
-/// A button, a finished WhatsApp Flow, or another rich reply (whose data is in the metadata).
+/// A button, an entry of a list, a finished WhatsApp Flow, or another rich reply (whose data is in the
+/// metadata). `ListId` and `ListTitle` are not in Twilio's table of parameters; the list picker sends
+/// them.
 fn interactive(params: &Params) -> Option<Interactive> {
-    let button = ["ButtonPayload", "ButtonText"].map(|name| params.filled(name).map(String::from));
-    let [id, title] = button;
+    let text = |name: &str| params.filled(name).map(String::from);
+    let button = [text("ButtonPayload"), text("ButtonText")];
+    let list = [text("ListId"), text("ListTitle")];
     let flow = params.filled("FlowData").map(json_or_text);
-    let kind = if id.is_some() || title.is_some() {
+    let is_list = list[0].is_some() || list[1].is_some();
+    let [id, title] = if is_list { list } else { button };
+    let kind = if is_list {
+        "list"
+    } else if id.is_some() || title.is_some() {
         "button"
     } else if flow.is_some() {
         "flow"

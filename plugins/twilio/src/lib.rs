@@ -5,7 +5,7 @@
 //! | `config.rs` | the configuration section and what it makes possible |
 //! | `params.rs`, `signature.rs` | is a webhook genuine, and what does its signature cover |
 //! | `receive.rs`, `inbound.rs`, `status.rs` | what a webhook says |
-//! | `send.rs`, `lookup.rs`, `backfill.rs`, `probe.rs`, `media.rs` | calls to Twilio |
+//! | `send.rs`, `lookup.rs`, `backfill.rs`, `probe.rs`, `media.rs`, `templates.rs` | calls to Twilio |
 //! | `rest.rs`, `errors.rs`, `address.rs` | what those share: requests, the error table, addresses |
 //!
 //! Addresses of ours keep Twilio's `whatsapp:` prefix, so that one number can be an SMS and a
@@ -30,6 +30,7 @@ mod rest;
 mod send;
 mod signature;
 mod status;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +38,7 @@ use serde_json::Value;
 use trunkline_plugin_api::{
     Adapter, AdapterError, Capability, Event, Facts, Limits, Lookup, Manifest, Media, MediaRef,
     Medium, OpenContext, OutboundMessage, Probe, Receipt, Received, Sent, StatusReport, Step,
-    Timestamp, Turn, WebhookRequest,
+    Template, Timestamp, Turn, WebhookRequest,
 };
 
 pub use config::Config;
@@ -61,6 +62,7 @@ impl Adapter for Twilio {
                 Capability::DeliveryStatus,
                 Capability::FindSent,
                 Capability::ListInbound,
+                Capability::Templates,
                 Capability::FetchMedia,
             ],
             limits: Limits {
@@ -102,6 +104,10 @@ impl Adapter for Twilio {
 
     fn list_inbound(&self, since: Timestamp, turn: Turn) -> Step<Vec<Event>> {
         backfill::list_inbound(&self.0, since, &turn)
+    }
+
+    fn templates(&self, turn: Turn) -> Step<Vec<Template>> {
+        templates::list(&self.0, &turn)
     }
 
     fn fetch_media(&self, media: &MediaRef, turn: Turn) -> Step<Media> {

@@ -66,10 +66,28 @@ impl Api {
         let base = self.base.as_str().trim_end_matches('/');
         let path = uri.strip_prefix('/')?;
         let url = Url::parse(&format!("{base}/{path}")).ok()?;
-        Some(
-            self.authorize(HttpRequest::new("GET", url))
-                .header("accept", "application/json"),
-        )
+        Some(self.get_url(url))
+    }
+
+    /// `GET` of a URL with the credentials, for JSON.
+    pub(crate) fn get_url(&self, url: Url) -> HttpRequest {
+        self.authorize(HttpRequest::new("GET", url))
+            .header("accept", "application/json")
+    }
+
+    /// Where templates are served: on Twilio's own hosts `content` in place of `api`, regions
+    /// included; any other base serves everything.
+    pub(crate) fn content_base(&self) -> Url {
+        let mut base = self.base.clone();
+        let host = self.base.host_str().unwrap_or_default();
+        let rest = host
+            .strip_prefix("api.")
+            .filter(|rest| *rest == "twilio.com" || rest.ends_with(".twilio.com"));
+        if let Some(rest) = rest {
+            // A host made of another host is one.
+            let _ = base.set_host(Some(&format!("content.{rest}")));
+        }
+        base
     }
 
     /// Adds the credentials.

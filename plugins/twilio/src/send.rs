@@ -3,7 +3,7 @@
 //! Twilio has no idempotency key, so the call is made once: after a restart, where the outcome of
 //! the call is not known, the send fails as ambiguous and is looked up instead.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use trunkline_plugin_api::{
     AdapterError, Content,
     ErrorClass::{self, Ambiguous, Bug},
@@ -88,9 +88,10 @@ fn fields(content: &Content, whatsapp: bool) -> Result<Vec<(&'static str, String
         ));
     }
     if let Some(template) = &content.template {
-        let mut fields = vec![("ContentSid", template.name.clone())];
+        let sid = template.id.as_ref().unwrap_or(&template.name);
+        let mut fields = vec![("ContentSid", sid.clone())];
         if !template.variables.is_empty() {
-            let variables = Value::Object(template.variables.clone());
+            let variables = content_variables(&template.variables);
             fields.push(("ContentVariables", variables.to_string()));
         }
         return Ok(fields);
@@ -114,6 +115,18 @@ fn fields(content: &Content, whatsapp: bool) -> Result<Vec<(&'static str, String
         ));
     }
     Ok(fields)
+}
+
+/// The values of a template, all of them texts: Twilio takes nothing else (error 21656).
+fn content_variables(values: &Map<String, Value>) -> Value {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let pairs = values
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value).into()));
+    Value::Object(pairs.collect())
 }
 
 /// The `Body` of a message. Twilio refuses a place that has neither text nor attachment beside it,

@@ -49,8 +49,8 @@ pub use recorded::RecordedRequest;
 pub use server::Simulator;
 pub use traffic::CallMark;
 pub use twilio::{
-    AccountStatus, CallbackAnswer, Callbacks, Complaint, Direction, Endpoint, InboundSms,
-    LedgerMessage, Method, SignedRequest, StatusWord, Twilio, sign_form,
+    AccountStatus, CallbackAnswer, Callbacks, Complaint, ContentTemplate, Direction, Endpoint,
+    InboundSms, LedgerMessage, Method, SignedRequest, StatusWord, Twilio, sign_form,
 };
 pub use webhook::{
     InboundHook, Proof, Received, Webhook, batch, hub_signature, message, standard_signature,

@@ -165,7 +165,7 @@ async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> Ht
     let connection = request.conn_data::<Connection>();
     let reply = if connection.is_some_and(|known| known.port == sides.media_port) {
         sides.twilio.serve_media_origin(&incoming)
-    } else if incoming.path.starts_with("/2010-04-01/") {
+    } else if Twilio::serves(&incoming.path) {
         sides.twilio.serve(incoming).await
     } else if incoming.path == Webhook::SINK_PATH {
         sides.webhook.serve(incoming).await

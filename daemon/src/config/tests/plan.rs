@@ -105,6 +105,9 @@ fn any_channel(id: &'static str) -> impl Strategy<Value = Channel> {
                 consent: ChannelConsent::default(),
                 expect: None,
                 canary: None,
+                address: None,
+                outside_window: crate::config::OutsideWindow::default(),
+                reply_window: None,
                 config: AdapterSection::new(Map::from_iter([("key".to_owned(), json!(key))])),
             },
         )

@@ -67,6 +67,7 @@ fn the_reference_is_a_configuration_of_defaults() {
             &config.consent,
             &config.commands,
             &config.thread,
+            &config.templates,
             &config.log
         ),
         (
@@ -79,6 +80,7 @@ fn the_reference_is_a_configuration_of_defaults() {
             &defaults.consent,
             &defaults.commands,
             &defaults.thread,
+            &defaults.templates,
             &defaults.log
         )
     );

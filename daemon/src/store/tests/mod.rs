@@ -16,6 +16,7 @@ use crate::model::{
 mod consent;
 mod merge;
 mod outbox;
+mod windows;
 
 /// Everything that is due.
 const ALL: Quota = Quota {

@@ -2,14 +2,15 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     paging::{Paging, list as listed},
-    shapes,
+    shapes, windows,
 };
 use crate::{
     gateway::Gateway,
-    model::{ContactId, OrgId, Role},
+    model::{Contact, ContactId, OrgId, Role},
     store::MergeResult,
     web::{auth::Caller, problem::Problem},
 };
@@ -42,19 +43,15 @@ pub(super) async fn list(
                 gateway.store.contacts(org, before, limit)
             })?,
     };
-    let items = found
+    let items: Result<Vec<_>, Problem> = found
         .iter()
-        .map(|(org, contact)| shapes::contact(&gateway.store.slug(*org), contact))
+        .map(|(org, contact)| shown(&gateway, *org, contact))
         .collect();
-    Ok(HttpResponse::Ok().json(listed(items, next)))
+    Ok(HttpResponse::Ok().json(listed(items?, next)))
 }
 
 /// The organization of a contact that the caller may see.
-fn find(
-    gateway: &Gateway,
-    caller: &Caller,
-    id: ContactId,
-) -> Result<(OrgId, crate::model::Contact), Problem> {
+fn find(gateway: &Gateway, caller: &Caller, id: ContactId) -> Result<(OrgId, Contact), Problem> {
     for org in caller.organizations(gateway) {
         if let Some(contact) = gateway.store.contact(org, id)? {
             return Ok((org, contact));
@@ -70,7 +67,14 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Problem> {
     let id = id.parse().map_err(|_| Problem::not_found("contact"))?;
     let (org, contact) = find(&gateway, &caller, id)?;
-    Ok(HttpResponse::Ok().json(shapes::contact(&gateway.store.slug(org), &contact)))
+    Ok(HttpResponse::Ok().json(shown(&gateway, org, &contact)?))
+}
+
+/// A contact with the reply windows of its identities.
+fn shown(gateway: &Gateway, org: OrgId, contact: &Contact) -> Result<Value, Problem> {
+    let mut shown = shapes::contact(&gateway.store.slug(org), contact);
+    windows::add_to_contact(gateway, org, contact, &mut shown)?;
+    Ok(shown)
 }
 
 /// What the contact wants, over all their addresses and our senders.
@@ -109,7 +113,7 @@ pub(super) async fn merge(
         .store
         .merge_contacts(org, keep, other, &caller.name)
         .await?;
-    tracing::info!(by = %caller.name, contact = %keep, %other, ?merged, "contacts merged");
+    tracing::info!(by = %caller.name, contact = %keep, %other, "contacts merged");
     answer(&gateway, org, merged)
 }
 
@@ -147,8 +151,7 @@ fn answer(gateway: &Gateway, org: OrgId, result: MergeResult) -> Result<HttpResp
     let refused = |code, words: String| Err(Problem::conflict(code, words));
     match result {
         MergeResult::Done(contact) => {
-            let shape = shapes::contact(&gateway.store.slug(org), &contact);
-            Ok(HttpResponse::Ok().json(shape))
+            Ok(HttpResponse::Ok().json(shown(gateway, org, &contact)?))
         }
         MergeResult::Unknown(_) => Err(Problem::not_found("other contact")),
         MergeResult::PartOf { contact, whole } => refused(

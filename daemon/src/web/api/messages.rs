@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Content;
 
-use super::{channels, shapes};
+use super::{channels, links, shapes};
 use crate::{
     channel::Channel,
     gateway::Gateway,
     model::{AuthorKind, MessageId, Priority, Role, ThreadId},
-    outbound::{self, SendRequest, Sender, accept},
+    outbound::{self, AcceptError, SendRequest, Sender, accept},
     store::Idempotency,
     web::{auth::Caller, problem::Problem},
 };
@@ -60,7 +60,9 @@ pub(super) async fn send(
         request,
     } = wanted(&gateway, &caller, &request, body.into_inner())?;
     let policy = gateway.ingress.policy();
-    let id = accept(&gateway.gate, &channel, policy, sender, request).await?;
+    let id = accept(&gateway.gate, &channel, policy, sender, request)
+        .await
+        .map_err(|error| problem(&gateway, &channel, error))?;
     channel.queue.notify_one();
     Ok(HttpResponse::Accepted().json(json!({ "id": id.to_string(), "status": "queued" })))
 }
@@ -75,8 +77,19 @@ pub(super) async fn preview(
     let wanted = wanted(&gateway, &caller, &request, body.into_inner())?;
     let channel = &wanted.channel;
     let (gate, sender) = (&gateway.gate, &wanted.sender);
-    let preview = outbound::preview(gate, channel, sender, &wanted.request).await?;
+    let preview = outbound::preview(gate, channel, sender, &wanted.request)
+        .await
+        .map_err(|error| problem(&gateway, channel, error))?;
     Ok(HttpResponse::Ok().json(shapes::preview(channel, &preview)))
+}
+
+/// A refusal; where the recipient has to write first, with the link by which they can.
+fn problem(gateway: &Gateway, channel: &Channel, error: AcceptError) -> Problem {
+    let link = match &error {
+        AcceptError::WindowClosed { .. } => links::link(gateway, channel, None),
+        _ => None,
+    };
+    Problem::from(error).with_link(link)
 }
 
 fn wanted(

@@ -7,6 +7,7 @@ mod contacts;
 mod doctor;
 mod events;
 mod health;
+mod links;
 mod messages;
 mod notifications;
 mod orphans;
@@ -14,11 +15,14 @@ mod outbox;
 mod paging;
 mod shapes;
 mod system;
+mod templates;
 mod threads;
 mod tokens;
+mod windows;
 
 use actix_web::web::{ServiceConfig, delete, get, post};
 
+pub(super) use links::link;
 pub(super) use system::metrics;
 
 /// Every route of the API.
@@ -31,6 +35,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/channels/{id}/test", post().to(channels::test))
         .route("/channels/{id}/health", get().to(health::history))
         .route("/channels/{id}/backfill", post().to(backfill::fill))
+        .route("/channels/{id}/link", get().to(links::show))
+        .route(
+            "/channels/{id}/templates/refresh",
+            post().to(templates::refresh),
+        )
         .route("/channels/{id}/doctor", post().to(doctor::examine))
         .route("/channels/{id}/health", get().to(health::history))
         .route("/contacts", get().to(contacts::list))
@@ -52,6 +61,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/messages", post().to(messages::send))
         .route("/messages/preview", post().to(messages::preview))
         .route("/messages/{id}", get().to(messages::show))
+        .route("/templates", get().to(templates::list))
+        .route("/templates/preview", post().to(templates::preview))
         .route("/webhook-events", get().to(events::list))
         .route("/webhook-events/{id}/replay", post().to(events::replay))
         .route("/orphans", get().to(orphans::list))

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::windows;
 use crate::{
     channel::Channel,
     config::ReloadPlan,
@@ -79,6 +80,8 @@ pub(super) fn preview(channel: &Channel, preview: &Preview) -> Value {
         "parts": parts.unwrap_or_default(),
         "folded": text.is_some_and(|plan| plan.folded),
         "max_len": preview.max_len,
+        "window": preview.window.as_ref().map(windows::outlook),
+        "template": preview.template.as_ref().map(windows::template_outlook),
         "daily": {
             "counts": preview.units,
             "unit": preview.unit,

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 
 use super::{
     paging::{Paging, list as listed},
-    shapes,
+    shapes, windows,
 };
 use crate::{
     gateway::Gateway,
@@ -45,7 +45,11 @@ pub(super) async fn show(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let (org, thread) = find(&gateway, &caller, &id)?;
-    Ok(HttpResponse::Ok().json(shapes::thread(&gateway.store.slug(org), &thread)))
+    let mut shown = shapes::thread(&gateway.store.slug(org), &thread);
+    if let Some(contact) = gateway.store.contact(org, thread.contact)? {
+        windows::add_to_thread(&gateway, org, &contact, &mut shown)?;
+    }
+    Ok(HttpResponse::Ok().json(shown))
 }
 
 pub(super) async fn messages(

@@ -299,17 +299,10 @@ async fn done(
     let link = gateway
         .registry
         .get(&form.continue_on)
-        .and_then(|channel| link(&channel, &text));
+        .and_then(|channel| super::api::link(&gateway, &channel, Some(&text)));
     let place = Place {
         base: "..",
         slug: &slug,
     };
     page::done(&place, &form, link)
-}
-
-fn link(channel: &Channel, text: &str) -> Option<String> {
-    let address = channel.facts.as_ref()?.addresses.first()?;
-    let digits: String = address.chars().filter(char::is_ascii_digit).collect();
-    let query = form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    Some(format!("https://wa.me/{digits}?text={query}"))
 }

@@ -22,6 +22,7 @@ fn facts_of_a_whole_channel() {
         addresses: vec!["whatsapp:+15005550102".into()],
         media: vec![Medium::Whatsapp],
         space: "whatsapp".into(),
+        reply_window_ms: Some(86_400_000),
         ..want
     };
     assert_eq!(

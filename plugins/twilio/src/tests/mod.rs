@@ -16,6 +16,7 @@ mod send;
 mod shared_keys;
 mod signature;
 mod status;
+mod templates;
 mod unsent;
 mod whatsapp;
 

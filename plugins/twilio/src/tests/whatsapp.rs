@@ -72,6 +72,12 @@ fn choices() {
         data: json!({"screen": "done"}),
         ..Interactive::default()
     };
+    let row = Interactive {
+        kind: "list".into(),
+        id: Some("size_l".into()),
+        title: Some("Large".into()),
+        data: Value::Null,
+    };
     let other = Interactive {
         kind: "interactive".into(),
         ..Interactive::default()
@@ -79,6 +85,21 @@ fn choices() {
     let raw = json!({"InteractiveData": {"a": 1}, "ChannelMetadata": "{broken"});
     check(vec![
         button(),
+        (
+            "entry of a list",
+            &[
+                FROM,
+                TO,
+                ("Body", "Large"),
+                ("ListId", "size_l"),
+                ("ListTitle", "Large"),
+                ("MessageType", "interactive"),
+            ],
+            wrote(
+                chose(row, Some("Large")),
+                &json!({"MessageType": "interactive"}),
+            ),
+        ),
         (
             "finished flow",
             &[FROM, TO, ("Body", ""), ("FlowData", r#"{"screen":"done"}"#)],

@@ -1,6 +1,7 @@
 //! The account's state: credentials, senders, opt-outs, behaviour of the calls, ledger and media.
 
 use super::callbacks::Callbacks;
+use super::content::{self, ContentTemplate, Windows};
 use super::create::Draft;
 use super::inbound::InboundSms;
 use super::ledger::{Ledger, LedgerMessage};
@@ -63,6 +64,8 @@ pub enum Endpoint {
     Balance,
     /// `GET Messages/{sid}/Media/{media sid}`.
     Media,
+    /// `GET /v1/ContentAndApprovals` of the Content API.
+    Content,
 }
 
 /// A stored file.
@@ -91,6 +94,9 @@ pub(super) struct Account {
     pub(super) media_redirect: bool,
     /// Numbers of the account whose messages come back, and the webhook they come back to.
     pub(super) loops: HashMap<String, String>,
+    /// Content templates, in the order in which they were added.
+    pub(super) templates: Vec<ContentTemplate>,
+    pub(super) windows: Windows,
     scripts: HashMap<Endpoint, Script>,
 }
 
@@ -113,6 +119,8 @@ impl Account {
             media: HashMap::new(),
             media_redirect: false,
             loops: HashMap::new(),
+            templates: Vec::new(),
+            windows: Windows::default(),
             scripts: HashMap::new(),
         }
     }
@@ -131,7 +139,11 @@ impl Account {
     /// Takes an incoming message in; one that is known already changes nothing.
     pub(super) fn receive(&mut self, sms: &InboundSms, at: Timestamp) {
         let message = LedgerMessage::inbound(sms, at);
-        if !self.ledger.insert(message) || sms.from.starts_with("whatsapp:") {
+        if !self.ledger.insert(message) {
+            return;
+        }
+        if sms.from.starts_with("whatsapp:") {
+            self.windows.hear(&sms.from, &sms.to);
             return;
         }
         let word = sms.body.trim().to_uppercase();
@@ -140,6 +152,11 @@ impl Account {
         } else if START_WORDS.contains(&word.as_str()) {
             self.opted_out.remove(&sms.from);
         }
+    }
+
+    /// False for a template that is surely not the account's: it has some, and not this one.
+    pub(super) fn may_have(&self, content_sid: &str) -> bool {
+        self.templates.is_empty() || self.templates.iter().any(|known| known.sid == content_sid)
     }
 
     /// The number a Messaging Service chooses: the first, on the recipient's channel.
@@ -152,13 +169,18 @@ impl Account {
     }
 
     /// What will happen to an accepted message: nothing while it is scheduled, a failure where a
-    /// WhatsApp recipient refuses messages (63033), else what was set.
+    /// WhatsApp recipient refuses messages (63033) or WhatsApp does not take it, else what was set.
     pub(super) fn fate(&mut self, draft: &Draft) -> Callbacks {
         if draft.scheduled {
             return Callbacks::None;
         }
         if self.opted_out.contains(&draft.to) {
             return Callbacks::Failed { code: 63033 };
+        }
+        let sender = draft.from.clone();
+        let sender = sender.unwrap_or_else(|| self.service_sender(&draft.to));
+        if let Some(code) = content::verdict(self, draft, &sender) {
+            return Callbacks::Failed { code };
         }
         self.callbacks.draw(&mut self.fates)
     }

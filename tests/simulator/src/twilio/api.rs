@@ -10,7 +10,7 @@ use super::callbacks::Callbacks;
 use super::create::Draft;
 use super::ledger::{LedgerMessage, StatusWord};
 use super::refusal::Refusal;
-use super::{Twilio, create, list, media, resource};
+use super::{Inner, Twilio, content, create, list, media, resource};
 use crate::recorded::RecordedRequest;
 use crate::reply::{Incoming, Reply};
 use data_encoding::BASE64;
@@ -24,6 +24,7 @@ enum Call {
     Account,
     Balance,
     Media(String),
+    Content(content::Query),
 }
 
 impl Call {
@@ -36,6 +37,7 @@ impl Call {
             Self::Account => Endpoint::Account,
             Self::Balance => Endpoint::Balance,
             Self::Media(_) => Endpoint::Media,
+            Self::Content(_) => Endpoint::Content,
         }
     }
 }
@@ -75,8 +77,7 @@ impl Twilio {
         let (plan, done) = {
             let mut account = self.inner.account.lock();
             let plan = account.script(call.endpoint()).next();
-            let media_base = &self.inner.media_base;
-            let done = plan.accepted.then(|| act(&mut account, media_base, call));
+            let done = plan.accepted.then(|| act(&mut account, &self.inner, call));
             (plan, done)
         };
         let mut reply = None;
@@ -158,6 +159,12 @@ fn admit(
 ) -> Result<Call, Refusal> {
     let by_key = authenticate(account, incoming)?;
     let lost = || Refusal::not_found(&incoming.path);
+    if incoming.path == content::PATH {
+        return match incoming.method.as_str() {
+            "GET" => content::query(params).map(Call::Content),
+            _ => Err(Refusal::with_status(405, 20004, "Method not allowed")),
+        };
+    }
     let rest = incoming.path.strip_prefix("/2010-04-01/Accounts/");
     let path: Vec<&str> = rest.ok_or_else(lost)?.split('/').collect();
     let sid = path[0].strip_suffix(".json").filter(|_| path.len() == 1);
@@ -234,7 +241,7 @@ fn cancel(message: &LedgerMessage, params: &[(String, String)]) -> Result<Call, 
 }
 
 /// Lets an accepted call take effect.
-fn act(account: &mut Account, media_base: &str, call: Call) -> Done {
+fn act(account: &mut Account, inner: &Inner, call: Call) -> Done {
     let mut created = None;
     let reply = match call {
         Call::Create(draft) => {
@@ -255,8 +262,9 @@ fn act(account: &mut Account, media_base: &str, call: Call) -> Done {
         }
         Call::Account => Reply::json(200, &resource::account(account)),
         Call::Balance => Reply::json(200, &resource::balance(account)),
-        Call::Media(sid) => media::reply(account, media_base, &sid)
+        Call::Media(sid) => media::reply(account, &inner.media_base, &sid)
             .unwrap_or_else(|| Refusal::not_found(&sid).reply()),
+        Call::Content(query) => Reply::json(200, &content::page(&query, account, &inner.api_base)),
     };
     Done { reply, created }
 }

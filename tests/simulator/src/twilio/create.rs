@@ -67,7 +67,7 @@ pub(super) fn draft(params: &[(String, String)], account: &Account) -> Result<Dr
         messaging_service_sid,
         body: value(params, "Body").unwrap_or_default().to_owned(),
         media: media(params)?,
-        content_sid: template(params)?,
+        content_sid: template(params, account)?,
         content_variables: value(params, "ContentVariables").map(str::to_owned),
         status_callback: status_callback(params)?,
         scheduled,
@@ -193,7 +193,7 @@ fn media(params: &[(String, String)]) -> Result<Vec<String>, Refusal> {
 }
 
 /// `ContentSid`, with its variables checked.
-fn template(params: &[(String, String)]) -> Result<Option<String>, Refusal> {
+fn template(params: &[(String, String)], account: &Account) -> Result<Option<String>, Refusal> {
     let sid = value(params, "ContentSid");
     if let Some(variables) = value(params, "ContentVariables") {
         if sid.is_none() {
@@ -201,13 +201,19 @@ fn template(params: &[(String, String)]) -> Result<Option<String>, Refusal> {
             return Err(Refusal::bad(21654, words));
         }
         let parsed = serde_json::from_str::<serde_json::Value>(variables);
-        if !parsed.is_ok_and(|value| value.is_object()) {
+        let is_right = |value: &serde_json::Value| {
+            let values = value.as_object();
+            values.is_some_and(|values| values.values().all(serde_json::Value::is_string))
+        };
+        if !parsed.is_ok_and(|value| is_right(&value)) {
             let words = "The ContentVariables parameter is invalid";
             return Err(Refusal::bad(21656, words));
         }
     }
     match sid {
-        Some(sid) if !is_sid(sid, "HX") => Err(Refusal::bad(21655, "The ContentSid is invalid")),
+        Some(sid) if !is_sid(sid, "HX") || !account.may_have(sid) => {
+            Err(Refusal::bad(21655, "The ContentSid is invalid"))
+        }
         _ => Ok(sid.map(str::to_owned)),
     }
 }
@@ -260,6 +266,7 @@ fn schedule(params: &[(String, String)], service: bool) -> Result<bool, Refusal>
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::ContentTemplate;
     use super::*;
 
     const TO: (&str, &str) = ("To", "+15005550101");
@@ -336,6 +343,25 @@ mod tests {
         assert!(check(&Account::new(), &params).is_ok());
         let broken = [params.as_slice(), &[("ContentVariables", "[1]")]].concat();
         assert_eq!(check(&Account::new(), &broken), Err(21656));
+    }
+
+    #[test]
+    fn a_template_must_be_the_accounts_where_it_has_some() {
+        let mut account = Account::new();
+        let template = ContentTemplate::approved("order", "Hi");
+        let sid = template.sid.clone();
+        account.templates.push(template);
+        assert!(check(&account, &[TO, FROM, ("ContentSid", &sid)]).is_ok());
+        let other = format!("HX{}", "0".repeat(32));
+        assert_eq!(
+            check(&account, &[TO, FROM, ("ContentSid", &other)]),
+            Err(21655)
+        );
+        let numbers = ("ContentVariables", r#"{"1":7}"#);
+        assert_eq!(
+            check(&account, &[TO, FROM, ("ContentSid", &sid), numbers]),
+            Err(21656)
+        );
     }
 
     #[test]

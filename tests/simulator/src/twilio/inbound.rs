@@ -66,6 +66,22 @@ impl InboundSms {
         self
     }
 
+    /// Makes it a reply button that was pressed.
+    #[must_use]
+    pub fn with_button(self, payload: &str, text: &str) -> Self {
+        self.with_param("ButtonPayload", payload)
+            .with_param("ButtonText", text)
+            .with_param("ButtonType", "REPLY")
+    }
+
+    /// Makes it an entry of a list that was chosen.
+    #[must_use]
+    pub fn with_list(self, id: &str, title: &str) -> Self {
+        self.with_param("ListId", id)
+            .with_param("ListTitle", title)
+            .with_param("MessageType", "interactive")
+    }
+
     /// Has the webhook called by GET.
     #[must_use]
     pub fn by_get(mut self) -> Self {

@@ -4,6 +4,8 @@
 //!   two calls with parameters (`address` the forms of numbers), `media` the files, `resource` the JSON shapes
 //!   (`segments` the length of a text), `refusal` the errors.
 //! - `account`: numbers, keys, opt-outs, endpoints' behaviour; `ledger`: the messages.
+//! - `content`: templates, their approvals, and WhatsApp's reply window (`templates` is what tests do
+//!   with them).
 //! - `inbound` builds incoming messages, `callbacks` status callbacks; `delivery` signs and posts both
 //!   with the provider's retries, `signature` computes `X-Twilio-Signature`, `debugger` says what
 //!   Twilio would complain about in the answer.
@@ -12,21 +14,25 @@ mod account;
 mod address;
 mod api;
 mod callbacks;
+mod content;
 mod create;
 mod debugger;
 mod delivery;
 mod inbound;
 mod ledger;
 mod list;
+mod loops;
 mod media;
 mod overrides;
 mod refusal;
 mod resource;
 mod segments;
 mod signature;
+mod templates;
 
 pub use account::{AccountStatus, Endpoint};
 pub use callbacks::{CallbackAnswer, Callbacks};
+pub use content::ContentTemplate;
 pub use debugger::Complaint;
 pub use delivery::SignedRequest;
 pub use inbound::{InboundSms, Method};
@@ -161,34 +167,6 @@ impl Twilio {
     /// Takes an opt-out back. A START that comes in does the same.
     pub fn opt_in(&self, address: &str) {
         self.inner.account.lock().opted_out.remove(address);
-    }
-
-    /// Delivers messages that are sent to one of the account's own numbers to `url`, as incoming ones;
-    /// none takes that back.
-    pub fn loop_back(&self, number: &str, url: Option<&str>) {
-        let loops = &mut self.inner.account.lock().loops;
-        match url {
-            Some(url) => loops.insert(number.to_owned(), url.to_owned()),
-            None => loops.remove(number),
-        };
-    }
-
-    /// Starts the delivery of an accepted message whose recipient is looped back.
-    fn begin_loop(&self, sid: &str) {
-        let account = self.inner.account.lock();
-        let Some(message) = account.ledger.get(sid) else {
-            return;
-        };
-        let Some(url) = account.loops.get(&message.to).cloned() else {
-            return;
-        };
-        let sms = InboundSms::text(&message.from, &message.to, &message.body);
-        drop(account);
-        let twilio = self.clone();
-        self.inner.courier.spawn(async move {
-            // The debugger keeps what was wrong with the answer.
-            let _ = twilio.inbound(&url, &sms).await;
-        });
     }
 
     /// How Create treats valid requests from now on.
