@@ -32,6 +32,7 @@ mod layer;
 mod limits;
 mod load;
 mod log;
+mod media;
 mod paths;
 mod plan;
 mod plugins;
@@ -66,6 +67,7 @@ pub use hours::{Expect, Hours};
 pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
 pub use log::{Log, LogFormat};
+pub use media::Media;
 pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
@@ -102,6 +104,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// `[backfill]`
     pub backfill: Backfill,
+    /// `[media]`
+    pub media: Media,
     /// `[coalesce]`, already applied to the channels.
     pub coalesce: Coalesce,
     /// `[outbound]`
@@ -162,6 +166,7 @@ impl Default for Config {
             health: Health::default(),
             delivery: Delivery::default(),
             backfill: Backfill::default(),
+            media: Media::default(),
             coalesce: Coalesce::default(),
             outbound: Outbound::default(),
             accounts: BTreeMap::new(),

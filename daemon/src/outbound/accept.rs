@@ -138,7 +138,13 @@ pub async fn accept(
         Accepted::KeyConflict => Err(AcceptError::KeyConflict),
         Accepted::OverCap(over) => Err(gate.over_cap(channel, over, charge, Asked::ToSend)),
         Accepted::OptedOut(entry) => Err(opted_out(&entry)),
+        Accepted::NoMedia(name) => Err(unknown_media(&name)),
     }
+}
+
+fn unknown_media(name: &str) -> AcceptError {
+    let detail = format!("there is no file {name}: upload it with POST /api/v1/media first");
+    refused("unknown_media", detail)
 }
 
 /// The recipient wants no messages from here.
