@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::units::{ByteSize, HumanTime};
 
 /// Types that are kept by default: what people send each other, and nothing that runs.
-const TYPES: [&str; 18] = [
+const TYPES: [&str; 17] = [
     "image/*",
     "audio/*",
     "video/*",
     "text/*",
-    "font/*",
     "message/rfc822",
     "application/pdf",
     "application/rtf",

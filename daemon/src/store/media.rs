@@ -19,6 +19,8 @@ use crate::model::{
 
 /// Records of one shard looked at in one step of the sweep.
 const SWEEP_STEP: usize = 1_000;
+/// Name under which the key of links is saved.
+const LINK_KEY: &str = "media link key";
 
 /// A file that was kept and is to be known to an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,36 +63,16 @@ impl Store {
         Ok(pending.await?.0)
     }
 
-    /// What may be fetched now for a channel's messages, longest due first.
-    pub fn due_media(
+    /// What is to be fetched for a channel's messages, by the time from which it may be.
+    pub fn media_jobs(
         &self,
         org: OrgId,
         channel: &ChannelId,
         limit: usize,
     ) -> Result<Vec<MediaJob>, StoreError> {
-        let now = self.now();
-        let jobs = self.media_jobs(org, channel).take(limit);
-        let due = |job: &Result<MediaJob, _>| job.as_ref().map_or(true, |job| job.due_ms <= now);
-        jobs.take_while(due).collect()
-    }
-
-    /// When something is to be fetched for a channel's messages again; none where nothing is left.
-    pub fn next_media(
-        &self,
-        org: OrgId,
-        channel: &ChannelId,
-    ) -> Result<Option<Millis>, StoreError> {
-        let first = self.media_jobs(org, channel).next().transpose()?;
-        Ok(first.map(|job| job.due_ms))
-    }
-
-    fn media_jobs(
-        &self,
-        org: OrgId,
-        channel: &ChannelId,
-    ) -> impl Iterator<Item = Result<MediaJob, StoreError>> + use<> {
         let entries = self.scan_prefix(&keys::media_jobs_of(org, channel), None, false);
-        entries.map(|entry| entry.and_then(|(key, bytes)| codec::decode(&key, &bytes)))
+        let jobs = entries.map(|entry| entry.and_then(|(key, bytes)| codec::decode(&key, &bytes)));
+        jobs.take(limit).collect()
     }
 
     /// Resolves when attachments of a new message are to be fetched.
@@ -168,6 +150,20 @@ impl Store {
                 }
             }
             Ok::<_, StoreError>(ended)
+        })?;
+        Ok(pending.await?.0)
+    }
+
+    /// The key that links to files are signed with; made at the first call.
+    pub async fn media_link_key(&self) -> Result<[u8; 32], StoreError> {
+        let key = keys::saved(LINK_KEY);
+        let pending = self.engine.transact(|tx| {
+            if let Some(bytes) = tx.get(&key)? {
+                return codec::fixed(&key, &bytes);
+            }
+            let made = rand::random::<[u8; 32]>();
+            tx.insert(&key, made);
+            Ok::<_, StoreError>(made)
         })?;
         Ok(pending.await?.0)
     }

@@ -76,6 +76,27 @@ impl BodyStream {
         Ok(opened)
     }
 
+    /// The next `len` bytes of a file.
+    pub(crate) fn of_file(file: File, len: u64) -> Self {
+        let mut opened = Self {
+            segments: VecDeque::new(),
+            len: 0,
+        };
+        opened.push_open(file, len, PieceEncoding::Identity);
+        opened
+    }
+
+    fn push_open(&mut self, file: File, size: u64, encoding: PieceEncoding) {
+        self.len += encoded_len(size, encoding);
+        if size > 0 {
+            self.segments.push_back(Segment::File(FileSegment {
+                file,
+                left: size,
+                encoding,
+            }));
+        }
+    }
+
     fn push_bytes(&mut self, bytes: &Arc<Vec<u8>>, range: Range<usize>) {
         self.len += range.len() as u64;
         if !range.is_empty() {
@@ -101,14 +122,7 @@ impl BodyStream {
             .ok_or_else(|| refused(format!("there is no file {hash} in this organization")))?;
         let file = store.media_files().open(&hash, record.size);
         let file = file.map_err(|error| refused(format!("the file {hash}: {error}")))?;
-        self.len += encoded_len(record.size, encoding);
-        if record.size > 0 {
-            self.segments.push_back(Segment::File(FileSegment {
-                file,
-                left: record.size,
-                encoding,
-            }));
-        }
+        self.push_open(file, record.size, encoding);
         Ok(())
     }
 

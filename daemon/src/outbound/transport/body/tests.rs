@@ -82,10 +82,11 @@ async fn pieces_come_out_one_after_the_other_with_an_exact_length() {
         body.push_media(file.clone(), PieceEncoding::Base64);
         body.push_bytes(b"|");
         body.push_media(file.clone(), PieceEncoding::Base64Lines);
-        let lines: String = bytes
-            .chunks(57)
-            .map(|line| format!("{}\r\n", BASE64.encode(line)))
-            .collect();
+        let mut lines = String::new();
+        for line in bytes.chunks(57) {
+            lines += &BASE64.encode(line);
+            lines += "\r\n";
+        }
         let plain = BASE64.encode(&bytes);
         let expected = [b"before|", &bytes[..], b"|", plain.as_bytes(), b"|"].concat();
         let expected = [expected, lines.into_bytes()].concat();
