@@ -229,6 +229,7 @@ impl Loading {
             health: document.health,
             delivery: document.delivery,
             backfill: document.backfill,
+            media: document.media,
             coalesce: document.coalesce,
             outbound: document.outbound,
             accounts: document.account,

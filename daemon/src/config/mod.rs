@@ -34,6 +34,7 @@ mod limits;
 mod load;
 mod log;
 mod network;
+mod media;
 mod paths;
 mod plan;
 mod plugins;
@@ -71,6 +72,7 @@ pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
 pub use log::{Log, LogFormat};
 pub use network::Network;
+pub use media::Media;
 pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
@@ -108,6 +110,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// `[backfill]`
     pub backfill: Backfill,
+    /// `[media]`
+    pub media: Media,
     /// `[coalesce]`, already applied to the channels.
     pub coalesce: Coalesce,
     /// `[outbound]`
@@ -172,6 +176,7 @@ impl Default for Config {
             health: Health::default(),
             delivery: Delivery::default(),
             backfill: Backfill::default(),
+            media: Media::default(),
             coalesce: Coalesce::default(),
             outbound: Outbound::default(),
             accounts: BTreeMap::new(),

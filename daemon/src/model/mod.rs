@@ -9,6 +9,7 @@ mod ids;
 mod keywords;
 mod link;
 mod mask;
+mod media;
 mod message;
 mod notice;
 mod notification;
@@ -34,6 +35,7 @@ pub use ids::{
 pub use keywords::{KEYWORD_CHARS_MAX, Keyword, Keywords, normal_keyword};
 pub use link::contact_link;
 pub use mask::{mask_identifier, mask_url};
+pub use media::{MediaFailure, MediaHash, MediaJob, MediaRecord, ParseHashError};
 pub use message::{Author, AuthorKind, Direction, Failure, Message, Report};
 pub use notice::{Notice, NoticeKind};
 pub use notification::{NoticeGroup, Notification};

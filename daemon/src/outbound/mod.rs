@@ -10,11 +10,13 @@
 
 mod accept;
 mod address;
+mod attachments;
 mod attempt;
 mod backoff;
 mod bucket;
 mod drive;
 mod gate;
+mod link;
 mod observe;
 mod outbox;
 mod pace;
@@ -34,6 +36,7 @@ pub use backoff::{Backoff, Next};
 pub(crate) use drive::no_memory;
 pub use drive::{DriveError, drive};
 pub use gate::Gate;
+pub use link::MediaLinks;
 use outbox::concurrency;
 pub use outbox::{Accounts, Outbox, OutboxContext};
 pub use pace::Pace;
@@ -43,3 +46,5 @@ pub use skew::ProviderClock;
 pub use text::{Length, TextError, TextPlan, TextPolicy, plan_text};
 pub use transport::Transport;
 pub use window::{TemplateOutlook, WindowOutlook};
+pub(crate) use transport::BodyStream;
+pub use transport::{Intake, Transport};

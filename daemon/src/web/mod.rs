@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | public | `GET POST /webhooks/{channel}[/{token}]`, aliases | webhooks: [`public`] |
 //! | public | `/forms/{slug}` | forms: [`form`] |
+//! | public | `GET HEAD /media/{token}/{name}` | a file, for the provider that was given the link |
 //! | public, admin | `GET /healthz` | the process lives |
 //! | admin | `GET /readyz` | both listeners serve |
 //! | admin | `GET /metrics` | counts, for a scraper |
@@ -15,6 +16,7 @@ mod api;
 mod auth;
 mod client;
 mod form;
+mod files;
 mod problem;
 mod public;
 mod readiness;
@@ -67,6 +69,8 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
             .app_data(gateway)
             .route("/healthz", web::get().to(healthz))
             .configure(|config| form::routes(config, &forms))
+            .route("/media/{token}/{name}", web::get().to(public::media))
+            .route("/media/{token}/{name}", web::head().to(public::media))
             .default_service(web::to(public::webhook))
     })
     .workers(PUBLIC_WORKERS)

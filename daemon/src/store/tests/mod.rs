@@ -15,6 +15,7 @@ use crate::model::{
 
 mod consent;
 mod merge;
+mod media;
 mod outbox;
 mod windows;
 

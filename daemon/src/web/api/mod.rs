@@ -8,6 +8,7 @@ mod doctor;
 mod events;
 mod health;
 mod links;
+mod media;
 mod messages;
 mod notifications;
 mod orphans;
@@ -63,6 +64,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/messages/{id}", get().to(messages::show))
         .route("/templates", get().to(templates::list))
         .route("/templates/preview", post().to(templates::preview))
+        .route("/media", post().to(media::upload))
+        .route("/media/{sha256}", get().to(media::download))
         .route("/webhook-events", get().to(events::list))
         .route("/webhook-events/{id}/replay", post().to(events::replay))
         .route("/orphans", get().to(orphans::list))
