@@ -13,6 +13,7 @@ use super::{
     cost::Organization,
     inbound::{Command, Inbound},
     limits::Rate,
+    lmtp::Lmtp,
     log::Log,
     plugins::Plugins,
     rhythm::{Coalesce, Delivery, Health, Outbound, Thread},
@@ -26,6 +27,7 @@ use super::{
 pub(super) struct Document {
     pub server: Server,
     pub admin: Admin,
+    pub lmtp: Lmtp,
     pub store: Store,
     pub retention: Retention,
     pub plugins: Plugins,

@@ -30,6 +30,7 @@ mod hours;
 mod inbound;
 mod layer;
 mod limits;
+mod lmtp;
 mod load;
 mod log;
 mod paths;
@@ -65,6 +66,7 @@ pub use finding::{ConfigErrors, Finding, Place};
 pub use hours::{Expect, Hours};
 pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
+pub use lmtp::{Lmtp, LmtpListen};
 pub use log::{Log, LogFormat};
 pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
@@ -90,6 +92,8 @@ pub struct Config {
     pub server: Server,
     /// `[admin]`
     pub admin: Admin,
+    /// `[lmtp]`
+    pub lmtp: Lmtp,
     /// `[store]`
     pub store: Store,
     /// `[retention]`
@@ -147,6 +151,12 @@ impl Config {
         let pointer = finding::child("/channel", channel);
         self.places.of(&pointer).clone()
     }
+
+    /// Where a key of a section was written, for what is found out later.
+    pub fn place_of(&self, section: &str, key: &str) -> Place {
+        let pointer = finding::child(&finding::child("", section), key);
+        self.places.of(&pointer).clone()
+    }
 }
 
 /// Every default and no channel.
@@ -156,6 +166,7 @@ impl Default for Config {
         Self {
             server: Server::default(),
             admin: Admin::default(),
+            lmtp: Lmtp::default(),
             store: Store::default(),
             retention: Retention::default(),
             plugins: Plugins::default(),

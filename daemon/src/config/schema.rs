@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     finding::child,
     hours::{self, Hours},
+    lmtp::LmtpListen,
     public_url::PublicUrl,
     secret,
     units::{ByteSize, HumanTime, HumanTimeOrOff},
@@ -41,7 +42,7 @@ pub(super) struct Fault {
 type Check = fn(&str) -> Result<(), String>;
 
 /// The formats of the daemon's own sections.
-const FORMATS: [(&str, Check); 8] = [
+const FORMATS: [(&str, Check); 9] = [
     ("human-time", |text| HumanTime::parse(text).map(drop)),
     ("human-time-or-off", |text| {
         HumanTimeOrOff::parse(text).map(drop)
@@ -54,6 +55,7 @@ const FORMATS: [(&str, Check); 8] = [
         let address = text.parse::<SocketAddr>().map(drop);
         address.map_err(|_| "must be an address with a port, such as \"127.0.0.1:8080\"".into())
     }),
+    ("lmtp-listen", |text| LmtpListen::parse(text).map(drop)),
     ("log-filter", |text| {
         let filter = EnvFilter::try_new(text).map(drop);
         filter.map_err(|_| "must be a level such as \"info\", also by module".into())

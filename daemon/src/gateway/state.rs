@@ -122,7 +122,7 @@ impl Gateway {
         let (board, news) = HealthBoard::new(settings.clone());
         let board = Arc::new(board);
         let canaries = Arc::new(Canaries::default());
-        let transport = Transport::new(settings.clone())?;
+        let transport = Transport::new(settings.clone(), prepared.trust)?;
         let echo = Arc::new(EchoGuard::default());
         let gate = Arc::new(Gate::new(
             store.clone(),

@@ -130,7 +130,7 @@ impl Ingress {
     async fn keep(
         &self,
         channel: &Arc<Channel>,
-        request: &WebhookRequest,
+        request: &Arc<WebhookRequest>,
         received: Received,
         began: Instant,
     ) -> Answer {

@@ -18,7 +18,7 @@ const REASON_CHARS_MAX: usize = 300;
 /// A verified webhook on its way to the store.
 pub(super) struct Verified<'a> {
     pub(super) channel: &'a Arc<Channel>,
-    pub(super) request: &'a WebhookRequest,
+    pub(super) request: &'a Arc<WebhookRequest>,
     pub(super) events: Vec<Event>,
     /// Why it could not be read, where it could not.
     pub(super) unparsed: Option<String>,
@@ -127,7 +127,7 @@ fn routed(
 async fn raw_record(
     store: &Store,
     channel: &Channel,
-    request: &WebhookRequest,
+    request: &Arc<WebhookRequest>,
 ) -> Result<WebhookEvent, StoreError> {
     let mut record = WebhookEvent {
         id: store.new_event_id(),
@@ -150,8 +150,8 @@ async fn raw_record(
         record.raw_body.clone_from(&request.body);
         return Ok(record);
     }
-    let (store, body) = (store.clone(), request.body.clone());
-    let kept = tokio::task::spawn_blocking(move || store.files().keep(&body)).await;
+    let (store, request) = (store.clone(), request.clone());
+    let kept = tokio::task::spawn_blocking(move || store.files().keep(&request.body)).await;
     let name = kept
         .map_err(|error| StoreError::Failed(format!("a body could not be kept: {error}")))?
         .map_err(|error| StoreError::Failed(format!("a body could not be kept: {error}")))?;

@@ -40,4 +40,4 @@ pub use preview::{Preview, preview};
 pub use reconcile::Reconciler;
 pub use skew::ProviderClock;
 pub use text::{Length, TextError, TextPlan, TextPolicy, plan_text};
-pub use transport::Transport;
+pub use transport::{Transport, Trust};

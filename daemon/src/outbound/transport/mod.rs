@@ -1,13 +1,20 @@
 //! Performs the requests that adapters ask for: the one place that talks to providers.
 
+mod body;
+mod smtp;
+mod trust;
+
 use std::{error::Error as _, net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use reqwest::{Client, Url, header::HeaderMap, header::HeaderName, header::HeaderValue, redirect};
 use trunkline_plugin_api::{
-    Body, HttpReply, HttpRequest, Reply, ReplyTo, Request, TransportError, TransportKind,
+    Body, HttpReply, HttpRequest, Reply, ReplyTo, Request, SmtpReply, SmtpRequest, TransportError,
+    TransportKind,
 };
 
+use self::body::BodyStream;
+pub use self::trust::Trust;
 use super::{
     address::{Forbidden, PublicOnly, is_public},
     skew::ProviderClock,
@@ -26,25 +33,33 @@ const REPLY_HEADERS_MAX: usize = 64;
 pub struct Transport {
     public: Client,
     any: Client,
+    trust: Arc<Trust>,
     settings: Settings,
     clock: ProviderClock,
 }
 
 impl Transport {
     /// Builds the clients: no redirects by themselves, rustls with ring.
-    pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
+    pub fn new(settings: Settings, trust: Trust) -> Result<Self, reqwest::Error> {
+        let certificates = trust.for_http()?;
         let build = || {
-            Client::builder()
+            let builder = Client::builder()
                 .user_agent(concat!("trunkline/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 .connect_timeout(CONNECT_TIMEOUT)
                 .pool_idle_timeout(Duration::from_secs(30))
                 .referer(false)
-                .no_proxy()
+                .no_proxy();
+            if certificates.is_empty() {
+                builder
+            } else {
+                builder.tls_certs_merge(certificates.clone())
+            }
         };
         Ok(Self {
             public: build().dns_resolver(Arc::new(PublicOnly)).build()?,
             any: build().build()?,
+            trust: Arc::new(trust),
             settings,
             clock: ProviderClock::default(),
         })
@@ -59,11 +74,28 @@ impl Transport {
     pub async fn perform(&self, request: Request, allow_private: bool) -> Reply {
         let result = match request {
             Request::Http(request) => self.http(request, allow_private).await.map(Reply::Http),
-            Request::Smtp(_) => Err(unavailable("SMTP")),
+            Request::Smtp(request) => self.smtp(&request, allow_private).await.map(Reply::Smtp),
             Request::Push(_) => Err(unavailable("push")),
             Request::Digest(_) => Err(unavailable("digests")),
         };
         result.unwrap_or_else(Reply::Error)
+    }
+
+    async fn smtp(
+        &self,
+        request: &SmtpRequest,
+        allow_private: bool,
+    ) -> Result<SmtpReply, TransportError> {
+        let body = BodyStream::open(&request.data)?;
+        let config = self.settings.load();
+        let caller = smtp::Caller {
+            name: config.server.public_url.mail_name(),
+            trust: &self.trust,
+            allow_private,
+            step: config.outbound.call_timeout,
+        };
+        drop(config);
+        smtp::send(request, body, &caller).await
     }
 
     async fn http(
