@@ -154,12 +154,11 @@ mod tests {
     proptest! {
         #[test]
         fn any_mail_comes_out_as_it_went_in(
-            lines in proptest::collection::vec("[a.\r\n]{0,8}", 0..8), cuts in proptest::collection::vec(0usize..90, 0..6)
+            // No CR before an LF: that would be another line.
+            lines in proptest::collection::vec("([a.\n]|\r[a.]){0,6}", 0..8),
+            cuts in proptest::collection::vec(0usize..90, 0..6)
         ) {
-            let lines: Vec<_> = lines.iter().map(|line| line.replace("\r\n", "")).collect();
-            // A CR by itself at a line's end would be a line end with what follows.
-            let lines: Vec<_> = lines.iter().map(|line| line.trim_end_matches('\r')).collect();
-            let mail: String = lines.iter().flat_map(|line| [*line, "\r\n"]).collect();
+            let mail: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
             let mut written: String = lines
                 .iter()
                 .flat_map(|line| [if line.starts_with('.') { "." } else { "" }, line, "\r\n"])

@@ -7,7 +7,9 @@ use super::{
     keys,
     records::{ClosedPolicy, Conversation, IdentityRecord, Peer, load},
 };
-use crate::model::{Contact, ContactId, ContactIdentity, SEQ_MAX, Thread, ThreadId, ThreadState};
+use crate::model::{
+    Contact, ContactId, ContactIdentity, OrgId, SEQ_MAX, Thread, ThreadId, ThreadState,
+};
 
 /// The person behind an identity and their open thread; both are created where there are none.
 pub(crate) fn find_or_create(
@@ -37,7 +39,7 @@ pub(crate) fn find_or_create(
 }
 
 /// A thread holds as many messages as their ids can count; then another begins.
-fn is_full(thread: &Thread) -> bool {
+pub(crate) fn is_full(thread: &Thread) -> bool {
     thread.last_seq >= SEQ_MAX
 }
 
@@ -99,19 +101,43 @@ fn renew(
         return Ok(conversation(id, thread));
     }
     let thread = new_thread(tx, clock, peer, id)?;
-    contact.thread = Some(thread.id);
-    let record = codec::encode(&IdentityRecord {
-        contact: id,
-        thread: contact.thread,
-    });
-    for known in &contact.identities {
-        tx.put(keys::identity(peer.org, &known.identity), &record)?;
-    }
-    tx.replace(&key, codec::encode(&contact));
+    save_thread_of(tx, peer.org, &mut contact, thread.id)?;
     Ok(Conversation {
         contact: id,
         thread,
     })
+}
+
+/// Makes a thread the one that a contact's messages go to from now on.
+pub(crate) fn point_to(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    id: ContactId,
+    thread: ThreadId,
+) -> Result<(), StoreError> {
+    let key = keys::contact(org, id);
+    let mut contact: Contact = load(tx, &key)?
+        .ok_or_else(|| StoreError::unreadable(&key, "an identity points here, but nothing is"))?;
+    save_thread_of(tx, org, &mut contact, thread)
+}
+
+/// Writes a contact and all its identities with their thread.
+fn save_thread_of(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    contact: &mut Contact,
+    thread: ThreadId,
+) -> Result<(), StoreError> {
+    contact.thread = Some(thread);
+    let record = codec::encode(&IdentityRecord {
+        contact: contact.id,
+        thread: contact.thread,
+    });
+    for known in &contact.identities {
+        tx.put(keys::identity(org, &known.identity), &record)?;
+    }
+    tx.replace(keys::contact(org, contact.id), codec::encode(contact));
+    Ok(())
 }
 
 fn new_thread(

@@ -12,6 +12,7 @@ use super::{
     keys,
     reading::Reader,
     records::{self, ClosedPolicy, Conversation, Peer},
+    references,
     reports::{self, Applied},
 };
 use crate::model::{
@@ -239,7 +240,10 @@ impl Store {
             policy: reader.policy,
             now_ms: reader.at_ms,
         };
-        let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
+        let mut conversation = match references::follow(tx, &peer, channel, &inbound)? {
+            Some(conversation) => conversation,
+            None => contacts::find_or_create(tx, &self.clock, &peer)?,
+        };
         let mut message = received(reader, &conversation, inbound);
         fit(&mut message);
         if let Some(reading) = &reading {

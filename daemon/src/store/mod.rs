@@ -26,6 +26,7 @@ mod outlook;
 mod queue;
 mod reading;
 mod records;
+mod references;
 mod reports;
 mod spending;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::model::{
 
 mod consent;
 mod outbox;
+mod references;
 
 /// Everything that is due.
 const ALL: Quota = Quota {
