@@ -140,7 +140,12 @@ impl Gateway {
             echo,
         ));
         let gateway = Arc::new(Self {
-            replayer: Replayer::new(store.clone(), registry.clone(), ingress.clone()),
+            replayer: Replayer::new(
+                store.clone(),
+                registry.clone(),
+                ingress.clone(),
+                transport.clone(),
+            ),
             backfiller: Backfiller::new(
                 store.clone(),
                 registry.clone(),

@@ -6,7 +6,7 @@ use trunkline_plugin_api::{Event, InboundMessage};
 use crate::{
     channel::Channel,
     config::{CommandThread, Config},
-    store::{ReadCommand, ReadKeyword, Reading, ThreadUpdate},
+    store::{AUTO_REPLY, ReadCommand, ReadKeyword, Reading, ThreadUpdate},
 };
 
 /// What there is to read in a message; `answered` where the provider answers such words by itself.
@@ -16,6 +16,13 @@ pub(super) fn read(
     message: &InboundMessage,
     answered: bool,
 ) -> Option<Box<Reading>> {
+    if is_automatic(message) {
+        // Nor are its words those of a person: they order nothing.
+        return Some(Box::new(Reading {
+            automatic: true,
+            ..Reading::default()
+        }));
+    }
     let text = message.content.text.as_deref()?;
     let command = command(channel, config, text);
     let keyword = keyword(channel, config, message, text, answered);
@@ -27,11 +34,15 @@ pub(super) fn read(
         return None;
     }
     Some(Box::new(Reading {
-        canary: None,
-        limited: false,
         keyword,
         command,
+        ..Reading::default()
     }))
+}
+
+/// True where the adapter says that a machine wrote it.
+fn is_automatic(message: &InboundMessage) -> bool {
+    message.metadata.get(AUTO_REPLY) == Some(&true.into())
 }
 
 fn keyword(

@@ -303,12 +303,19 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
     }
 }
 
-/// Tells the followers. What is over a limit belongs to no turn, and no canary does.
+/// Tells the followers. What is over a limit belongs to no turn, nor does a canary, nor what a machine wrote.
 fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, reading: Option<&Reading>) {
     let channel = message.channel.clone();
     let (thread, id) = (message.thread, message.id);
     let change = if reading.is_some_and(|reading| reading.canary.is_some()) {
         Change::Canary {
+            org,
+            channel,
+            thread,
+            message: id,
+        }
+    } else if reading.is_some_and(|reading| reading.automatic) {
+        Change::Automatic {
             org,
             channel,
             thread,

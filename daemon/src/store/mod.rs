@@ -60,7 +60,7 @@ pub use self::{
     orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     outlook::Outlook,
-    reading::{ReadCommand, ReadKeyword, Reading},
+    reading::{AUTO_REPLY, ReadCommand, ReadKeyword, Reading},
     records::ClosedPolicy,
     reports::Applied,
     spending::{Charge, DayUse, day_ends_ms},
