@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod gateway;
 pub mod inbound;
 pub mod lmtp;
+pub mod media;
 pub mod metrics;
 pub mod model;
 pub mod outbound;

@@ -59,6 +59,8 @@ pub struct Metrics {
     health: Family<ByStatus, Gauge>,
     queue_depth: Gauge<u64, AtomicU64>,
     turns: Counter,
+    media: Family<ByOutcome, Counter>,
+    media_bytes: Family<ByChannel, Counter>,
     notices: Family<ByKind, Counter>,
     health_changes: Family<ByStatus, Counter>,
     canaries_sent: Family<ByChannel, Counter>,
@@ -90,6 +92,8 @@ impl Metrics {
             health: Family::default(),
             queue_depth: Gauge::default(),
             turns: Counter::default(),
+            media: Family::default(),
+            media_bytes: Family::default(),
             notices: Family::default(),
             health_changes: Family::default(),
             canaries_sent: Family::default(),
@@ -155,6 +159,16 @@ impl Metrics {
             self.queue_depth.clone(),
         );
         registry.register("turns", "Turns closed", self.turns.clone());
+        registry.register(
+            "media_fetched",
+            "Attachments of received messages: stored, to be tried again, or failed",
+            self.media.clone(),
+        );
+        registry.register(
+            "media_fetched_bytes",
+            "Bytes of attachments that were stored",
+            self.media_bytes.clone(),
+        );
         registry.register(
             "notifications",
             "Notices to owners by kind",
@@ -248,6 +262,17 @@ impl Metrics {
     /// A turn was closed.
     pub fn turn(&self) {
         self.turns.inc();
+    }
+
+    /// An attachment was fetched, or was not: `stored`, `retried` or `failed`.
+    pub fn media(&self, channel: &ChannelId, outcome: &'static str, bytes: u64) {
+        let labels = ByOutcome {
+            channel: channel.to_string(),
+            outcome,
+        };
+        self.media.get_or_create(&labels).inc();
+        let total = self.media_bytes.get_or_create(&by(channel));
+        total.inc_by(bytes);
     }
 
     /// Owners were told of something.

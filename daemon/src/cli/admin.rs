@@ -1,6 +1,7 @@
 //! The daemon's API over its admin socket: no token, the socket's permissions are the proof.
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -10,9 +11,12 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 
 use super::{failure::Failure, problem::Problem};
+use crate::outbound::BodyStream;
 
 /// How long an answer may take; reloads and live tests take their time.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a file may take.
+const FILE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Longest id taken from the command line.
@@ -94,6 +98,44 @@ impl Admin {
                 .body(body.to_string());
         }
         self.send(request).await
+    }
+
+    /// `POST` of a file, streamed.
+    pub(super) async fn upload(
+        &self,
+        path: &[&str],
+        query: &Query,
+        file: File,
+        len: u64,
+        content_type: Option<&str>,
+    ) -> Result<Value, AdminError> {
+        let body = reqwest::Body::wrap_stream(BodyStream::of_file(file, len).into_stream());
+        let mut request = self.client.post(url(path, query));
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let request = request.header("content-length", len).body(body);
+        self.send(request.timeout(FILE_TIMEOUT)).await
+    }
+
+    /// `GET` of a file, handed on as it comes.
+    pub(super) async fn download(
+        &self,
+        path: &[&str],
+        mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), AdminError> {
+        let lost = |error: reqwest::Error| AdminError::NoAnswer(explain(&error, &self.socket));
+        let request = self.client.get(url(path, &Query::default()));
+        let mut response = request.timeout(FILE_TIMEOUT).send().await.map_err(lost)?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = self.read(response).await?;
+            return Err(AdminError::Problem(Problem::read(status.as_u16(), &body)));
+        }
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            take(&chunk).map_err(|error| AdminError::NoAnswer(error.to_string()))?;
+        }
+        Ok(())
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Value, AdminError> {

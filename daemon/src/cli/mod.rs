@@ -21,6 +21,7 @@ mod doctor;
 mod event;
 mod failure;
 mod list;
+mod media;
 mod message;
 mod notification;
 mod outbox;
@@ -96,6 +97,9 @@ enum Verb {
     /// Messages: content, status and history.
     #[command(subcommand)]
     Message(message::Message),
+    /// Files: puts one in to be sent, gets one out.
+    #[command(subcommand)]
+    Media(media::Media),
     /// Webhooks that came in; replays one.
     #[command(subcommand)]
     Event(event::Event),
@@ -156,6 +160,7 @@ impl Verb {
             Self::Thread(verb) => verb.perform(&admin).await,
             Self::Send(verb) => verb.perform(&admin).await,
             Self::Message(verb) => verb.perform(&admin).await,
+            Self::Media(verb) => verb.perform(&admin).await,
             Self::Event(verb) => verb.perform(&admin).await,
             Self::Outbox(verb) => verb.perform(&admin).await,
             Self::Notification(verb) => verb.perform(&admin).await,

@@ -1,6 +1,6 @@
 //! `trunkline send`: hands a message to the outbox, or shows how it would go.
 
-use std::io::Read;
+use std::{io::Read, path::Path};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use super::{
     admin::{Admin, Query, id},
     failure::Failure,
-    output, preview,
+    media, output, preview,
 };
+use crate::model::MediaHash;
 
 /// Longest text read from standard input, in bytes.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
@@ -28,8 +29,9 @@ pub(super) struct Send {
     /// Subject, for media that have one.
     #[arg(long)]
     subject: Option<String>,
-    /// An attachment by its public URL; may be repeated.
-    #[arg(long, value_name = "URL")]
+    /// An attachment: a file, which is uploaded, the hash of one that was, or a public URL; may be
+    /// repeated.
+    #[arg(long, value_name = "FILE|URL")]
     media: Vec<String>,
     /// `bulk` goes after all replies.
     #[arg(long, value_enum)]
@@ -64,7 +66,11 @@ impl Send {
             Some("-") => Some(read(std::io::stdin().lock())?),
             text => text.map(str::to_owned),
         };
-        let body = self.body(text);
+        let mut media = Vec::new();
+        for named in &self.media {
+            media.push(self.attachment(admin, named).await?);
+        }
+        let body = self.body(text, media);
         if self.dry_run {
             return preview::show(admin, &body, self.json).await;
         }
@@ -84,7 +90,20 @@ impl Send {
         output::print(&format!("{} {}", word("status"), word("id")))
     }
 
-    fn body(&self, text: Option<String>) -> Value {
+    /// Uploads what is a file here, also for a dry run: unused files are removed after a while.
+    async fn attachment(&self, admin: &Admin, named: &str) -> Result<Value, Failure> {
+        if named.starts_with("http://") || named.starts_with("https://") {
+            return Ok(json!({"url": named}));
+        }
+        if named.parse::<MediaHash>().is_ok() {
+            return Ok(json!({"sha256": named}));
+        }
+        let whose = Some(("channel", self.channel.as_str()));
+        let known = media::upload(admin, Path::new(named), None, None, whose).await?;
+        Ok(json!({"sha256": known["sha256"]}))
+    }
+
+    fn body(&self, text: Option<String>, media: Vec<Value>) -> Value {
         let mut content = Map::new();
         content.extend(text.map(|text| ("text".into(), text.into())));
         content.extend(
@@ -92,9 +111,8 @@ impl Send {
                 .clone()
                 .map(|text| ("subject".into(), text.into())),
         );
-        if !self.media.is_empty() {
-            let media = self.media.iter().map(|url| json!({"url": url}));
-            content.insert("media".into(), media.collect());
+        if !media.is_empty() {
+            content.insert("media".into(), media.into());
         }
         let mut body = Map::new();
         body.insert("channel".into(), self.channel.clone().into());
@@ -154,7 +172,8 @@ mod tests {
     fn body(arguments: &[&str]) -> Value {
         let line = Line::try_parse_from([&["send"], arguments].concat()).expect("arguments");
         let text = line.send.text.clone();
-        line.send.body(text)
+        let urls = line.send.media.iter().map(|url| json!({"url": url}));
+        line.send.body(text, urls.collect())
     }
 
     #[test]

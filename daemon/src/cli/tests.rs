@@ -36,6 +36,8 @@ fn every_verb_takes_the_configuration_after_it() {
         "send sms +15550100 Hi",
         "send sms +15550100 - --idempotency-key k1",
         "message show x",
+        "media put a.pdf --name b.pdf --type application/pdf --organization default --json",
+        "media get abababababababababababababababababababababababababababababababab -o b.pdf",
         "event list --channel x",
         "event replay x --dry-run",
         "outbox list --state dead",

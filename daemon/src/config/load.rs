@@ -230,6 +230,7 @@ impl Loading {
             delivery: document.delivery,
             lmtp: document.lmtp,
             backfill: document.backfill,
+            media: document.media,
             coalesce: document.coalesce,
             outbound: document.outbound,
             accounts: document.account,

@@ -33,6 +33,7 @@ mod limits;
 mod lmtp;
 mod load;
 mod log;
+mod media;
 mod paths;
 mod plan;
 mod plugins;
@@ -68,6 +69,7 @@ pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
 pub use lmtp::{Lmtp, LmtpListen};
 pub use log::{Log, LogFormat};
+pub use media::Media;
 pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
@@ -106,6 +108,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// `[backfill]`
     pub backfill: Backfill,
+    /// `[media]`
+    pub media: Media,
     /// `[coalesce]`, already applied to the channels.
     pub coalesce: Coalesce,
     /// `[outbound]`
@@ -173,6 +177,7 @@ impl Default for Config {
             health: Health::default(),
             delivery: Delivery::default(),
             backfill: Backfill::default(),
+            media: Media::default(),
             coalesce: Coalesce::default(),
             outbound: Outbound::default(),
             accounts: BTreeMap::new(),

@@ -7,7 +7,7 @@ use super::{channel::Channel, finding::child, report::Report};
 /// Longest alias in bytes.
 const PATH_BYTES_MAX: usize = 512;
 /// First steps of paths that the daemon serves itself.
-const TAKEN: [&str; 3] = ["chat", "forms", "healthz"];
+const TAKEN: [&str; 4] = ["chat", "forms", "healthz", "media"];
 
 /// Checks the aliases of all channels.
 pub(super) fn check(channels: &BTreeMap<String, Arc<Channel>>, report: &mut Report<'_>) {

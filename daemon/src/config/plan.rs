@@ -154,6 +154,7 @@ fn sections(config: &Config) -> Value {
         "health": config.health,
         "delivery": config.delivery,
         "backfill": config.backfill,
+        "media": config.media,
         "coalesce": config.coalesce,
         "outbound": config.outbound,
         "inbound": config.inbound,

@@ -16,9 +16,10 @@ use crate::{
     config::{Config, ConfigErrors, Settings},
     doctor::Doctor,
     inbound::{Backfiller, Coalescer, Downtime, Ingress, Quiet, Replayer},
+    media::{Keeper, MediaFetcher},
     metrics::Metrics,
     model::OrgId,
-    outbound::{Accounts, Gate, OutboxContext, Transport},
+    outbound::{Accounts, Gate, MediaLinks, OutboxContext, Transport},
     plugin::PluginSet,
     store::{Store, StoreError},
     watch::{
@@ -73,6 +74,10 @@ pub struct Gateway {
     pub backfiller: Backfiller,
     /// Checks channels.
     pub prober: Prober,
+    /// Keeps uploaded files.
+    pub keeper: Keeper,
+    /// Links to files for providers that fetch.
+    pub links: Arc<MediaLinks>,
     /// The configuration in force.
     pub settings: Settings,
     /// The plugins found last.
@@ -101,6 +106,8 @@ pub(super) struct Arbiters {
     pub(super) outbound: Arbiter,
     /// Probes, polling, turns, replays, sweeping.
     pub(super) watch: Arbiter,
+    /// Files that come in.
+    pub(super) media: Arbiter,
 }
 
 impl Gateway {
@@ -122,7 +129,9 @@ impl Gateway {
         let (board, news) = HealthBoard::new(settings.clone());
         let board = Arc::new(board);
         let canaries = Arc::new(Canaries::default());
-        let transport = Transport::new(settings.clone(), prepared.trust)?;
+        let transport = Transport::new(settings.clone(), store.clone(), prepared.trust)?;
+        let link_key = store.media_link_key().await?;
+        let links = Arc::new(MediaLinks::new(&link_key, settings.clone()));
         let echo = Arc::new(EchoGuard::default());
         let gate = Arc::new(Gate::new(
             store.clone(),
@@ -165,7 +174,10 @@ impl Gateway {
                 guardians: Arbiter::new(),
                 outbound: Arbiter::new(),
                 watch: Arbiter::new(),
+                media: Arbiter::new(),
             },
+            keeper: Keeper::new(store.clone(), settings.clone()),
+            links,
             canaries,
             stops: Mutex::default(),
             writers: Mutex::default(),
@@ -248,7 +260,17 @@ impl Gateway {
             registry: self.registry.clone(),
             settings: self.settings.clone(),
             swept: std::collections::HashMap::new(),
+            media_shard: 0,
         };
+        let fetcher = MediaFetcher {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+            transport: self.transport.clone(),
+            settings: self.settings.clone(),
+            metrics: self.metrics.clone(),
+            keeper: self.keeper.clone(),
+        };
+        self.arbiters.media.spawn(fetcher.run(stop()));
         self.arbiters.watch.spawn(coalescer.run(stop()));
         self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
         self.arbiters.watch.spawn(sweeper.run(stop()));
@@ -296,6 +318,7 @@ impl Gateway {
             metrics: self.metrics.clone(),
             notifier: self.notifier.clone(),
             accounts: self.accounts.clone(),
+            links: self.links.clone(),
         }
     }
 

@@ -191,7 +191,7 @@ impl Ingress {
     async fn announced(
         &self,
         channel: &Arc<Channel>,
-        request: &WebhookRequest,
+        request: &Arc<WebhookRequest>,
         response: Response,
         began: Instant,
     ) -> Answer {

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use trunkline_plugin_api::{AdapterError, Content, ErrorClass, Identity, Medium};
+use trunkline_plugin_api::{AdapterError, Content, ErrorClass, Identity, Media, Medium};
 
 use super::{
-    ChannelId, ContactId, HistoryEntry, MessageId, MessagePart, Millis, Source, Status, ThreadId,
-    record, whole,
+    ChannelId, ContactId, HistoryEntry, MediaFailure, MessageId, MessagePart, Millis, Source,
+    Status, ThreadId, record, whole,
 };
 
 /// Which way a message goes.
@@ -91,6 +91,9 @@ pub struct Message {
     pub author: Author,
     /// What it says.
     pub content: Content,
+    /// Why attachments of it are not here, where they could not be fetched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media_failures: Vec<MediaFailure>,
     /// The provider's id, once known; that of the first part where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
@@ -136,6 +139,27 @@ pub struct Report {
 }
 
 impl Message {
+    /// Whether attachments of it are still to be fetched.
+    pub fn wants_media(&self) -> bool {
+        self.missing_media().next().is_some()
+    }
+
+    /// The attachments that came in and are neither here nor given up, with their places.
+    pub fn missing_media(&self) -> impl Iterator<Item = (u32, &Media)> {
+        let all = (0..).zip(&self.content.media);
+        all.filter(|(index, media)| {
+            let failed = self.media_failure(*index).is_some();
+            self.direction == Direction::Inbound && media.source.sha256.is_none() && !failed
+        })
+    }
+
+    /// Why the attachment at a place could not be fetched.
+    pub fn media_failure(&self, index: u32) -> Option<&Failure> {
+        let mut failures = self.media_failures.iter();
+        let found = failures.find(|failure| failure.index == index);
+        found.map(|failure| &failure.error)
+    }
+
     /// Applies a report on the whole message (or on its first part): the history keeps it, the
     /// lattice decides the state. True where the message's state changed.
     pub fn apply(&mut self, report: Report) -> bool {

@@ -8,6 +8,7 @@ mod health;
 mod ids;
 mod keywords;
 mod mask;
+mod media;
 mod message;
 mod notice;
 mod notification;
@@ -30,6 +31,7 @@ pub use ids::{
 };
 pub use keywords::{KEYWORD_CHARS_MAX, Keyword, Keywords, normal_keyword};
 pub use mask::{mask_identifier, mask_url};
+pub use media::{MediaFailure, MediaHash, MediaJob, MediaRecord, ParseHashError};
 pub use message::{Author, AuthorKind, Direction, Failure, Message, Report};
 pub use notice::{Notice, NoticeKind};
 pub use notification::{NoticeGroup, Notification};

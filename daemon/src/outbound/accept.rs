@@ -9,10 +9,10 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use trunkline_plugin_api::{Content, Identity};
+use trunkline_plugin_api::{Content, Identity, Media};
 
 use super::{
-    TextPlan, TextPolicy,
+    TextPlan, TextPolicy, attachments,
     gate::{Asked, Gate},
     plan_text,
 };
@@ -26,8 +26,6 @@ use crate::{
 const CONTENT_BYTES_MAX: usize = 64 * 1024;
 /// The same with the parts that go out in place of the text: one record keeps both.
 const STORED_BYTES_MAX: usize = 96 * 1024;
-/// Attachments of one message.
-const MEDIA_MAX: usize = 10;
 /// Bytes of an address.
 const ADDRESS_BYTES_MAX: usize = 320;
 /// Bytes of the caller's metadata, as JSON.
@@ -113,7 +111,10 @@ pub async fn accept(
     let new = NewOutbound {
         channel: channel.reference(),
         to: to.clone(),
-        content: request.content,
+        content: Content {
+            media: checked.media,
+            ..request.content
+        },
         parts: plan.map_or(Vec::new(), |plan| plan.parts),
         author: Author {
             kind: sender.kind,
@@ -138,7 +139,13 @@ pub async fn accept(
         Accepted::KeyConflict => Err(AcceptError::KeyConflict),
         Accepted::OverCap(over) => Err(gate.over_cap(channel, over, charge, Asked::ToSend)),
         Accepted::OptedOut(entry) => Err(opted_out(&entry)),
+        Accepted::NoMedia(name) => Err(unknown_media(&name)),
     }
+}
+
+pub(super) fn unknown_media(name: &str) -> AcceptError {
+    let detail = format!("there is no file {name}: upload it with POST /api/v1/media first");
+    refused("unknown_media", detail)
 }
 
 /// The recipient wants no messages from here.
@@ -168,6 +175,8 @@ pub(super) struct Checked {
     pub(super) to: Identity,
     /// How its text goes out, where it has one.
     pub(super) text: Option<TextPlan>,
+    /// Its attachments, complete.
+    pub(super) media: Vec<Media>,
     /// What it adds to the day's count.
     pub(super) charge: Charge,
 }
@@ -198,6 +207,7 @@ pub(super) fn check(
         let detail = format!("metadata is larger than {METADATA_BYTES_MAX} bytes");
         return Err(refused("metadata_too_large", detail));
     }
+    let media = attachments::check(gate, channel, &request.content)?;
     let text = planned(channel, &request.content, facts.max_len)?;
     let to = Identity {
         space: facts.space.clone(),
@@ -207,7 +217,12 @@ pub(super) fn check(
         gate.check_echo(channel, &to, asked)?;
     }
     let charge = gate.charge(channel, text.as_ref());
-    Ok(Checked { to, text, charge })
+    Ok(Checked {
+        to,
+        text,
+        media,
+        charge,
+    })
 }
 
 /// What the breaker for two machines is about.
@@ -256,10 +271,6 @@ fn check_content(content: &Content) -> Result<(), AcceptError> {
     if bytes > CONTENT_BYTES_MAX {
         let detail = format!("the content has {bytes} bytes, more than {CONTENT_BYTES_MAX}");
         return Err(refused("content_too_large", detail));
-    }
-    if content.media.len() > MEDIA_MAX {
-        let detail = format!("{} attachments, more than {MEDIA_MAX}", content.media.len());
-        return Err(refused("too_many_media", detail));
     }
     Ok(())
 }

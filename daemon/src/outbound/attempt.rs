@@ -8,7 +8,7 @@ use trunkline_plugin_api::{
 };
 
 use super::{
-    Backoff, DriveError, Next, OutboxContext,
+    Backoff, DriveError, Next, OutboxContext, attachments,
     drive::drive,
     observe::{Observer, Seen},
     slots::Slots,
@@ -96,10 +96,12 @@ impl Attempter<'_> {
             store,
             transport,
             settings,
+            links,
             ..
         } = self.context;
         let public_url = &settings.load().server.public_url;
-        let outbound = outbound_message(self.channel, public_url, item, message, part);
+        let mut outbound = outbound_message(self.channel, public_url, item, message, part);
+        attachments::link(links, self.channel, &mut outbound.content, store.now());
         let outbound = Arc::new(outbound);
         let (org, id) = (self.channel.org, item.message);
         drive(

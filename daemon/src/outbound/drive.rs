@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use serde_json::Value;
-use trunkline_plugin_api::{AdapterError, ErrorClass, Reply, Request, Step, Turn};
+use trunkline_plugin_api::{AdapterError, ErrorClass, Reply, Step, Turn};
 
 use super::Transport;
 use crate::{
@@ -126,7 +126,7 @@ where
                     .await
                     .map_err(|error| DriveError::Store { error, calls })?;
                 cursor = next;
-                reply = Some(perform(channel, transport, request).await);
+                reply = Some(transport.perform(channel, request).await);
                 drop(held);
             }
         }
@@ -136,12 +136,6 @@ where
         "steps",
         format!("the adapter made {STEPS_MAX} calls in {what} without an end"),
     )))
-}
-
-async fn perform(channel: &Channel, transport: &Transport, request: Request) -> Reply {
-    transport
-        .perform(request, channel.config().allow_private)
-        .await
 }
 
 fn check_cursor(cursor: &Value) -> Result<(), DriveError> {

@@ -10,11 +10,13 @@
 
 mod accept;
 mod address;
+mod attachments;
 mod attempt;
 mod backoff;
 mod bucket;
 mod drive;
 mod gate;
+mod link;
 mod observe;
 mod outbox;
 mod pace;
@@ -33,6 +35,7 @@ pub use backoff::{Backoff, Next};
 pub(crate) use drive::no_memory;
 pub use drive::{DriveError, drive};
 pub use gate::Gate;
+pub use link::MediaLinks;
 use outbox::concurrency;
 pub use outbox::{Accounts, Outbox, OutboxContext};
 pub use pace::Pace;
@@ -40,4 +43,5 @@ pub use preview::{Preview, preview};
 pub use reconcile::Reconciler;
 pub use skew::ProviderClock;
 pub use text::{Length, TextError, TextPlan, TextPolicy, plan_text};
-pub use transport::{Transport, Trust};
+pub(crate) use transport::BodyStream;
+pub use transport::{Intake, Transport, Trust};

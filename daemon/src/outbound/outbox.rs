@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::{
-    Pace, Reconciler, Transport,
+    MediaLinks, Pace, Reconciler, Transport,
     attempt::{Attempter, Left, STORE_WAIT},
     bucket::SharedBucket,
     observe::Observer,
@@ -62,6 +62,8 @@ pub struct OutboxContext {
     pub notifier: Notifier,
     /// The rates that channels share.
     pub accounts: Arc<Accounts>,
+    /// Links to files for providers that fetch.
+    pub links: Arc<MediaLinks>,
 }
 
 /// The rates of provider accounts that several channels share, by name.

@@ -82,12 +82,12 @@ impl Instance {
 
     /// Makes one step of sending a message.
     pub fn send(&self, message: &OutboundMessage, turn: &Turn) -> Result<Step<Receipt>, CallError> {
-        self.call(&Call::send(message, turn))
+        self.step(&Call::send(message, turn))
     }
 
     /// Makes one step of checking the provider.
     pub fn probe(&self, turn: &Turn) -> Result<Step<Probe>, CallError> {
-        self.call(&Call::probe(turn))
+        self.step(&Call::probe(turn))
     }
 
     /// Makes one step of asking for a sent message's state.
@@ -96,7 +96,7 @@ impl Instance {
         sent: &Sent,
         turn: &Turn,
     ) -> Result<Step<Vec<StatusReport>>, CallError> {
-        self.call(&Call::delivery_status(sent, turn))
+        self.step(&Call::delivery_status(sent, turn))
     }
 
     /// Makes one step of looking up a send of unknown outcome.
@@ -105,7 +105,7 @@ impl Instance {
         message: &OutboundMessage,
         turn: &Turn,
     ) -> Result<Step<Lookup>, CallError> {
-        self.call(&Call::find_sent(message, turn))
+        self.step(&Call::find_sent(message, turn))
     }
 
     /// Makes one step of listing what came in since a time.
@@ -115,7 +115,7 @@ impl Instance {
         turn: &Turn,
     ) -> Result<Step<Vec<Event>>, CallError> {
         let call = Call::list_inbound(since, turn);
-        let step: Step<Vec<Event>> = self.call(&call)?;
+        let step: Step<Vec<Event>> = self.step(&call)?;
         if let Step::Done { result } = &step {
             sanity::events(result, call.raw.len()).map_err(CallError::Garbage)?;
         }
@@ -124,17 +124,25 @@ impl Instance {
 
     /// Makes one step of listing templates.
     pub fn templates(&self, turn: &Turn) -> Result<Step<Vec<Template>>, CallError> {
-        self.call(&Call::templates(turn))
+        self.step(&Call::templates(turn))
     }
 
     /// Makes one step of fetching an attachment.
     pub fn fetch_media(&self, media: &MediaRef, turn: &Turn) -> Result<Step<Media>, CallError> {
-        self.call(&Call::fetch_media(media, turn))
+        self.step(&Call::fetch_media(media, turn))
     }
 
     /// Makes one step of marking a message as read.
     pub fn mark_read(&self, message: &ReceivedRef, turn: &Turn) -> Result<Step<()>, CallError> {
-        self.call(&Call::mark_read(message, turn))
+        self.step(&Call::mark_read(message, turn))
+    }
+
+    fn step<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Step<T>, CallError> {
+        let step: Step<T> = self.call(call)?;
+        if let Step::Call { request, .. } = &step {
+            sanity::request(request).map_err(CallError::Garbage)?;
+        }
+        Ok(step)
     }
 
     /// Makes one step of completing a webhook that only announced what came in.

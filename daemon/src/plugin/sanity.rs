@@ -1,6 +1,8 @@
 //! What JSON types can't say about a plugin's answer.
 
-use trunkline_plugin_api::{Event, Facts, Media, Received};
+use trunkline_plugin_api::{Body, Event, Facts, Media, MediaRef, Piece, Received, Request};
+
+use crate::model::MediaHash;
 
 /// The input part that holds a body.
 const BODY_PART: u32 = 1;
@@ -24,6 +26,45 @@ pub(super) fn events(events: &[Event], body_len: usize) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Checks that a request's pieces are as long as the bytes that came with them, and that its files are
+/// named as files of the daemon are. Whose they are is seen when they are opened.
+pub(super) fn request(request: &Request) -> Result<(), String> {
+    let body = match request {
+        Request::Http(request) => &request.body,
+        Request::Smtp(request) => &request.data,
+        Request::Digest(request) => &request.body,
+        Request::Push(_) => return Ok(()),
+    };
+    match body {
+        Body::Empty | Body::Bytes { .. } => Ok(()),
+        Body::Media { media } => names_file(media),
+        Body::Pieces { bytes, pieces } => {
+            let mut len = 0_u64;
+            for piece in pieces {
+                match piece {
+                    Piece::Bytes { len: more } => len = len.saturating_add(*more),
+                    Piece::Media { media, .. } => names_file(media)?,
+                }
+            }
+            if len == bytes.len() as u64 {
+                return Ok(());
+            }
+            let found = bytes.len();
+            Err(format!(
+                "the pieces of a body have {len} bytes, but {found} came with them"
+            ))
+        }
+    }
+}
+
+fn names_file(media: &MediaRef) -> Result<(), String> {
+    let name = media.sha256.as_deref().unwrap_or_default();
+    let named: Result<MediaHash, _> = name.parse();
+    named
+        .map(|_| ())
+        .map_err(|error| format!("a body names no file: {error}"))
 }
 
 fn inside(media: &Media, body_len: usize) -> Result<(), String> {

@@ -97,6 +97,13 @@ pub enum Change {
         /// Its id.
         message: MessageId,
     },
+    /// Attachments of a received message were fetched, or given up.
+    Media {
+        /// Whose.
+        org: OrgId,
+        /// Its id.
+        message: MessageId,
+    },
 }
 
 impl Change {

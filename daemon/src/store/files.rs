@@ -67,16 +67,14 @@ impl BodyFiles {
         Ok(ended)
     }
 
+    /// Opens a body by its hash, for reading a stretch of it.
+    pub fn open(&self, name: &str) -> io::Result<fs::File> {
+        fs::File::open(self.path(name)?)
+    }
+
     /// Reads a body by its hash. The content is checked against the name.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let is_name = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_name {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not the name of a body",
-            ));
-        }
-        let body = fs::read(self.folder.join(&name[..2]).join(name))?;
+        let body = fs::read(self.path(name)?)?;
         if HEXLOWER.encode(&Sha256::digest(&body)) != name {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -84,6 +82,15 @@ impl BodyFiles {
             ));
         }
         Ok(body)
+    }
+
+    fn path(&self, name: &str) -> io::Result<PathBuf> {
+        let is_name = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_name {
+            let words = "not the name of a body";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+        }
+        Ok(self.folder.join(&name[..2]).join(name))
     }
 }
 

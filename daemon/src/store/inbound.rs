@@ -9,7 +9,7 @@ use super::{
     changes::Change,
     codec, consent, contacts,
     engine::{StoreError, Transaction},
-    keys,
+    keys, media,
     reading::Reader,
     records::{self, ClosedPolicy, Conversation, Peer},
     references,
@@ -106,6 +106,8 @@ enum Effect {
 struct Noticed {
     limited: bool,
     answered: Option<ChannelId>,
+    /// True where attachments are to be fetched.
+    media: bool,
 }
 
 impl Store {
@@ -113,7 +115,10 @@ impl Store {
     /// provider be answered.
     pub async fn commit_inbound(&self, inbound: Inbound) -> Result<InboundResult, StoreError> {
         let pending = self.engine.transact(|tx| self.plan_inbound(tx, inbound))?;
-        let ((result, touched), _) = pending.await?;
+        let ((result, touched, media), _) = pending.await?;
+        if media {
+            self.wake_media();
+        }
         for (org, thread, at_ms) in touched {
             self.inbox.touch(org, thread, at_ms);
         }
@@ -124,7 +129,7 @@ impl Store {
         &self,
         tx: &mut Transaction<'_>,
         inbound: Inbound,
-    ) -> Result<(InboundResult, Vec<Touched>), StoreError> {
+    ) -> Result<(InboundResult, Vec<Touched>, bool), StoreError> {
         let Inbound {
             org,
             mut record,
@@ -137,12 +142,14 @@ impl Store {
         let mut touched = Vec::with_capacity(events.len());
         let (mut duplicates, mut kept) = (0, 0);
         let mut answered = Vec::new();
+        let mut media = false;
         for routed in events {
             let at_ms = record.received_at_ms;
             match self.plan_event(tx, &record, routed, policy)? {
                 Effect::New(message, mark, noticed) => {
                     record.limited += u32::from(noticed.limited);
                     answered.extend(noticed.answered);
+                    media |= noticed.media;
                     touched.push((org, message.thread, at_ms));
                     record.marks.push(mark);
                     messages.push(message);
@@ -167,7 +174,7 @@ impl Store {
             limited: record.limited,
             answered,
         };
-        Ok((result, touched))
+        Ok((result, touched, media))
     }
 
     fn plan_event(
@@ -190,7 +197,8 @@ impl Store {
                     policy,
                     at_ms,
                 };
-                let new = self.plan_message(tx, &reader, message, routed.reading)?;
+                let receiver = &record.channel;
+                let new = self.plan_message(tx, &reader, receiver, message, routed.reading)?;
                 Ok(new.map_or(Effect::Duplicate, |(new, noticed)| {
                     Effect::New(new, mark, noticed)
                 }))
@@ -224,6 +232,7 @@ impl Store {
         &self,
         tx: &mut Transaction<'_>,
         reader: &Reader<'_>,
+        receiver: &ChannelId,
         inbound: InboundMessage,
         reading: Option<Box<Reading>>,
     ) -> Result<Option<(NewMessage, Noticed)>, StoreError> {
@@ -258,6 +267,7 @@ impl Store {
         );
         let limited = reading.as_ref().is_some_and(|reading| reading.limited);
         note_new(tx, channel.org, &message, reading.as_deref());
+        let media = media::queue(tx, reader, receiver, &message);
         let new = NewMessage {
             id: message.id,
             thread: message.thread,
@@ -266,7 +276,12 @@ impl Store {
             Some(reading) => self.follow_reading(tx, reader, &new, &message.peer, *reading)?,
             None => None,
         };
-        Ok(Some((new, Noticed { limited, answered })))
+        let noticed = Noticed {
+            limited,
+            answered,
+            media,
+        };
+        Ok(Some((new, noticed)))
     }
 
     /// A new id for a webhook event.
@@ -291,6 +306,7 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
             name: inbound.sender.name,
         },
         content: inbound.content,
+        media_failures: Vec::new(),
         external_id: Some(inbound.id),
         parts: Vec::new(),
         reply_to: inbound.reply_to,

@@ -33,13 +33,15 @@
 //! | `K` | channel | canaries: how many were sent, which one is out |
 //! | `N` | notification id | notification |
 //! | `G` | channel, kind | id of the notification that is not acknowledged yet |
+//! | `M` | SHA-256 | what is known of a file |
+//! | `F` | channel, due time, message id | attachments of a message that are to be fetched |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
 
 use crate::model::{
-    ChannelId, ContactId, EventId, MessageId, Millis, NoticeKind, NotificationId, OrgId,
+    ChannelId, ContactId, EventId, MediaHash, MessageId, Millis, NoticeKind, NotificationId, OrgId,
     OutboxItem, Place, Priority, ThreadId,
 };
 
@@ -365,6 +367,27 @@ pub(crate) fn open_notification(
     Key::new(org, OPEN_NOTIFICATION)
         .text(channel.map_or("", ChannelId::as_str))
         .text(kind.as_str())
+        .0
+}
+
+pub(crate) fn media(org: OrgId, hash: &MediaHash) -> Vec<u8> {
+    Key::new(org, b'M').bytes(hash.as_bytes()).0
+}
+
+/// Files whose hash begins with a byte.
+pub(crate) fn media_shard(org: OrgId, shard: u8) -> Vec<u8> {
+    Key::new(org, b'M').bytes(&[shard]).0
+}
+
+/// Everything that is to be fetched for a channel's messages, by due time.
+pub(crate) fn media_jobs_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
+    Key::new(org, b'F').channel(channel).0
+}
+
+pub(crate) fn media_job(org: OrgId, channel: &ChannelId, due_ms: Millis, id: MessageId) -> Vec<u8> {
+    Key(media_jobs_of(org, channel))
+        .bytes(&time(due_ms))
+        .bytes(id.as_bytes())
         .0
 }
 

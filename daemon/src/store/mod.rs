@@ -19,6 +19,8 @@ mod health;
 mod inbound;
 mod inbox;
 mod keys;
+mod media;
+mod media_files;
 mod notifications;
 mod orphans;
 mod outbox;
@@ -43,6 +45,7 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 
 pub use self::{
     access::ThreadUpdate,
@@ -56,6 +59,8 @@ pub use self::{
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    media::{Fetched, NewMedia},
+    media_files::{Draft, DraftError, DraftWriter, MediaFiles, Written},
     notifications::Acknowledge,
     orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
@@ -82,6 +87,8 @@ pub struct Inner {
     clock: Clock,
     inbox: Inbox,
     files: BodyFiles,
+    media_files: Arc<MediaFiles>,
+    media_queued: Notify,
     organizations: RwLock<HashMap<String, OrgId>>,
     tokens: RwLock<HashMap<[u8; 32], ApiToken>>,
     rejected: RejectedSlots,
@@ -135,6 +142,8 @@ impl Store {
             clock: Clock::starting_at(0),
             inbox: Inbox::default(),
             files: BodyFiles::new(path),
+            media_files: Arc::new(MediaFiles::new(path)),
+            media_queued: Notify::new(),
             organizations: RwLock::default(),
             tokens: RwLock::default(),
             rejected: RejectedSlots::default(),

@@ -11,7 +11,7 @@ use super::{
     changes::Change,
     codec, contacts,
     engine::{StoreError, Transaction},
-    keys, prefix_end, queue,
+    keys, media, prefix_end, queue,
     records::UNPLACED,
     records::{self, ClosedPolicy, Peer, load},
     spending::{self, Charge, DayUse},
@@ -80,6 +80,8 @@ pub enum Accepted {
     OverCap(DayUse),
     /// The recipient wants no messages from here.
     OptedOut(Box<ConsentEntry>),
+    /// It names a file that the organization does not have.
+    NoMedia(String),
 }
 
 /// How far a sweep has come.
@@ -189,6 +191,9 @@ impl Store {
         {
             return Ok(Accepted::OptedOut(Box::new(entry)));
         }
+        if let Some(name) = media::missing(tx, org, &new.content)? {
+            return Ok(Accepted::NoMedia(name));
+        }
         if let Some(over) = spending::charge(tx, org, &new.channel.id, new.charge, now)? {
             return Ok(Accepted::OverCap(over));
         }
@@ -207,6 +212,7 @@ impl Store {
         let mut message =
             Self::queued_message(new, conversation.contact, conversation.thread.id, now);
         records::append_message(tx, org, &self.clock, &mut conversation.thread, &mut message);
+        media::refer(tx, org, &message.content)?;
         let item = OutboxItem {
             message: message.id,
             channel: message.channel.clone(),
@@ -266,6 +272,7 @@ impl Store {
             peer: new.to,
             author: new.author,
             content: new.content,
+            media_failures: Vec::new(),
             external_id: None,
             parts: new.parts.iter().map(MessagePart::queued).collect(),
             reply_to: new.reply_to,

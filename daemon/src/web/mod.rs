@@ -3,6 +3,7 @@
 //! | listener | route | what |
 //! |---|---|---|
 //! | public | `GET POST /webhooks/{channel}[/{token}]`, aliases | webhooks: [`public`] |
+//! | public | `GET HEAD /media/{token}/{name}` | a file, for the provider that was given the link |
 //! | public, admin | `GET /healthz` | the process lives |
 //! | admin | `GET /readyz` | both listeners serve |
 //! | admin | `GET /metrics` | counts, for a scraper |
@@ -12,6 +13,7 @@
 
 mod api;
 mod auth;
+mod files;
 mod problem;
 mod public;
 mod readiness;
@@ -63,6 +65,8 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
         App::new()
             .app_data(gateway)
             .route("/healthz", web::get().to(healthz))
+            .route("/media/{token}/{name}", web::get().to(public::media))
+            .route("/media/{token}/{name}", web::head().to(public::media))
             .default_service(web::to(public::webhook))
     })
     .workers(PUBLIC_WORKERS)

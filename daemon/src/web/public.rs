@@ -9,8 +9,10 @@ use actix_web::{
     web,
 };
 use futures_util::StreamExt as _;
+use tracing::error;
 use trunkline_plugin_api::{Response, WebhookRequest};
 
+use super::files;
 use crate::{
     channel::{Channel, Lookup, Routes},
     gateway::Gateway,
@@ -25,6 +27,8 @@ const DRAIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// After this many seconds a provider may come back.
 const RETRY_AFTER_S: &str = "2";
+/// Bytes of a body of unknown length that are read before it is taken for a large one.
+const KNOWN_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a request's target and headers.
 const HEAD_BYTES_MAX: usize = 48 * 1024;
 /// Headers that an adapter is given.
@@ -56,6 +60,30 @@ pub(super) async fn webhook(
     match gateway.ingress.take(&channel, webhook).await {
         Answer::Adapter(response) => answer(response),
         Answer::Unavailable => unavailable(),
+    }
+}
+
+/// Hands a file to whoever has the link that was made for a provider. A wrong link, one that is over
+/// and a file that is gone are the same 404 as any other wrong path.
+pub(super) async fn media(
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let store = &gateway.store;
+    let Some((org, hash)) = gateway.links.open(&path.0, store.now()) else {
+        return not_found(payload).await;
+    };
+    let Ok(Some(record)) = store.media(org, &hash) else {
+        return not_found(payload).await;
+    };
+    match files::serve(store, &request, &hash, &record, "private, no-store") {
+        Ok(answer) => answer,
+        Err(error) => {
+            error!(%error, "a media file that was linked to can't be read");
+            not_found(payload).await
+        }
     }
 }
 
@@ -137,6 +165,11 @@ async fn read(
         if body.len() + chunk.len() > limit {
             return Err((StatusCode::PAYLOAD_TOO_LARGE, payload));
         }
+        if announced.is_none() && body.len() > KNOWN_BYTES_MAX && body.capacity() < limit {
+            // Once, up to what is allowed: memory that is not written to costs nothing, while a
+            // vector that grows by doubling is there twice when it moves.
+            body.reserve_exact(limit - body.len());
+        }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
@@ -151,6 +184,12 @@ async fn not_found(payload: web::Payload) -> HttpResponse {
 /// Answers after reading what is left of the body, up to a bound: a connection that is closed on
 /// unread bytes is reset, and the caller never sees the answer. The connection ends either way.
 async fn refuse_body(status: StatusCode, mut payload: web::Payload) -> HttpResponse {
+    drain(&mut payload).await;
+    HttpResponse::build(status).force_close().finish()
+}
+
+/// Reads what is left of a body and throws it away, up to a bound.
+pub(super) async fn drain(payload: &mut web::Payload) {
     let drain = async {
         let mut read = 0;
         while let Some(Ok(chunk)) = payload.next().await {
@@ -162,7 +201,6 @@ async fn refuse_body(status: StatusCode, mut payload: web::Payload) -> HttpRespo
     };
     // Who is slower than this is not waited for.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, drain).await;
-    HttpResponse::build(status).force_close().finish()
 }
 
 /// What the adapter sees: the URL as the provider called it, whatever proxy is in between.

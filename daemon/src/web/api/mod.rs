@@ -7,6 +7,7 @@ mod contacts;
 mod doctor;
 mod events;
 mod health;
+mod media;
 mod messages;
 mod notifications;
 mod orphans;
@@ -50,6 +51,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/messages", post().to(messages::send))
         .route("/messages/preview", post().to(messages::preview))
         .route("/messages/{id}", get().to(messages::show))
+        .route("/media", post().to(media::upload))
+        .route("/media/{sha256}", get().to(media::download))
         .route("/webhook-events", get().to(events::list))
         .route("/webhook-events/{id}/replay", post().to(events::replay))
         .route("/orphans", get().to(orphans::list))

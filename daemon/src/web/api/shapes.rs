@@ -2,14 +2,17 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use trunkline_plugin_api::Media;
 
 use crate::{
     channel::Channel,
     config::ReloadPlan,
     gateway::Gateway,
+    media,
     model::{
-        ApiToken, ConsentEntry, ConsentProof, Contact, Failure, Health, HistoryEntry, Message,
-        MessageId, MessagePart, Millis, OutboxItem, Thread, TurnRecord, WebhookEvent,
+        ApiToken, ConsentEntry, ConsentProof, Contact, Direction, Failure, Health, HistoryEntry,
+        MediaHash, MediaRecord, Message, MessageId, MessagePart, Millis, OutboxItem, Thread,
+        TurnRecord, WebhookEvent,
     },
     outbound::{self, Preview},
     store::{DayUse, Page},
@@ -106,7 +109,7 @@ pub(super) fn message(organization: &str, message: &Message) -> Value {
         "text": content.text,
         "html": content.html,
         "subject": content.subject,
-        "media": content.media,
+        "media": attachments(message),
     });
     let rest = json!(content);
     for key in ["template", "location", "interactive", "contacts"] {
@@ -134,6 +137,49 @@ pub(super) fn message(organization: &str, message: &Message) -> Value {
         "metadata": message.metadata,
         "created_at": time(message.created_at_ms),
         "provider_at": maybe_time(message.provider_at_ms),
+    })
+}
+
+/// Attachments as they are listed. Those that came in are `pending` until they are `stored` or
+/// `failed`; a URL that goes out has no state, since nothing is fetched from it here.
+fn attachments(message: &Message) -> Vec<Value> {
+    let incoming = message.direction == Direction::Inbound;
+    let shown = |(index, media): (u32, &Media)| {
+        let (source, error) = (&media.source, message.media_failure(index));
+        let state = match (&source.sha256, error) {
+            (Some(_), _) => Some("stored"),
+            (None, Some(_)) => Some("failed"),
+            (None, None) => incoming.then_some("pending"),
+        };
+        let mut shown = json!({
+            "state": state,
+            "content_type": media.content_type,
+            "name": media.name,
+            "size": media.size,
+            "sha256": source.sha256,
+            "href": source.sha256.as_deref().map(media::href),
+            "error": error.map(failure),
+        });
+        if let Some(url) = &source.url {
+            shown["url"] = json!(url);
+        }
+        if let Some(id) = &source.provider_id {
+            shown["provider_id"] = json!(id);
+        }
+        shown
+    };
+    (0..).zip(&message.content.media).map(shown).collect()
+}
+
+/// What is known of a file.
+pub(super) fn media_file(hash: &MediaHash, record: &MediaRecord) -> Value {
+    let sha256 = hash.to_string();
+    json!({
+        "size": record.size,
+        "content_type": record.content_type,
+        "name": record.name,
+        "href": media::href(&sha256),
+        "sha256": sha256,
     })
 }
 

@@ -189,11 +189,10 @@ impl<'a> Session<'a> {
             offer.size_max.is_some(),
             format!("SIZE {}", offer.size_max.unwrap_or(0)),
         );
-        let last = lines.len() - 1;
-        let lines = lines.iter().enumerate();
-        let text: String = lines
-            .map(|(index, line)| format!("250{}{line}\r\n", if index == last { ' ' } else { '-' }))
-            .collect();
+        let text = format!("250-{}\r\n", lines.join("\r\n250-"));
+        // The last line is told by its space.
+        let last = text.rfind("250-").unwrap_or_default();
+        let text = format!("{}250 {}", &text[..last], &text[last + 4..]);
         self.wire()?.say(&text).await
     }
 
@@ -236,20 +235,17 @@ impl<'a> Session<'a> {
         if !self.offered().auth.contains(&way.as_str()) {
             return self.say(504, "5.5.4 no such way").await;
         }
-        let given = match way.as_str() {
-            "PLAIN" => {
-                let words = if first.is_empty() {
-                    self.challenge("").await?
-                } else {
-                    decoded(first)
-                };
-                let mut words = words.split('\0').skip(1).map(str::to_owned);
-                (words.next(), words.next())
-            }
-            _ => {
-                let user = self.challenge("VXNlcm5hbWU6").await?;
-                (Some(user), Some(self.challenge("UGFzc3dvcmQ6").await?))
-            }
+        let given = if way == "PLAIN" {
+            let words = if first.is_empty() {
+                self.challenge("").await?
+            } else {
+                decoded(first)
+            };
+            let mut words = words.split('\0').skip(1).map(str::to_owned);
+            (words.next(), words.next())
+        } else {
+            let user = self.challenge("VXNlcm5hbWU6").await?;
+            (Some(user), Some(self.challenge("UGFzc3dvcmQ6").await?))
         };
         let known = {
             let state = self.server.state.lock();

@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use trunkline_plugin_api::{SmtpReply, SmtpRequest, SmtpTls, TransportError};
 
-use super::{body::BodyStream, refused, trust::Trust};
+use super::{BodyStream, Transport, refused, trust::Trust};
 use connect::{connect, encrypt};
 use session::{Session, Stop};
 use wire::{Pace, Wire};
@@ -38,40 +38,59 @@ const ADDRESS_BYTES_MAX: usize = 320;
 const RECIPIENTS_MAX: usize = 100;
 
 /// What a call needs beside the request.
-pub(super) struct Caller<'a> {
+struct Means<'a> {
     /// The name we give ourselves.
-    pub(super) name: String,
+    name: String,
     /// Whom to believe.
-    pub(super) trust: &'a Trust,
+    trust: &'a Trust,
     /// Whether addresses of our own network may be called.
-    pub(super) allow_private: bool,
+    allow_private: bool,
     /// Time of a single step.
-    pub(super) step: Duration,
+    step: Duration,
+}
+
+impl Transport {
+    /// Hands one mail to a server.
+    pub(super) async fn smtp(
+        &self,
+        request: &SmtpRequest,
+        caller: super::Caller,
+    ) -> Result<SmtpReply, TransportError> {
+        let body = BodyStream::open(&self.store, caller.org, &request.data)?;
+        let config = self.settings.load_full();
+        let means = Means {
+            name: config.server.public_url.mail_name(),
+            trust: &self.trust,
+            allow_private: caller.allow_private,
+            step: config.outbound.call_timeout,
+        };
+        send(request, body, &means).await
+    }
 }
 
 /// Hands the mail over, or only knocks where it has no recipients. The reply is the server's last
 /// word: on the mail where it took all recipients, else its refusal.
-pub(super) async fn send(
+async fn send(
     request: &SmtpRequest,
     body: BodyStream,
-    caller: &Caller<'_>,
+    means: &Means<'_>,
 ) -> Result<SmtpReply, TransportError> {
     check(request)?;
     let pace = Pace {
-        step: caller.step,
-        end: Instant::now() + caller.step * STEPS,
+        step: means.step,
+        end: Instant::now() + means.step * STEPS,
     };
     let (host, port) = (request.host.as_str(), request.port);
-    let stream = connect(host, port, caller.allow_private, pace).await?;
+    let stream = connect(host, port, means.allow_private, pace).await?;
     let is_loopback = stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
     let wire = match request.tls {
-        SmtpTls::Implicit => Wire::new(encrypt(stream, host, caller.trust, pace).await?, pace),
+        SmtpTls::Implicit => Wire::new(encrypt(stream, host, means.trust, pace).await?, pace),
         SmtpTls::StartTls | SmtpTls::None => Wire::new(Box::new(stream), pace),
     };
     let session = Session {
         wire,
         request,
-        caller,
+        means,
         may_authenticate: is_loopback || request.tls != SmtpTls::None,
     };
     match session.run(body).await {

@@ -8,8 +8,8 @@ use trunkline_plugin_api::{
 };
 
 use super::{
-    super::{body::BodyStream, refused},
-    Caller,
+    super::{BodyStream, refused},
+    Means,
     connect::{encrypt, failed},
     dots::Stuffer,
     reply::{Answer, Offer},
@@ -39,7 +39,7 @@ impl From<TransportError> for Stop {
 pub(super) struct Session<'a> {
     pub(super) wire: Wire,
     pub(super) request: &'a SmtpRequest,
-    pub(super) caller: &'a Caller<'a>,
+    pub(super) means: &'a Means<'a>,
     pub(super) may_authenticate: bool,
 }
 
@@ -74,7 +74,7 @@ impl Session<'_> {
     }
 
     async fn hello(&mut self) -> Result<Offer, Stop> {
-        let line = format!("EHLO {}", self.caller.name);
+        let line = format!("EHLO {}", self.means.name);
         Ok(good(self.wire.ask("EHLO", &line).await?)?.offer())
     }
 
@@ -99,7 +99,7 @@ impl Session<'_> {
                 "the server, or someone in between, sent more than its answer to STARTTLS",
             ));
         };
-        let stream = encrypt(stream, &self.request.host, self.caller.trust, pace).await?;
+        let stream = encrypt(stream, &self.request.host, self.means.trust, pace).await?;
         self.wire = Wire::new(stream, pace);
         Ok(())
     }

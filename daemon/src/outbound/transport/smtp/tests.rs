@@ -11,8 +11,12 @@ use trunkline_plugin_api::{
     Body, SmtpReply, SmtpRequest, SmtpTls, TransportError, TransportKind as Kind,
 };
 
-use super::{Caller, send};
-use crate::outbound::transport::{body::BodyStream, trust::Trust};
+use super::{Means, send};
+use crate::{
+    model::OrgId,
+    outbound::transport::{BodyStream, Trust},
+    store::{EngineOptions, Store},
+};
 
 /// What the server does next.
 #[derive(Debug, Clone, Copy)]
@@ -113,15 +117,22 @@ fn mail(port: u16, text: &str) -> SmtpRequest {
     }
 }
 
+/// The mail; no file is needed for it.
+fn opened(request: &SmtpRequest) -> BodyStream {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(folder.path(), EngineOptions::default()).unwrap();
+    BodyStream::open(&store, OrgId::SYSTEM, &request.data).unwrap()
+}
+
 async fn handed(request: &SmtpRequest) -> Result<SmtpReply, TransportError> {
-    let caller = Caller {
+    let means = Means {
         name: "gw.example.com".into(),
         trust: &Trust::default(),
         allow_private: true,
         step: Duration::from_millis(400),
     };
-    let body = BodyStream::open(&request.data)?;
-    send(request, body, &caller).await
+    let body = opened(request);
+    send(request, body, &means).await
 }
 
 /// The outcome of a mail to a server that plays these moves.
@@ -389,7 +400,7 @@ async fn an_envelope_can_not_carry_commands_and_private_addresses_are_not_called
     }
     let request = mail(1, "x");
     let trust = Trust::default();
-    let caller = Caller {
+    let means = Means {
         name: "gw.example.com".into(),
         trust: &trust,
         allow_private: false,
@@ -400,8 +411,8 @@ async fn an_envelope_can_not_carry_commands_and_private_addresses_are_not_called
             host: host.into(),
             ..request.clone()
         };
-        let body = BodyStream::open(&request.data).unwrap();
-        let error = send(&request, body, &caller).await.unwrap_err();
+        let body = opened(&request);
+        let error = send(&request, body, &means).await.unwrap_err();
         assert_eq!(error.kind, Kind::Forbidden, "{host}: {error:?}");
     }
 }
