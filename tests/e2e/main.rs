@@ -16,6 +16,8 @@ mod health;
 mod inbound;
 mod inbound_text;
 mod limits;
+mod mail_in;
+mod mail_out;
 mod notifications;
 mod orphans;
 mod outage;

@@ -20,6 +20,7 @@ pub mod daemon;
 pub mod gate;
 pub mod http;
 pub mod load;
+pub mod mail;
 pub mod port;
 pub mod twilio;
 pub mod wait;

@@ -109,7 +109,7 @@ impl Session<'_> {
             return Ok(());
         };
         if !self.may_authenticate {
-            let words = "tls = \"none\" sends no password to another machine; use \"starttls\" or \"implicit\"";
+            let words = "tls = \"none\" sends no password to another machine; use \"start_tls\" or \"implicit\"";
             return Err(refused(words.into()).into());
         }
         let answer = if offer.auth_plain {
