@@ -10,6 +10,7 @@ pub mod config;
 pub mod doctor;
 pub mod gateway;
 pub mod inbound;
+pub mod lmtp;
 pub mod media;
 pub mod metrics;
 pub mod model;

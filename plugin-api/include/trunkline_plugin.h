@@ -50,7 +50,8 @@ enum {
     TL_OP_LIST_INBOUND = 6,    /* {"since_ms", "turn"}          -> Step of [Event] */
     TL_OP_TEMPLATES = 7,       /* {"turn"}                      -> Step of [Template] */
     TL_OP_FETCH_MEDIA = 8,     /* {"media", "turn"}             -> Step of Media */
-    TL_OP_MARK_READ = 9        /* {"message", "turn"}           -> Step of null */
+    TL_OP_MARK_READ = 9,       /* {"message", "turn"}           -> Step of null */
+    TL_OP_COMPLETE = 10        /* {"follow_up", "turn"}         -> Step of [Event] */
 };
 
 /* Levels of log lines. */

@@ -73,4 +73,11 @@ pub trait Adapter: Send + Sync + Sized + 'static {
         let _ = (message, turn);
         Step::unsupported("mark_read")
     }
+
+    /// Makes the events of a webhook that could only announce them ([`Received::follow_up`]), by asking the
+    /// provider. Failing keeps the webhook pending, and the daemon comes back with it.
+    fn complete(&self, follow_up: &serde_json::Value, turn: Turn) -> Step<Vec<Event>> {
+        let _ = (follow_up, turn);
+        Step::unsupported("complete")
+    }
 }

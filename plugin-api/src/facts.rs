@@ -54,6 +54,8 @@ pub enum Capability {
     FetchMedia,
     /// `mark_read`
     MarkRead,
+    /// `complete`
+    Complete,
     /// One that this version does not know.
     #[serde(other)]
     Unknown,

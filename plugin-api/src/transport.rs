@@ -238,7 +238,9 @@ pub struct SmtpRequest {
     pub password: Option<String>,
     /// Envelope sender.
     pub mail_from: String,
-    /// Envelope recipients; empty only checks that the server takes us.
+    /// Envelope recipients; empty only checks that the server takes us (EHLO, STARTTLS, AUTH, NOOP).
+    /// All are asked about; where one is refused nothing is sent and the reply is that refusal, a lasting
+    /// one before a passing one. So a mail goes to all of its recipients or to none.
     pub rcpt_to: Vec<String>,
     /// The mail in RFC 5322 form.
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! A webhook as it comes in, and what the adapter makes of it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Event, Timestamp};
 
@@ -111,6 +112,10 @@ pub struct Received {
     /// can be replayed through a newer adapter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unparsed: Option<String>,
+    /// Not null where the request only announces what came in: whatever `complete` needs to ask the provider for
+    /// it. The request is kept and answered; its events are stored when the provider has told them.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub follow_up: Value,
 }
 
 impl Received {
@@ -122,6 +127,7 @@ impl Received {
             response,
             events,
             unparsed: None,
+            follow_up: Value::Null,
         }
     }
 
@@ -141,6 +147,7 @@ impl Received {
             response: Response::status(status),
             events: Vec::new(),
             unparsed: None,
+            follow_up: Value::Null,
         }
     }
 }

@@ -54,11 +54,13 @@ pub enum Op {
     FetchMedia = 8,
     /// Mark a message as read.
     MarkRead = 9,
+    /// Make the events of a webhook that only announced them.
+    Complete = 10,
 }
 
 impl Op {
     /// All of them, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Receive,
         Self::Send,
         Self::Probe,
@@ -68,6 +70,7 @@ impl Op {
         Self::Templates,
         Self::FetchMedia,
         Self::MarkRead,
+        Self::Complete,
     ];
 
     /// The call of a number; none where this version has none.
@@ -92,6 +95,7 @@ impl Op {
             Self::Templates => "templates",
             Self::FetchMedia => "fetch_media",
             Self::MarkRead => "mark_read",
+            Self::Complete => "complete",
         }
     }
 }
@@ -333,7 +337,7 @@ mod tests {
             assert_eq!(Op::from_number(op.number()), Some(op));
         }
         assert_eq!(Op::from_number(0), None);
-        assert_eq!(Op::from_number(10), None);
+        assert_eq!(Op::from_number(11), None);
         assert_eq!(Code::from_number(4), Some(Code::Panic));
         assert_eq!(Code::from_number(5), None);
         assert!(Verdict::Challenge.is_authentic());

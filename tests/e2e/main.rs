@@ -21,6 +21,8 @@ mod merge;
 mod media;
 mod media_memory;
 mod media_out;
+mod mail_in;
+mod mail_out;
 mod notifications;
 mod orphans;
 mod outage;

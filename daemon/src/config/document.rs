@@ -14,6 +14,7 @@ use super::{
     form::Form,
     inbound::{Command, Inbound},
     limits::Rate,
+    lmtp::Lmtp,
     log::Log,
     media::Media,
     plugins::Plugins,
@@ -29,6 +30,7 @@ use super::{
 pub(super) struct Document {
     pub server: Server,
     pub admin: Admin,
+    pub lmtp: Lmtp,
     pub store: Store,
     pub retention: Retention,
     pub plugins: Plugins,

@@ -228,6 +228,7 @@ impl Loading {
             plugins: document.plugins,
             health: document.health,
             delivery: document.delivery,
+            lmtp: document.lmtp,
             backfill: document.backfill,
             media: document.media,
             coalesce: document.coalesce,
@@ -263,8 +264,12 @@ impl Loading {
 impl Config {
     fn start_paths_from(&mut self, folder: &Path) {
         let plugins = self.plugins.path.iter_mut();
-        for path in plugins.chain([&mut self.store.path, &mut self.admin.socket]) {
+        let single = [&mut self.store.path, &mut self.admin.socket];
+        for path in plugins.chain(single).chain(self.lmtp.listen.socket_mut()) {
             *path = folder.join(&*path);
+        }
+        if !self.outbound.extra_ca.as_os_str().is_empty() {
+            self.outbound.extra_ca = folder.join(&self.outbound.extra_ca);
         }
     }
 }

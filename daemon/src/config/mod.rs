@@ -31,6 +31,7 @@ mod hours;
 mod inbound;
 mod layer;
 mod limits;
+mod lmtp;
 mod load;
 mod log;
 mod network;
@@ -70,6 +71,7 @@ pub use form::{Form, FormField};
 pub use hours::{Expect, Hours};
 pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
+pub use lmtp::{Lmtp, LmtpListen};
 pub use log::{Log, LogFormat};
 pub use network::Network;
 pub use media::Media;
@@ -98,6 +100,8 @@ pub struct Config {
     pub server: Server,
     /// `[admin]`
     pub admin: Admin,
+    /// `[lmtp]`
+    pub lmtp: Lmtp,
     /// `[store]`
     pub store: Store,
     /// `[retention]`
@@ -161,6 +165,12 @@ impl Config {
         let pointer = finding::child("/channel", channel);
         self.places.of(&pointer).clone()
     }
+
+    /// Where a key of a section was written, for what is found out later.
+    pub fn place_of(&self, section: &str, key: &str) -> Place {
+        let pointer = finding::child(&finding::child("", section), key);
+        self.places.of(&pointer).clone()
+    }
 }
 
 /// Every default and no channel.
@@ -170,6 +180,7 @@ impl Default for Config {
         Self {
             server: Server::default(),
             admin: Admin::default(),
+            lmtp: Lmtp::default(),
             store: Store::default(),
             retention: Retention::default(),
             plugins: Plugins::default(),

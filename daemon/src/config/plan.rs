@@ -150,6 +150,7 @@ fn sections(config: &Config) -> Value {
     json!({
         "server": config.server,
         "admin": config.admin,
+        "lmtp": config.lmtp,
         "store": config.store,
         "retention": config.retention,
         "plugins": config.plugins,

@@ -41,6 +41,17 @@ impl PublicUrl {
         format!("{}{path_and_query}", self.as_str())
     }
 
+    /// The name that the daemon gives itself among mail servers: the URL's host, an address in
+    /// brackets (RFC 5321, 4.1.3).
+    pub fn mail_name(&self) -> String {
+        match self.0.host() {
+            Some(Host::Ipv4(address)) => format!("[{address}]"),
+            Some(Host::Ipv6(address)) => format!("[IPv6:{address}]"),
+            Some(Host::Domain(name)) => name.to_owned(),
+            None => "localhost".to_owned(),
+        }
+    }
+
     /// True for `https`.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"

@@ -1,6 +1,6 @@
 //! `[health]`, `[delivery]`, `[coalesce]`, `[outbound]` and `[thread]`: when things happen.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -127,6 +127,10 @@ pub struct Outbound {
     /// How long automatic replies are counted for `echo_max`, and then refused.
     #[serde(with = "HumanTime")]
     pub echo_window: Duration,
+    /// A file of root certificates (PEM) to believe beside those of this machine, for providers and
+    /// mail servers with a private authority. Empty is none.
+    #[schemars(extend("x-restart" = true))]
+    pub extra_ca: PathBuf,
 }
 
 impl Default for Outbound {
@@ -140,6 +144,7 @@ impl Default for Outbound {
             concurrency: 16,
             echo_max: 30,
             echo_window: Duration::from_secs(300),
+            extra_ca: PathBuf::new(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{
     finding::{Finding, child, key_path},
     form,
     layer::Layer,
+    lmtp::LmtpListen,
     paths,
     report::Report,
     rhythm::Coalesce,
@@ -19,12 +20,15 @@ use super::{
 
 /// Bounds of a webhook body: below, no provider's request fits; above, memory is at risk.
 const BODY_BYTES: (u64, u64) = (1 << 10, 64 << 20);
+/// Bounds of a mail: it is in memory while it is stored.
+const MAIL_BYTES: (u64, u64) = (64 << 10, 256 << 20);
 /// Longest path of a Unix socket on Linux (unix(7), `sun_path` without its end).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Checks everything that no single key can be wrong about.
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     server(config, report);
+    lmtp(config, report);
     storage(config, report);
     plugins(config, report);
     rhythm(config, report);
@@ -74,6 +78,36 @@ fn server(config: &Config, report: &mut Report<'_>) {
             "/server/public_url",
             "is http: tokens and messages travel in the open",
         );
+    }
+}
+
+fn lmtp(config: &Config, report: &mut Report<'_>) {
+    let lmtp = &config.lmtp;
+    within(
+        report,
+        "/lmtp/mail_bytes_max",
+        lmtp.mail_bytes_max,
+        MAIL_BYTES,
+    );
+    match &lmtp.listen {
+        LmtpListen::Off => {}
+        LmtpListen::Socket(socket) => {
+            path(report, "/lmtp/listen", socket);
+            if socket.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+                let message =
+                    format!("must have at most {SOCKET_PATH_BYTES_MAX} bytes: it is a socket");
+                report.error("/lmtp/listen", message);
+            }
+            if *socket == config.admin.socket {
+                report.error("/lmtp/listen", "is the socket of [admin] too");
+            }
+        }
+        LmtpListen::Address(address) => {
+            let taken = [config.server.listen, config.admin.listen];
+            if taken.iter().any(|other| overlap(*other, *address)) {
+                report.error("/lmtp/listen", "is the address of [server] or [admin] too");
+            }
+        }
     }
 }
 

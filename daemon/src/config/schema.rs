@@ -16,6 +16,7 @@ use super::{
     finding::child,
     hours::{self, Hours},
     network::Network,
+    lmtp::LmtpListen,
     public_url::PublicUrl,
     secret,
     units::{ByteSize, HumanTime, HumanTimeOrOff},
@@ -43,7 +44,7 @@ pub(super) struct Fault {
 type Check = fn(&str) -> Result<(), String>;
 
 /// The formats of the daemon's own sections.
-const FORMATS: [(&str, Check); 9] = [
+const FORMATS: [(&str, Check); 11] = [
     ("human-time", |text| HumanTime::parse(text).map(drop)),
     ("human-time-or-off", |text| {
         HumanTimeOrOff::parse(text).map(drop)
@@ -60,6 +61,7 @@ const FORMATS: [(&str, Check); 9] = [
     ("outside-window", |text| {
         OutsideWindow::parse(text).map(drop)
     }),
+    ("lmtp-listen", |text| LmtpListen::parse(text).map(drop)),
     ("log-filter", |text| {
         let filter = EnvFilter::try_new(text).map(drop);
         filter.map_err(|_| "must be a level such as \"info\", also by module".into())

@@ -141,6 +141,7 @@ impl Gateway {
         let prepared = super::Prepared {
             config: (**self.settings.load()).clone(),
             plugins: (**self.plugins.load()).clone(),
+            trust: crate::outbound::Trust::default(),
             warnings: Vec::new(),
         };
         let organizations = state::organizations(&self.store, &prepared.config).await?;

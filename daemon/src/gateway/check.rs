@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::prepare::{self, Prepared};
+use trunkline_plugin_api::Front;
+
 use crate::{
     channel::ChannelSpec,
-    config::{ConfigErrors, Finding},
+    config::{ConfigErrors, Finding, LmtpListen},
     model::OrgId,
 };
 
@@ -34,7 +36,8 @@ pub async fn check(file: &Path) -> Result<CheckReport, ConfigErrors> {
     let organizations: BTreeMap<String, OrgId> = BTreeMap::new();
     let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
     let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
-    let notes = specs.iter().flat_map(notes_of).collect();
+    let mut notes: Vec<String> = specs.iter().flat_map(notes_of).collect();
+    notes.extend(mail_notes(&prepared.config.lmtp.listen, &specs));
     Ok(CheckReport { prepared, notes })
 }
 
@@ -61,5 +64,31 @@ fn notes_of(spec: &ChannelSpec) -> Vec<String> {
             .iter()
             .map(|note| format!("channel {id}: {note}")),
     );
+    notes
+}
+
+/// Which channels take mails by LMTP, where it is listened for.
+fn mail_notes(listen: &LmtpListen, specs: &[ChannelSpec]) -> Vec<String> {
+    if *listen == LmtpListen::Off {
+        return Vec::new();
+    }
+    let addresses = |spec: &ChannelSpec| {
+        let facts = spec.facts.as_ref()?;
+        let takes = facts.fronts.contains(&Front::Mail) && !facts.addresses.is_empty();
+        takes.then(|| facts.addresses.join(", "))
+    };
+    let notes: Vec<String> = specs
+        .iter()
+        .filter_map(|spec| {
+            let addresses = addresses(spec)?;
+            let id = &spec.id;
+            Some(format!("channel {id} takes mails for {addresses} by LMTP at {listen}"))
+        })
+        .collect();
+    if notes.is_empty() {
+        return vec![format!(
+            "no channel takes mails: every mail that comes to {listen} will be refused"
+        )];
+    }
     notes
 }

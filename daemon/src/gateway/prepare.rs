@@ -7,6 +7,7 @@ use crate::{
     channel::ChannelSpec,
     config::{Channel, Config, ConfigErrors, Environment, Finding, PluginHashes},
     model::{ChannelId, OrgId},
+    outbound::Trust,
     plugin::{OpenError, Plugin, PluginOptions, PluginSet},
 };
 
@@ -16,6 +17,8 @@ pub struct Prepared {
     pub config: Config,
     /// The plugins found now.
     pub plugins: PluginSet,
+    /// The root certificates of `[outbound] extra_ca`.
+    pub trust: Trust,
     /// What works but should be looked at.
     pub warnings: Vec<Finding>,
 }
@@ -29,6 +32,13 @@ pub(super) fn prepare(
     state: Option<&Path>,
 ) -> Result<Prepared, ConfigErrors> {
     let config = Config::load(file, &Environment::of_process())?;
+    let trust = Trust::load(&config.outbound.extra_ca).map_err(|message| {
+        ConfigErrors(vec![Finding {
+            place: config.place_of("outbound", "extra_ca"),
+            key: "outbound.extra_ca".into(),
+            message,
+        }])
+    })?;
     let state = state.unwrap_or(&config.store.path);
     let plugins = PluginSet::scan(&plugin_options(&config, state), previous);
     let schema_of = |adapter: &str| {
@@ -44,6 +54,7 @@ pub(super) fn prepare(
     Ok(Prepared {
         config,
         plugins,
+        trust,
         warnings,
     })
 }

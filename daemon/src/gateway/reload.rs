@@ -42,6 +42,7 @@ impl Gateway {
         let Prepared {
             config,
             plugins,
+            trust: _,
             warnings,
         } = prepared;
         for id in &plan.update {

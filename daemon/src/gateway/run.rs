@@ -7,7 +7,8 @@ use tracing::{info, warn};
 
 use super::{Gateway, GatewayOptions, StartError, prepare, signals};
 use crate::{
-    config::{Config, ConfigErrors},
+    config::{Config, ConfigErrors, LmtpListen},
+    lmtp::{self, Lmtp},
     store::{EngineOptions, OpenError, Store},
     web,
 };
@@ -62,12 +63,14 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
         store: store.clone(),
     })
     .await?;
+    let mails = lmtp::listen(&gateway).map_err(|(what, source)| RunError::Io { what, source })?;
     let listeners =
         web::listen(&gateway).map_err(|(what, source)| RunError::Io { what, source })?;
     info!(
         public = %listeners.public,
         admin = %listeners.admin,
         socket = %listeners.socket.display(),
+        lmtp = %mails.as_ref().map_or(&LmtpListen::Off, |mails| &mails.at),
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
@@ -78,7 +81,7 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
             source,
         })?;
     info!(signal, "stopping");
-    shut_down(&gateway, listeners, drain).await;
+    shut_down(&gateway, listeners, mails, drain).await;
     close_store(store).await;
     info!("stopped");
     Ok(())
@@ -97,14 +100,24 @@ fn open_store(config: &Config) -> Result<Store, OpenError> {
 
 /// Readiness off, listeners closed, requests in flight finished; then the channels; all within
 /// the deadline.
-async fn shut_down(gateway: &Arc<Gateway>, listeners: web::Listeners, drain: Duration) {
+async fn shut_down(
+    gateway: &Arc<Gateway>,
+    listeners: web::Listeners,
+    mails: Option<Lmtp>,
+    drain: Duration,
+) {
     let end = async {
         listeners.readiness.leave();
         let stops = listeners
             .handles
             .iter()
             .map(|handle: &ServerHandle| handle.stop(true));
-        futures_util::future::join_all(stops).await;
+        let mails = async {
+            if let Some(mails) = mails {
+                mails.stop().await;
+            }
+        };
+        tokio::join!(futures_util::future::join_all(stops), mails);
         gateway.stop().await;
     };
     if tokio::time::timeout(drain, end).await.is_err() {

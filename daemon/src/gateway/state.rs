@@ -131,7 +131,7 @@ impl Gateway {
         let (board, news) = HealthBoard::new(settings.clone());
         let board = Arc::new(board);
         let canaries = Arc::new(Canaries::default());
-        let transport = Transport::new(settings.clone(), store.clone())?;
+        let transport = Transport::new(settings.clone(), store.clone(), prepared.trust)?;
         let link_key = store.media_link_key().await?;
         let links = Arc::new(MediaLinks::new(&link_key, settings.clone()));
         let echo = Arc::new(EchoGuard::default());
@@ -151,7 +151,12 @@ impl Gateway {
             echo,
         ));
         let gateway = Arc::new(Self {
-            replayer: Replayer::new(store.clone(), registry.clone(), ingress.clone()),
+            replayer: Replayer::new(
+                store.clone(),
+                registry.clone(),
+                ingress.clone(),
+                transport.clone(),
+            ),
             backfiller: Backfiller::new(
                 store.clone(),
                 registry.clone(),

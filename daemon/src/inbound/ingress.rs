@@ -3,6 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt as _;
+use tokio::sync::Notify;
 use tracing::{debug, error, warn};
 use trunkline_plugin_api::{Received, Response, Verdict, WebhookRequest};
 
@@ -40,6 +41,7 @@ pub struct Ingress {
     echo: Arc<EchoGuard>,
     rejects: Rejects,
     sightings: Sightings,
+    follow_ups: Notify,
 }
 
 impl Ingress {
@@ -63,7 +65,13 @@ impl Ingress {
             echo,
             rejects: Rejects::default(),
             sightings: Sightings::default(),
+            follow_ups: Notify::new(),
         }
+    }
+
+    /// Waits until a webhook was kept that the provider has to be asked about.
+    pub(super) async fn follow_up(&self) {
+        self.follow_ups.notified().await;
     }
 
     /// The last webhooks that were refused.
@@ -140,6 +148,9 @@ impl Ingress {
     ) -> Answer {
         self.sightings.note(&channel.id, request, true);
         let response = received.response;
+        if !received.follow_up.is_null() {
+            return self.announced(channel, request, response, began).await;
+        }
         let verified = |events, unparsed| Verified {
             channel,
             request,
@@ -170,6 +181,41 @@ impl Ingress {
                 if result.duplicates == 0 {
                     self.echo.heard(&heard);
                 }
+                Answer::Adapter(response)
+            }
+            Err(error) => {
+                warn!(channel = %channel.id, %error, "a webhook could not be stored; the provider is asked to come back");
+                self.metrics.unavailable(&channel.id);
+                Answer::Unavailable
+            }
+        }
+    }
+
+    /// Keeps a webhook that only announces what came in; the provider is asked for it right behind this answer.
+    async fn announced(
+        &self,
+        channel: &Arc<Channel>,
+        request: &Arc<WebhookRequest>,
+        response: Response,
+        began: Instant,
+    ) -> Answer {
+        let verified = Verified {
+            channel,
+            request,
+            events: Vec::new(),
+            unparsed: None,
+            began,
+        };
+        match threader::keep_pending(
+            &self.store,
+            verified,
+            "announced; the provider is asked for it",
+        )
+        .await
+        {
+            Ok(result) => {
+                self.count(channel, &result, began);
+                self.follow_ups.notify_one();
                 Answer::Adapter(response)
             }
             Err(error) => {

@@ -6,7 +6,9 @@ use trunkline_plugin_api::{Event, Identity, InboundMessage};
 use crate::{
     channel::Channel,
     config::{CommandThread, Config},
-    store::{ReadCommand, ReadKeyword, ReadWindow, Reading, ThreadUpdate},
+    store::{
+        AUTO_REPLY, ReadCommand, ReadKeyword, ReadWindow, Reading, ThreadUpdate,
+    },
 };
 
 /// What there is to read in a message; `answered` where the provider answers such words by itself.
@@ -17,6 +19,14 @@ pub(super) fn read(
     answered: bool,
 ) -> Option<Box<Reading>> {
     let window = window(channel, message);
+    if is_automatic(message) {
+        // Nor are its words those of a person: they order nothing.
+        return Some(Box::new(Reading {
+            automatic: true,
+            window,
+            ..Reading::default()
+        }));
+    }
     let Some(text) = message.content.text.as_deref() else {
         return window.map(|window| Box::new(only(window)));
     };
@@ -30,11 +40,10 @@ pub(super) fn read(
         return None;
     }
     Some(Box::new(Reading {
-        canary: None,
-        limited: false,
         keyword,
         command,
         window,
+        ..Reading::default()
     }))
 }
 
@@ -62,6 +71,11 @@ fn identities(message: &InboundMessage) -> Vec<Identity> {
         .chain(&sender.also)
         .cloned()
         .collect()
+}
+
+/// True where the adapter says that a machine wrote it.
+fn is_automatic(message: &InboundMessage) -> bool {
+    message.metadata.get(AUTO_REPLY) == Some(&true.into())
 }
 
 fn keyword(

@@ -6,15 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
-use trunkline_plugin_api::{Event, Received, Verdict, WebhookRequest};
+use trunkline_plugin_api::{AdapterError, Event, Received, Verdict, WebhookRequest};
 
 use super::{backfill::METHOD, threader};
 use crate::{
     channel::{Channel, ChannelError, Registry},
     inbound::Ingress,
     model::{EventId, Outcome, WebhookEvent},
+    outbound::{Transport, drive, no_memory},
     store::{Inbound, Store, StoreError},
 };
 
@@ -51,6 +53,9 @@ pub enum ReplayError {
     /// The channel does not answer.
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    /// It only announced what came in, and the provider does not tell it.
+    #[error("the provider could not be asked: {0}")]
+    Provider(AdapterError),
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,15 +67,22 @@ pub struct Replayer {
     store: Store,
     registry: Arc<Registry>,
     ingress: Arc<Ingress>,
+    transport: Transport,
 }
 
 impl Replayer {
     /// A replayer that stores as `ingress` does.
-    pub fn new(store: Store, registry: Arc<Registry>, ingress: Arc<Ingress>) -> Self {
+    pub fn new(
+        store: Store,
+        registry: Arc<Registry>,
+        ingress: Arc<Ingress>,
+        transport: Transport,
+    ) -> Self {
         Self {
             store,
             registry,
             ingress,
+            transport,
         }
     }
 
@@ -81,6 +93,7 @@ impl Replayer {
             tokio::select! {
                 _ = &mut stop => return,
                 () = tokio::time::sleep(wait) => {}
+                () = self.ingress.follow_up() => {}
             }
             wait = if self.round().await {
                 INTERVAL
@@ -137,16 +150,25 @@ impl Replayer {
             .call("receive", move |instance| instance.receive(&asked))
             .await?;
         check_verdict(&received)?;
-        let events = received.events;
+        let mut events = received.events;
         if let Some(reason) = received.unparsed {
             return self.still_unparsed(channel, &record, reason, dry_run).await;
+        }
+        let is_announced = !received.follow_up.is_null();
+        if is_announced {
+            events.extend(self.complete(channel, received.follow_up).await?);
         }
         if dry_run {
             return self.preview(channel, events);
         }
+        let is_first = record.outcome == Outcome::Pending;
         record.reason = None;
         let routes = self.registry.routes();
-        let mut for_store = threader::route(&routes, channel, events.clone());
+        let mut for_store = if is_announced && is_first {
+            threader::limited(&routes, channel, events.clone(), record.received_at_ms)
+        } else {
+            threader::route(&routes, channel, events.clone())
+        };
         let returned = self.ingress.canaries().mark(&mut for_store);
         let result = self
             .store
@@ -160,11 +182,34 @@ impl Replayer {
             })
             .await?;
         self.ingress.canaries().returned(&returned);
+        if is_announced && is_first {
+            self.ingress.count_fetched(channel, &result);
+        }
         Ok(Replayed {
             outcome: result.outcome,
             messages: result.messages.len(),
             events,
         })
+    }
+
+    /// Asks the provider for what a webhook announced.
+    async fn complete(
+        &self,
+        channel: &Arc<Channel>,
+        follow_up: Value,
+    ) -> Result<Vec<Event>, ReplayError> {
+        let follow_up = Arc::new(follow_up);
+        let events = drive(
+            channel,
+            &self.transport,
+            "complete",
+            Value::Null,
+            || self.store.now(),
+            move |instance, turn| instance.complete(&follow_up, turn),
+            no_memory,
+        )
+        .await;
+        events.map_err(|error| ReplayError::Provider(error.into_adapter_error()))
     }
 
     /// What a replay would store: messages that are not here yet.

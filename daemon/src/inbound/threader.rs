@@ -83,7 +83,7 @@ pub(super) fn route(routes: &Routes, receiver: &Arc<Channel>, events: Vec<Event>
 
 /// The same for what has just come in: each channel notes that it heard
 /// something, messages over a limit are marked.
-fn limited(
+pub(super) fn limited(
     routes: &Routes,
     receiver: &Arc<Channel>,
     events: Vec<Event>,

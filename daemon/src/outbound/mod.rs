@@ -47,4 +47,4 @@ pub use text::{Length, TextError, TextPlan, TextPolicy, plan_text};
 pub use transport::Transport;
 pub use window::{TemplateOutlook, WindowOutlook};
 pub(crate) use transport::BodyStream;
-pub use transport::{Intake, Transport};
+pub use transport::{Intake, Transport, Trust};

@@ -86,6 +86,17 @@ pub enum Change {
         /// Its id.
         message: MessageId,
     },
+    /// A message came in that a machine wrote: it belongs to no turn.
+    Automatic {
+        /// Whose.
+        org: OrgId,
+        /// By which channel.
+        channel: ChannelId,
+        /// In which thread.
+        thread: ThreadId,
+        /// Its id.
+        message: MessageId,
+    },
     /// Attachments of a received message were fetched, or given up.
     Media {
         /// Whose.

@@ -37,7 +37,7 @@ pub(crate) fn find_or_create(
 }
 
 /// A thread holds as many messages as their ids can count; then another begins.
-fn is_full(thread: &Thread) -> bool {
+pub(crate) fn is_full(thread: &Thread) -> bool {
     thread.last_seq >= SEQ_MAX
 }
 
@@ -97,9 +97,7 @@ fn renew(
         return Ok(known.conversation(thread));
     }
     let thread = new_thread(tx, clock, peer, id)?;
-    contact.thread = Some(thread.id);
-    point(tx, peer.org, &contact, |_| {})?;
-    tx.replace(&key, codec::encode(&contact));
+    save_thread_of(tx, peer.org, &mut contact, thread.id)?;
     Ok(known.conversation(thread))
 }
 
@@ -122,6 +120,32 @@ pub(crate) fn point(
         record.thread = contact.thread;
         tx.put(&key, codec::encode(&record))?;
     }
+    Ok(())
+}
+
+/// Makes a thread the one that a contact's messages go to from now on.
+pub(crate) fn point_to(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    id: ContactId,
+    thread: ThreadId,
+) -> Result<(), StoreError> {
+    let key = keys::contact(org, id);
+    let mut contact: Contact = load(tx, &key)?
+        .ok_or_else(|| StoreError::unreadable(&key, "an identity points here, but nothing is"))?;
+    save_thread_of(tx, org, &mut contact, thread)
+}
+
+/// Writes a contact and all its identities with their thread.
+fn save_thread_of(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    contact: &mut Contact,
+    thread: ThreadId,
+) -> Result<(), StoreError> {
+    contact.thread = Some(thread);
+    point(tx, org, contact, |_| {})?;
+    tx.replace(keys::contact(org, contact.id), codec::encode(contact));
     Ok(())
 }
 

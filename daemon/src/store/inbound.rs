@@ -12,6 +12,7 @@ use super::{
     keys, media,
     reading::Reader,
     records::{self, ClosedPolicy, Conversation, Peer},
+    references,
     reports::{self, Applied},
 };
 use crate::model::{
@@ -266,7 +267,10 @@ impl Store {
             policy: reader.policy,
             now_ms: reader.at_ms,
         };
-        let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
+        let mut conversation = match references::follow(tx, &peer, channel, &inbound)? {
+            Some(conversation) => conversation,
+            None => contacts::find_or_create(tx, &self.clock, &peer)?,
+        };
         let mut message = received(reader, &conversation, inbound);
         fit(&mut message);
         if let Some(reading) = &reading {
@@ -333,12 +337,19 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
     }
 }
 
-/// Tells the followers. What is over a limit belongs to no turn, and no canary does.
+/// Tells the followers. What is over a limit belongs to no turn, nor does a canary, nor what a machine wrote.
 fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, reading: Option<&Reading>) {
     let channel = message.channel.clone();
     let (thread, id) = (message.thread, message.id);
     let change = if reading.is_some_and(|reading| reading.canary.is_some()) {
         Change::Canary {
+            org,
+            channel,
+            thread,
+            message: id,
+        }
+    } else if reading.is_some_and(|reading| reading.automatic) {
+        Change::Automatic {
             org,
             channel,
             thread,

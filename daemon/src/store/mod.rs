@@ -30,6 +30,7 @@ mod outside;
 mod queue;
 mod reading;
 mod records;
+mod references;
 mod reports;
 mod spending;
 mod templates;
@@ -71,7 +72,7 @@ pub use self::{
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},
     outlook::Outlook,
     outside::Outside,
-    reading::{ReadCommand, ReadKeyword, Reading},
+    reading::{AUTO_REPLY, ReadCommand, ReadKeyword, Reading},
     records::ClosedPolicy,
     reports::Applied,
     spending::{Charge, DayUse, day_ends_ms},

@@ -16,11 +16,16 @@ use crate::model::{
     Thread, ThreadState,
 };
 
+/// In the metadata of a message that a machine wrote, in or out.
+pub const AUTO_REPLY: &str = "auto_reply";
+
 /// What was read in one message. Most messages have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// True where the message is over a limit.
     pub limited: bool,
+    /// True where a machine wrote it: it belongs to no turn, and nothing answers it.
+    pub automatic: bool,
     /// What marks a message of our own that came back: it belongs to no turn.
     pub canary: Option<String>,
     /// The word of consent that it is.
@@ -199,7 +204,7 @@ impl Store {
             reply_to: None,
             priority: Priority::Reply,
             send_at_ms: None,
-            metadata: Map::new(),
+            metadata: Map::from_iter([(AUTO_REPLY.to_owned(), true.into())]),
             idempotency: None,
             policy: reader.policy,
             charge: Charge::default(),

@@ -31,6 +31,7 @@ use actix_web::{
 };
 
 pub use self::readiness::Readiness;
+pub(crate) use self::socket::make_way;
 use crate::gateway::Gateway;
 
 /// Threads of the public listener.

@@ -121,6 +121,9 @@ impl From<ReplayError> for Problem {
                 "channel_down",
                 error.to_string(),
             ),
+            ReplayError::Provider(_) => {
+                Self::new(StatusCode::BAD_GATEWAY, "provider", error.to_string())
+            }
         }
     }
 }

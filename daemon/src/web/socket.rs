@@ -55,7 +55,7 @@ pub(super) fn serve(
 
 /// Removes a socket that a killed daemon left behind, and makes its folder. The store's lock has
 /// proved already that no other daemon lives from these files; anything but a socket is kept.
-fn make_way(socket: &Path) -> io::Result<()> {
+pub(crate) fn make_way(socket: &Path) -> io::Result<()> {
     if let Some(folder) = socket.parent() {
         fs::create_dir_all(folder)?;
     }

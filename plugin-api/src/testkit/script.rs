@@ -102,6 +102,15 @@ impl<A: Adapter> Kit<A> {
         self.run("mark_read", replies, |turn| Call::mark_read(message, turn))
     }
 
+    /// Completes a webhook that only announced what came in.
+    pub fn complete(
+        &self,
+        follow_up: &Value,
+        replies: impl IntoIterator<Item = Reply>,
+    ) -> Run<Vec<Event>> {
+        self.run("complete", replies, |turn| Call::complete(follow_up, turn))
+    }
+
     fn run<T: DeserializeOwned>(
         &self,
         name: &str,

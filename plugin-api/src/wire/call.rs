@@ -70,6 +70,11 @@ impl<'a> Call<'a> {
         Self::step(Op::MarkRead, &OfMessage { message, turn }, turn)
     }
 
+    /// `complete`: `{"follow_up", "turn"}`.
+    pub fn complete(follow_up: &Value, turn: &'a Turn) -> Self {
+        Self::step(Op::Complete, &OfFollowUp { follow_up, turn }, turn)
+    }
+
     fn step(op: Op, input: &impl Serialize, turn: &'a Turn) -> Self {
         let raw: &[u8] = match &turn.reply {
             Some(Reply::Http(reply)) => &reply.body,
@@ -138,6 +143,13 @@ pub(super) struct OfMedia<M, T> {
     pub(super) turn: T,
 }
 
+/// An input that is about a webhook which only announced what came in.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OfFollowUp<F, T> {
+    pub(super) follow_up: F,
+    pub(super) turn: T,
+}
+
 /// An input that is about the channel as a whole.
 #[derive(Serialize, Deserialize)]
 pub(super) struct OfTurn<T> {
@@ -156,7 +168,7 @@ macro_rules! carries_in_turn {
         }
     )*};
 }
-carries_in_turn!(OfMessage<M, Turn>: M, OfSent<S, Turn>: S, OfMedia<M, Turn>: M);
+carries_in_turn!(OfMessage<M, Turn>: M, OfSent<S, Turn>: S, OfMedia<M, Turn>: M, OfFollowUp<F, Turn>: F);
 
 impl Carries for OfTime<Turn> {
     const WHAT: &'static str = "the call's input";

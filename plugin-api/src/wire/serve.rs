@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     ABI_MINOR, Carries, Code, Op, OpenInput, Opened, PARTS_MAX, WireError,
-    call::{OfMedia, OfMessage, OfSent, OfTime, OfTurn},
+    call::{OfFollowUp, OfMedia, OfMessage, OfSent, OfTime, OfTurn},
     decode, without_value,
 };
 use crate::{
@@ -142,6 +142,10 @@ fn run<A: Adapter>(adapter: &A, op: Op, parts: &[&[u8]]) -> Result<Answer, WireE
         Op::MarkRead => {
             let input: OfMessage<ReceivedRef, Turn> = decode(json, raw)?;
             Answer::ok(adapter.mark_read(&input.message, input.turn))
+        }
+        Op::Complete => {
+            let input: OfFollowUp<serde_json::Value, Turn> = decode(json, raw)?;
+            Answer::ok(adapter.complete(&input.follow_up, input.turn))
         }
     })
 }

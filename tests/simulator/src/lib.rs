@@ -15,6 +15,8 @@
 //!   late, twice, out of order or before the answer, and media.
 //! - [`Webhook`]: a sink that verifies Standard Webhooks signatures, and a sender with every proof
 //!   the generic webhook channel knows.
+//! - [`MailServer`]: takes mails by SMTP submission, with certificates of its own making; [`LmtpClient`]
+//!   hands mails to the gateway.
 //! - [`Behaviour`]: how a call goes wrong: statuses, hangs, resets, lost answers, seeded mixes.
 //!
 //! ```no_run
@@ -34,6 +36,7 @@ mod answer;
 mod behaviour;
 mod courier;
 mod error;
+mod mailserver;
 mod recorded;
 mod reply;
 mod server;
@@ -45,6 +48,9 @@ mod webhook;
 pub use answer::Answer;
 pub use behaviour::Behaviour;
 pub use error::SimulatorError;
+pub use mailserver::{
+    Certificate, LmtpAnswer, LmtpClient, MailFault, MailServer, Offer, Stage, TakenMail, Trouble,
+};
 pub use recorded::RecordedRequest;
 pub use server::Simulator;
 pub use traffic::CallMark;

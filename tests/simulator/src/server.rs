@@ -5,7 +5,7 @@
 
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
-use crate::{SimulatorError, Twilio, Webhook};
+use crate::{MailServer, SimulatorError, Twilio, Webhook};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::http::StatusCode;
@@ -29,6 +29,7 @@ pub struct Simulator {
     url: String,
     twilio: Twilio,
     webhook: Webhook,
+    smtp: MailServer,
     courier: Courier,
     server: ServerHandle,
     thread: Option<JoinHandle<()>>,
@@ -39,6 +40,7 @@ struct Started {
     url: String,
     twilio: Twilio,
     webhook: Webhook,
+    smtp: MailServer,
     courier: Courier,
     server: ServerHandle,
 }
@@ -57,6 +59,7 @@ impl Simulator {
             url: started.url,
             twilio: started.twilio,
             webhook: started.webhook,
+            smtp: started.smtp,
             courier: started.courier,
             server: started.server,
             thread: Some(thread),
@@ -76,6 +79,11 @@ impl Simulator {
     /// The generic webhook peer.
     pub fn webhook(&self) -> &Webhook {
         &self.webhook
+    }
+
+    /// The mail server that the gateway submits to.
+    pub fn smtp(&self) -> &MailServer {
+        &self.smtp
     }
 
     /// Carries everything that is meant for the origin `public` (`https://hooks.example.org`) to the
@@ -100,7 +108,7 @@ impl Drop for Simulator {
 /// The server's thread, from start to stop.
 fn run(sender: &mpsc::Sender<Result<Started, SimulatorError>>) {
     actix_web::rt::System::new().block_on(async {
-        match start() {
+        match start().await {
             Ok((started, server)) => {
                 // Nobody waits any more if the receiver is gone; then the server isn't needed.
                 if sender.send(Ok(started)).is_ok() {
@@ -114,7 +122,7 @@ fn run(sender: &mpsc::Sender<Result<Started, SimulatorError>>) {
     });
 }
 
-fn start() -> Result<(Started, Server), SimulatorError> {
+async fn start() -> Result<(Started, Server), SimulatorError> {
     let failed = |error: std::io::Error| SimulatorError::Start(error.to_string());
     let api = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
     let media = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
@@ -146,6 +154,7 @@ fn start() -> Result<(Started, Server), SimulatorError> {
         url,
         twilio,
         webhook,
+        smtp: MailServer::start().await?,
         courier,
         server: server.handle(),
     };

@@ -3,6 +3,7 @@
 mod adapters;
 mod consent;
 mod layers;
+mod lmtp;
 mod messages;
 mod plan;
 mod robust;

@@ -44,6 +44,7 @@ fn the_reference_is_a_configuration_of_defaults() {
         (
             &config.server,
             &config.admin,
+            &config.lmtp,
             &config.store,
             &config.retention,
             &config.plugins
@@ -51,6 +52,7 @@ fn the_reference_is_a_configuration_of_defaults() {
         (
             &defaults.server,
             &defaults.admin,
+            &defaults.lmtp,
             &defaults.store,
             &defaults.retention,
             &defaults.plugins

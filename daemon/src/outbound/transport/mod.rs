@@ -3,6 +3,7 @@
 //! | request | where |
 //! |---|---|
 //! | HTTP | [`http`] |
+//! | SMTP | [`smtp`] |
 //! | digest of a body | [`BodyStream`] |
 //!
 //! Bodies of files go out through a [`BodyStream`], answers that go into files come in through an
@@ -11,6 +12,8 @@
 mod body;
 mod http;
 mod intake;
+mod smtp;
+mod trust;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +22,7 @@ use trunkline_plugin_api::{Reply, Request, TransportError, TransportKind};
 
 pub(crate) use self::body::BodyStream;
 pub use self::intake::Intake;
+pub use self::trust::Trust;
 use super::{address::PublicOnly, skew::ProviderClock};
 use crate::{channel::Channel, config::Settings, model::OrgId, store::Store};
 
@@ -31,6 +35,7 @@ pub struct Transport {
     public: Client,
     any: Client,
     store: Store,
+    trust: Arc<Trust>,
     settings: Settings,
     clock: ProviderClock,
     /// Where answers go that are asked for as files.
@@ -47,21 +52,29 @@ struct Caller {
 }
 
 impl Transport {
-    /// Builds the clients: no redirects by themselves, rustls with ring.
-    pub fn new(settings: Settings, store: Store) -> Result<Self, reqwest::Error> {
+    /// Builds the clients: no redirects by themselves, rustls with ring. `trust` is believed beside the
+    /// certificates of this machine.
+    pub fn new(settings: Settings, store: Store, trust: Trust) -> Result<Self, reqwest::Error> {
+        let certificates = trust.for_http()?;
         let build = || {
-            Client::builder()
+            let builder = Client::builder()
                 .user_agent(concat!("trunkline/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 .connect_timeout(CONNECT_TIMEOUT)
                 .pool_idle_timeout(Duration::from_secs(30))
                 .referer(false)
-                .no_proxy()
+                .no_proxy();
+            if certificates.is_empty() {
+                builder
+            } else {
+                builder.tls_certs_merge(certificates.clone())
+            }
         };
         Ok(Self {
             public: build().dns_resolver(Arc::new(PublicOnly)).build()?,
             any: build().build()?,
             store,
+            trust: Arc::new(trust),
             settings,
             clock: ProviderClock::default(),
             intake: None,
@@ -100,7 +113,7 @@ impl Transport {
                     Err(error) => Err(error),
                 }
             }
-            Request::Smtp(_) => Err(unavailable("SMTP")),
+            Request::Smtp(request) => self.smtp(&request, caller).await.map(Reply::Smtp),
             Request::Push(_) => Err(unavailable("push")),
         };
         result.unwrap_or_else(Reply::Error)

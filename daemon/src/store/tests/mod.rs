@@ -18,6 +18,7 @@ mod merge;
 mod media;
 mod outbox;
 mod windows;
+mod references;
 
 /// Everything that is due.
 const ALL: Quota = Quota {
