@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use trunkline_plugin_api::{AdapterError, Content, ErrorClass, Identity, Medium};
 
 use super::{
-    ChannelId, ContactId, HistoryEntry, MessageId, MessagePart, Millis, Source, Status, ThreadId,
-    record, whole,
+    ChannelId, ContactId, HistoryEntry, MessageId, MessagePart, MessageReaction, Millis, Source,
+    Status, ThreadId, record, whole,
 };
 
 /// Which way a message goes.
@@ -100,6 +100,9 @@ pub struct Message {
     /// The provider's id of the message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
+    /// What people put on it, also what they took back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<MessageReaction>,
     /// Its state.
     pub status: Status,
     /// Every report on its state.

@@ -16,6 +16,8 @@ use crate::{
 const STEPS_MAX: usize = 16;
 /// Bytes of a cursor, as JSON.
 const CURSOR_BYTES_MAX: usize = 4096;
+/// Bytes of the cursor of a list of templates: it holds the pages read so far, and is never saved.
+const TEMPLATES_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Why a run brought no result.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +123,7 @@ where
                 request,
                 cursor: next,
             } => {
-                check_cursor(&next)?;
+                check_cursor(what, &next)?;
                 let held = save(next.clone())
                     .await
                     .map_err(|error| DriveError::Store { error, calls })?;
@@ -144,15 +146,19 @@ async fn perform(channel: &Channel, transport: &Transport, request: Request) -> 
         .await
 }
 
-fn check_cursor(cursor: &Value) -> Result<(), DriveError> {
+fn check_cursor(what: &str, cursor: &Value) -> Result<(), DriveError> {
+    let bytes_max = match what {
+        "templates" => TEMPLATES_BYTES_MAX,
+        _ => CURSOR_BYTES_MAX,
+    };
     let len = cursor.to_string().len();
-    if len <= CURSOR_BYTES_MAX {
+    if len <= bytes_max {
         return Ok(());
     }
     Err(DriveError::Adapter(AdapterError::new(
         ErrorClass::Bug,
         "cursor",
-        format!("the adapter's cursor has {len} bytes, more than {CURSOR_BYTES_MAX}"),
+        format!("the adapter's cursor has {len} bytes, more than {bytes_max}"),
     )))
 }
 

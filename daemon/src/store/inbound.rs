@@ -2,14 +2,16 @@
 
 use std::time::Instant;
 
-use trunkline_plugin_api::{Event, InboundMessage};
+use serde_json::Value;
+use trunkline_plugin_api::{Event, InboundMessage, Reaction};
 
 use super::{
     Reading, Store,
     changes::Change,
     codec, consent, contacts,
     engine::{StoreError, Transaction},
-    keys,
+    keys, linking,
+    reactions::{self, Reacted},
     reading::Reader,
     records::{self, ClosedPolicy, Conversation, Peer},
     reports::{self, Applied},
@@ -98,6 +100,8 @@ enum Effect {
     New(NewMessage, Mark, Noticed),
     Duplicate,
     Kept,
+    /// Kept under an id, which is marked as a message's is.
+    Marked(Mark),
 }
 
 /// What a new message's reading led to.
@@ -148,6 +152,10 @@ impl Store {
                 }
                 Effect::Duplicate => duplicates += 1,
                 Effect::Kept => kept += 1,
+                Effect::Marked(mark) => {
+                    record.marks.push(mark);
+                    kept += 1;
+                }
             }
         }
         if record.reason.is_none() || is_replay {
@@ -213,9 +221,41 @@ impl Store {
                 let new = consent::take_signal(tx, org, &channel.id, &signal, event, at_ms)?;
                 Ok(if new { Effect::Kept } else { Effect::Duplicate })
             }
+            Event::Reaction(reaction) => self.plan_reaction(tx, record, &channel, policy, reaction),
             // Kept with the raw request; nothing in the gateway acts on them.
-            Event::Reaction(_) | Event::Template(_) | Event::Note(_) => Ok(Effect::Kept),
+            Event::Template(_) | Event::Note(_) => Ok(Effect::Kept),
         }
+    }
+
+    /// Puts a reaction on its message, or keeps it as a message of its own where there is none.
+    fn plan_reaction(
+        &self,
+        tx: &mut Transaction<'_>,
+        record: &WebhookEvent,
+        channel: &ChannelRef,
+        policy: ClosedPolicy,
+        reaction: Reaction,
+    ) -> Result<Effect, StoreError> {
+        let at_ms = record.received_at_ms;
+        let mark = Mark {
+            id: reaction.id.clone(),
+            channel: (channel.id != record.channel).then(|| channel.id.clone()),
+        };
+        let reaction = match reactions::apply(tx, channel, reaction, at_ms)? {
+            Reacted::Repeated => return Ok(Effect::Duplicate),
+            Reacted::Applied => return Ok(Effect::Marked(mark)),
+            Reacted::Unknown(reaction) => reaction,
+        };
+        let reader = Reader {
+            channel,
+            event: record.id,
+            policy,
+            at_ms,
+        };
+        let new = self.plan_message(tx, &reader, reactions::as_message(reaction), None)?;
+        Ok(new.map_or(Effect::Duplicate, |(new, noticed)| {
+            Effect::New(new, mark, noticed)
+        }))
     }
 
     /// Stores a message that is new; nothing where it is here already.
@@ -239,9 +279,24 @@ impl Store {
             policy: reader.policy,
             now_ms: reader.at_ms,
         };
-        let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
+        let (mut conversation, others) = match inbound.sender.also.as_slice() {
+            [] => (
+                contacts::find_or_create(tx, &self.clock, &peer)?,
+                Vec::new(),
+            ),
+            also => {
+                let linked = linking::find_or_create(tx, &self.clock, &peer, also)?;
+                (linked.conversation, linked.others)
+            }
+        };
         let mut message = received(reader, &conversation, inbound);
         fit(&mut message);
+        if !others.is_empty() {
+            let others: Vec<Value> = others.iter().map(|id| id.to_string().into()).collect();
+            message
+                .metadata
+                .insert("merge_suggestions".into(), others.into());
+        }
         if let Some(reading) = &reading {
             reading.mark(&mut message, &mut conversation.thread);
         }
@@ -289,6 +344,7 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
         content: inbound.content,
         external_id: Some(inbound.id),
         parts: Vec::new(),
+        reactions: Vec::new(),
         reply_to: inbound.reply_to,
         status: Status::Received,
         history: Vec::new(),
@@ -299,10 +355,14 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
     }
 }
 
-/// Tells the followers. What is over a limit belongs to no turn, and no canary does.
+/// Tells the followers. What is over a limit belongs to no turn, and no canary or reaction does.
 fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, reading: Option<&Reading>) {
     let channel = message.channel.clone();
     let (thread, id) = (message.thread, message.id);
+    if message.content.reaction.is_some() {
+        reactions::note(tx, org, message);
+        return;
+    }
     let change = if reading.is_some_and(|reading| reading.canary.is_some()) {
         Change::Canary {
             org,

@@ -1,4 +1,5 @@
-//! A provider simulator: Twilio's messaging API and a generic webhook peer on loopback ports.
+//! A provider simulator: Twilio's messaging API, Meta's WhatsApp Cloud API and a generic webhook peer on loopback
+//! ports.
 //!
 //! ```text
 //!                 inbound webhooks, status callbacks (signed)
@@ -13,6 +14,8 @@
 //!
 //! - [`Twilio`]: one account with several numbers, a ledger of what was accepted, status callbacks
 //!   late, twice, out of order or before the answer, and media.
+//! - [`Meta`]: one WhatsApp Business Account with several numbers: messages of every kind both ways, batches,
+//!   reports, attachments, templates, 24-hour windows.
 //! - [`Webhook`]: a sink that verifies Standard Webhooks signatures, and a sender with every proof
 //!   the generic webhook channel knows.
 //! - [`Behaviour`]: how a call goes wrong: statuses, hangs, resets, lost answers, seeded mixes.
@@ -34,6 +37,7 @@ mod answer;
 mod behaviour;
 mod courier;
 mod error;
+mod meta;
 mod recorded;
 mod reply;
 mod server;
@@ -45,6 +49,10 @@ mod webhook;
 pub use answer::Answer;
 pub use behaviour::Behaviour;
 pub use error::SimulatorError;
+pub use meta::{
+    BusinessNumber, Meta, MetaEndpoint, MetaMessage, MetaReport, ReadMark, Reports, StoredMedia,
+    WaMessage,
+};
 pub use recorded::RecordedRequest;
 pub use server::Simulator;
 pub use traffic::CallMark;

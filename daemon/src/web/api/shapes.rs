@@ -9,7 +9,8 @@ use crate::{
     gateway::Gateway,
     model::{
         ApiToken, ConsentEntry, ConsentProof, Contact, Failure, Health, HistoryEntry, Message,
-        MessageId, MessagePart, Millis, OutboxItem, Thread, TurnRecord, WebhookEvent,
+        MessageId, MessagePart, MessageReaction, Millis, OutboxItem, Thread, TurnRecord,
+        WebhookEvent,
     },
     outbound::{self, Preview},
     store::{DayUse, Page},
@@ -52,6 +53,15 @@ fn message_part(part: &MessagePart) -> Value {
         "status": part.status,
         "external_id": part.external_id,
         "error": part.error.as_ref().map(failure),
+    })
+}
+
+fn reaction(reaction: &MessageReaction) -> Value {
+    json!({
+        "emoji": reaction.emoji,
+        "sender": reaction.sender,
+        "name": reaction.name,
+        "at": time(reaction.at_ms),
     })
 }
 
@@ -109,7 +119,13 @@ pub(super) fn message(organization: &str, message: &Message) -> Value {
         "media": content.media,
     });
     let rest = json!(content);
-    for key in ["template", "location", "interactive", "contacts"] {
+    for key in [
+        "template",
+        "location",
+        "interactive",
+        "contacts",
+        "reaction",
+    ] {
         if let Some(value) = rest.get(key) {
             shown[key] = value.clone();
         }
@@ -128,6 +144,7 @@ pub(super) fn message(organization: &str, message: &Message) -> Value {
         "parts": message.parts.iter().map(message_part).collect::<Vec<_>>(),
         "external_id": message.external_id,
         "reply_to": message.reply_to,
+        "reactions": message.reactions.iter().filter(|one| one.is_shown()).map(reaction).collect::<Vec<_>>(),
         "status": message.status,
         "history": message.history.iter().map(history_entry).collect::<Vec<_>>(),
         "error": message.error.as_ref().map(failure),
