@@ -29,9 +29,9 @@ fn reason(value: &Value) -> Option<String> {
     let in_words = value
         .get("rejection_info")
         .and_then(|info| fields::text(info, "reason"));
-    let other = value.get("other_info").and_then(|info| {
-        fields::text(info, "description").or_else(|| fields::text(info, "title"))
-    });
+    let other = value
+        .get("other_info")
+        .and_then(|info| fields::text(info, "description").or_else(|| fields::text(info, "title")));
     let named = fields::text(value, "reason").filter(|reason| *reason != "NONE");
     let reasons: Vec<&str> = [named, in_words, other].into_iter().flatten().collect();
     (!reasons.is_empty()).then(|| reasons.join(": "))

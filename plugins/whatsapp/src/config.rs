@@ -189,16 +189,19 @@ impl Config {
             ("waba_id", &self.waba_id),
         ] {
             if id.as_deref().is_some_and(|id| !is_digits(id)) {
-                notes.push(format!("{key} does not look like one of Meta's ids: digits"));
+                notes.push(format!(
+                    "{key} does not look like one of Meta's ids: digits"
+                ));
             }
         }
         if base.scheme() == "http" && !is_loopback(base) {
             notes.push("api_base is plain http: credentials can be read on the way".into());
         }
-        let (can_verify, has_token) =
-            (!self.app_secret.is_empty(), !self.access_token.is_empty());
+        let (can_verify, has_token) = (!self.app_secret.is_empty(), !self.access_token.is_empty());
         if can_verify && self.verify_token.is_empty() {
-            notes.push("without verify_token Meta can't check the webhook URL when it is entered".into());
+            notes.push(
+                "without verify_token Meta can't check the webhook URL when it is entered".into(),
+            );
         }
         if !can_verify && !self.verify_token.is_empty() {
             notes.push("without app_secret this channel can't receive".into());

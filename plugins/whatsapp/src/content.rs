@@ -50,9 +50,8 @@ pub(crate) fn object(
 
 /// The attachment, where it is a file of the daemon, which has to be uploaded first.
 pub(crate) fn file(content: &Content) -> Option<&Media> {
-    let is_media = content.reaction.is_none()
-        && content.template.is_none()
-        && content.interactive.is_none();
+    let is_media =
+        content.reaction.is_none() && content.template.is_none() && content.interactive.is_none();
     content
         .media
         .first()
@@ -84,9 +83,8 @@ fn check_one_kind(content: &Content) -> Result<(), AdapterError> {
         return Err(refused("unsupported_content", words));
     }
     let has_text = content.text.as_deref().is_some_and(|text| !text.is_empty());
-    let textless = content.reaction.is_some()
-        || content.location.is_some()
-        || !content.contacts.is_empty();
+    let textless =
+        content.reaction.is_some() || content.location.is_some() || !content.contacts.is_empty();
     if has_text && textless {
         let words = format!("WhatsApp can't send a text beside {}", present[0]);
         return Err(refused("unsupported_content", words));

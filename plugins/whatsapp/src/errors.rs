@@ -104,7 +104,11 @@ fn by_code(code: u64) -> AdapterError {
 
 fn known(code: u64) -> Option<AdapterError> {
     // Codes of permissions (Graph API: Handle errors).
-    let code_of_row = if (200..=299).contains(&code) { 10 } else { code };
+    let code_of_row = if (200..=299).contains(&code) {
+        10
+    } else {
+        code
+    };
     let row = TABLE.iter().find(|row| row.codes.contains(&code_of_row))?;
     let error = AdapterError::new(row.class, row.name, format!("Meta {code}: {}", row.words))
         .with_provider_code(code.to_string());
@@ -149,7 +153,10 @@ fn says_expired(object: &Value) -> bool {
 pub(crate) fn of_answer(reply: &HttpReply, now_ms: Timestamp) -> AdapterError {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let object = body.get("error").filter(|object| object.is_object());
-    let error = match (reply.status, object.and_then(|object| Some((object, code(object)?)))) {
+    let error = match (
+        reply.status,
+        object.and_then(|object| Some((object, code(object)?))),
+    ) {
         (502 | 504, _) => by_status(reply.status, false),
         (status, Some((object, code))) if known(code).is_none() => {
             let passes = object.get("is_transient").and_then(Value::as_bool) == Some(true);
@@ -160,9 +167,7 @@ pub(crate) fn of_answer(reply: &HttpReply, now_ms: Timestamp) -> AdapterError {
             error.message = format!("{}; Meta's code is {code}", error.message);
             error
         }
-        (status, Some((object, _))) => {
-            of_object(object).unwrap_or_else(|| by_status(status, true))
-        }
+        (status, Some((object, _))) => of_object(object).unwrap_or_else(|| by_status(status, true)),
         (status, None) => by_status(status, object.is_some()),
     };
     match reply.retry_after_ms(now_ms) {

@@ -122,12 +122,7 @@ fn marketing_choice(message: &Value) -> Option<ConsentChange> {
 }
 
 /// Everything that has no place of its own, by Meta's names: new members too.
-fn metadata(
-    kind: &str,
-    message: &Value,
-    people: &People<'_>,
-    said: &Said,
-) -> Map<String, Value> {
+fn metadata(kind: &str, message: &Value, people: &People<'_>, said: &Said) -> Map<String, Value> {
     let mut metadata = fields::rest(message, READ);
     if said.is_read {
         metadata.remove(kind);

@@ -160,9 +160,8 @@ fn interactive(member: &Value) -> Option<Said> {
         }
         // The answers of a flow are JSON in a string.
         "nfm_reply" => {
-            let answers = of_reply("response_json").map(|text| {
-                serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
-            });
+            let answers = of_reply("response_json")
+                .map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)));
             let answers = answers.unwrap_or_default();
             chosen("flow", of_reply("name"), of_reply("body"), answers)
         }

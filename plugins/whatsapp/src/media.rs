@@ -71,8 +71,10 @@ fn begin(
     };
     if let Some(id) = &media.provider_id {
         let number = settings.phone_number_id.as_deref();
-        let query: Vec<(&str, &str)> =
-            number.map(|id| ("phone_number_id", id)).into_iter().collect();
+        let query: Vec<(&str, &str)> = number
+            .map(|id| ("phone_number_id", id))
+            .into_iter()
+            .collect();
         return Ok(Step::call(api.get(&[id], &query), json!(state)));
     }
     let url = media.url.as_deref().unwrap_or_default();
@@ -87,7 +89,8 @@ fn begin(
 }
 
 fn download(api: &Api, found: &Value, asked: u8) -> Result<Step<Media>, AdapterError> {
-    let url = fields::text(found, "url").ok_or_else(|| gone("Meta names no URL of the attachment"))?;
+    let url =
+        fields::text(found, "url").ok_or_else(|| gone("Meta names no URL of the attachment"))?;
     let content_type = fields::text(found, "mime_type").map(String::from);
     bytes(
         api,

@@ -104,7 +104,10 @@ fn read(body: &[u8]) -> Result<Vec<Event>, String> {
         Some(OBJECT) => {}
         Some(other) => {
             let kind = other.to_owned();
-            return Ok(vec![Event::Note(Note { kind, data: payload })]);
+            return Ok(vec![Event::Note(Note {
+                kind,
+                data: payload,
+            })]);
         }
         None => return Err("the body has no \"object\"".into()),
     }

@@ -93,7 +93,11 @@ fn body(message: &OutboundMessage, media: Option<&str>) -> Result<Value, Adapter
     // A number goes with its plus, or Meta may take it for one of the business's own country; an
     // id goes into a member of its own (Meta: Business-scoped user IDs).
     let person = message.to.identifier.as_str();
-    let member = if person.starts_with('+') { "to" } else { "recipient" };
+    let member = if person.starts_with('+') {
+        "to"
+    } else {
+        "recipient"
+    };
     body[member] = person.into();
     body["type"] = kind.into();
     body[kind] = object;
@@ -131,7 +135,11 @@ fn receipt(answer: &HttpReply, turn: &Turn) -> Result<Receipt, AdapterError> {
     Ok(Receipt {
         external_id: id.into(),
         // Paced templates have a word of their own.
-        code: Some(fields::text(message, "message_status").unwrap_or("accepted").into()),
+        code: Some(
+            fields::text(message, "message_status")
+                .unwrap_or("accepted")
+                .into(),
+        ),
         segments: None,
         rate_limit_remaining: None,
     })

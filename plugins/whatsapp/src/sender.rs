@@ -43,7 +43,9 @@ impl<'a> People<'a> {
     /// The contact that wrote a message.
     fn author(&self, message: &Value) -> Option<&'a Value> {
         let ids = ["from_user_id", "from"];
-        let mut named = ids.into_iter().filter_map(|field| fields::text(message, field));
+        let mut named = ids
+            .into_iter()
+            .filter_map(|field| fields::text(message, field));
         let nameless = named.clone().next().is_none();
         let found = named.find_map(|id| self.by_id.get(id).copied());
         found.or(self.only.filter(|_| nameless))
@@ -74,10 +76,7 @@ impl<'a> People<'a> {
 }
 
 /// A sender with these ids, numbers first, each one once.
-pub(crate) fn sender<'a>(
-    ids: impl Iterator<Item = &'a str>,
-    name: Option<&str>,
-) -> Option<Sender> {
+pub(crate) fn sender<'a>(ids: impl Iterator<Item = &'a str>, name: Option<&str>) -> Option<Sender> {
     let mut identities: Vec<Identity> = Vec::new();
     for identity in ids.filter_map(identity) {
         if !identities.contains(&identity) {

@@ -43,7 +43,10 @@ fn body_of(variables: &Map<String, Value>) -> Result<Vec<Value>, AdapterError> {
         return Ok(Vec::new());
     }
     if variables.len() > VARIABLES_MAX {
-        return Err(refused("template_variables", "the template has too many variables"));
+        return Err(refused(
+            "template_variables",
+            "the template has too many variables",
+        ));
     }
     let numbered: Option<Vec<(usize, &Value)>> = variables
         .iter()
@@ -68,7 +71,10 @@ fn by_place(mut numbered: Vec<(usize, &Value)>) -> Result<Vec<Value>, AdapterErr
             "numbered variables must count from 1 without a gap",
         ));
     }
-    numbered.into_iter().map(|(_, value)| parameter(value)).collect()
+    numbered
+        .into_iter()
+        .map(|(_, value)| parameter(value))
+        .collect()
 }
 
 fn by_name(variables: &Map<String, Value>) -> Result<Vec<Value>, AdapterError> {

@@ -53,7 +53,8 @@ fn step(settings: &Settings, turn: &Turn) -> Result<Step<Vec<Template>>, Adapter
         return Ok(ask(walk));
     };
     let page = graph::read(reply, turn.now_ms)?;
-    walk.found.extend(fields::list(&page, "data").filter_map(template));
+    walk.found
+        .extend(fields::list(&page, "data").filter_map(template));
     walk.pages += 1;
     match next(&page) {
         Some(after) if walk.pages < PAGES_MAX => Ok(ask(Walk {

@@ -12,7 +12,10 @@ pub(crate) fn request(api: &Api, number: &str, media: &Media, random: &str) -> H
     let boundary = format!("trunkline-{random}");
     let content_type = content_type(media);
     let mut body = Body::pieces();
-    for (name, value) in [("messaging_product", "whatsapp"), ("type", content_type.as_str())] {
+    for (name, value) in [
+        ("messaging_product", "whatsapp"),
+        ("type", content_type.as_str()),
+    ] {
         let part = format!(
             "--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
         );
@@ -69,7 +72,13 @@ fn file_name(media: &Media) -> String {
     let name = media.name.as_deref().unwrap_or("file");
     let safe: String = name
         .chars()
-        .map(|c| if c.is_control() || "\"\\/".contains(c) { '_' } else { c })
+        .map(|c| {
+            if c.is_control() || "\"\\/".contains(c) {
+                '_'
+            } else {
+                c
+            }
+        })
         .take(200)
         .collect();
     if safe.is_empty() { "file".into() } else { safe }
