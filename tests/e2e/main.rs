@@ -31,3 +31,5 @@ mod shutdown;
 mod stage;
 mod statuses;
 mod webhook;
+mod whatsapp;
+mod whatsapp_out;

@@ -14,7 +14,9 @@ use crate::model::{
 };
 
 mod consent;
+mod linking;
 mod outbox;
+mod reactions;
 
 /// Everything that is due.
 const ALL: Quota = Quota {
