@@ -279,6 +279,7 @@ pub(super) fn health(health: &Health) -> Value {
         "account": health.account,
         "display_name": health.display_name,
         "address": health.address,
+        "quality": health.quality,
     })
 }
 

@@ -12,7 +12,8 @@ fn anything() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
+        // Quarters: what serde_json reads back to the bit.
+        any::<i16>().prop_map(|number| Value::from(f64::from(number) / 4.0)),
         "[a-zA-Z0-9+. ]{0,12}".prop_map(Value::from),
     ];
     let key = prop_oneof![
