@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The bundled plugins, by file name.
-const PLUGINS: [&str; 2] = [
+const PLUGINS: [&str; 3] = [
     "libtrunkline_plugin_twilio.so",
     "libtrunkline_plugin_webhook.so",
+    "libtrunkline_plugin_whatsapp.so",
 ];
 
 /// The built daemon.
