@@ -41,3 +41,5 @@ mod templates;
 mod twilio_whatsapp;
 mod webhook;
 mod window;
+mod whatsapp;
+mod whatsapp_out;

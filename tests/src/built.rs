@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The bundled plugins, by file name.
-const PLUGINS: [&str; 3] = [
+const PLUGINS: [&str; 4] = [
     "libtrunkline_plugin_email.so",
     "libtrunkline_plugin_twilio.so",
     "libtrunkline_plugin_webhook.so",
+    "libtrunkline_plugin_whatsapp.so",
 ];
 
 /// The built daemon.

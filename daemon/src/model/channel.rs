@@ -55,6 +55,9 @@ pub struct Health {
     pub display_name: Option<String>,
     /// The number or address that recipients see.
     pub address: Option<String>,
+    /// The provider's quality rating.
+    #[serde(default)]
+    pub quality: Option<String>,
 }
 
 /// An operator's switch. It wins over the file until the file's value changes.

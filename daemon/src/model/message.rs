@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use trunkline_plugin_api::{AdapterError, Content, ErrorClass, Identity, Media, Medium};
 
 use super::{
-    ChannelId, ContactId, HistoryEntry, MediaFailure, MessageId, MessagePart, Millis, Source,
+    ChannelId, ContactId, HistoryEntry, MediaFailure, MessageId, MessagePart, MessageReaction, Millis, Source,
     Status, ThreadId, record, whole,
 };
 
@@ -103,6 +103,9 @@ pub struct Message {
     /// The provider's id of the message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
+    /// What people put on it, also what they took back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<MessageReaction>,
     /// Its state.
     pub status: Status,
     /// Every report on its state.

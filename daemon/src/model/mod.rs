@@ -15,6 +15,7 @@ mod notice;
 mod notification;
 mod outbox;
 mod part;
+mod reaction;
 mod status;
 mod template;
 mod thread;
@@ -41,6 +42,7 @@ pub use notice::{Notice, NoticeKind};
 pub use notification::{NoticeGroup, Notification};
 pub use outbox::{OutboxItem, OutboxState, Priority};
 pub use part::{MessagePart, PartRef, whole};
+pub use reaction::{MessageReaction, react};
 pub use status::{HistoryEntry, Source, Status, record};
 pub use template::{
     Approval, Catalogue, CatalogueEntry, TemplateChange, TemplateError, is_sendable, is_trouble,

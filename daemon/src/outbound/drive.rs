@@ -16,9 +16,8 @@ use crate::{
 const STEPS_MAX: usize = 16;
 /// Bytes of a cursor, as JSON.
 const CURSOR_BYTES_MAX: usize = 4096;
-/// The same of a run that lists templates: it is never saved, and carries what the pages before
-/// held.
-const CATALOGUE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of the cursor of a list of templates: it holds the pages read so far, and is never saved.
+const CATALOGUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Why a run brought no result.
 #[derive(Debug, thiserror::Error)]

@@ -75,6 +75,18 @@ pub enum Change {
         /// Which.
         event: EventId,
     },
+    /// A message has other reactions, or is itself a reaction to something unknown: no part of a
+    /// turn.
+    Reaction {
+        /// Whose.
+        org: OrgId,
+        /// By which channel.
+        channel: ChannelId,
+        /// In which thread.
+        thread: ThreadId,
+        /// The message.
+        message: MessageId,
+    },
     /// A message of our own came back, which is no part of a conversation.
     Canary {
         /// Whose.

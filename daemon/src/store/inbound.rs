@@ -2,14 +2,16 @@
 
 use std::time::Instant;
 
-use trunkline_plugin_api::{Event, InboundMessage};
+use serde_json::Value;
+use trunkline_plugin_api::{Event, InboundMessage, Reaction};
 
 use super::{
     Reading, Store,
     changes::Change,
     codec, consent, contacts,
     engine::{StoreError, Transaction},
-    keys, media,
+    keys, linking, media,
+    reactions::{self, Reacted},
     reading::Reader,
     records::{self, ClosedPolicy, Conversation, Peer},
     references,
@@ -102,6 +104,8 @@ enum Effect {
     Duplicate,
     Kept,
     Template(TemplateChange),
+    /// Kept under an id, which is marked as a message's is.
+    Marked(Mark),
 }
 
 /// What a new message's reading led to.
@@ -166,6 +170,10 @@ impl Store {
                 Effect::Template(change) => {
                     kept += 1;
                     templates.push(change);
+                }
+                Effect::Marked(mark) => {
+                    record.marks.push(mark);
+                    kept += 1;
                 }
             }
         }
@@ -240,9 +248,41 @@ impl Store {
                 let change = self.take_template_update(tx, org, id, update, at_ms)?;
                 Ok(Effect::Template(change))
             }
-            // Kept with the raw request; nothing in the gateway acts on them.
-            Event::Reaction(_) | Event::Note(_) => Ok(Effect::Kept),
+            Event::Reaction(reaction) => self.plan_reaction(tx, record, &channel, policy, reaction),
+            // Kept with the raw request; nothing in the gateway acts on it.
+            Event::Note(_) => Ok(Effect::Kept),
         }
+    }
+
+    /// Puts a reaction on its message, or keeps it as a message of its own where there is none.
+    fn plan_reaction(
+        &self,
+        tx: &mut Transaction<'_>,
+        record: &WebhookEvent,
+        channel: &ChannelRef,
+        policy: ClosedPolicy,
+        reaction: Reaction,
+    ) -> Result<Effect, StoreError> {
+        let at_ms = record.received_at_ms;
+        let mark = Mark {
+            id: reaction.id.clone(),
+            channel: (channel.id != record.channel).then(|| channel.id.clone()),
+        };
+        let reaction = match reactions::apply(tx, channel, reaction, at_ms)? {
+            Reacted::Repeated => return Ok(Effect::Duplicate),
+            Reacted::Applied => return Ok(Effect::Marked(mark)),
+            Reacted::Unknown(reaction) => reaction,
+        };
+        let reader = Reader {
+            channel,
+            event: record.id,
+            policy,
+            at_ms,
+        };
+        let new = self.plan_message(tx, &reader, reactions::as_message(reaction), None)?;
+        Ok(new.map_or(Effect::Duplicate, |(new, noticed)| {
+            Effect::New(new, mark, noticed)
+        }))
     }
 
     /// Stores a message that is new; nothing where it is here already.
@@ -267,12 +307,26 @@ impl Store {
             policy: reader.policy,
             now_ms: reader.at_ms,
         };
-        let mut conversation = match references::follow(tx, &peer, channel, &inbound)? {
-            Some(conversation) => conversation,
-            None => contacts::find_or_create(tx, &self.clock, &peer)?,
+        let followed = references::follow(tx, &peer, channel, &inbound)?;
+        let (mut conversation, others) = match (followed, inbound.sender.also.as_slice()) {
+            (Some(conversation), _) => (conversation, Vec::new()),
+            (None, []) => (
+                contacts::find_or_create(tx, &self.clock, &peer)?,
+                Vec::new(),
+            ),
+            (None, also) => {
+                let linked = linking::find_or_create(tx, &self.clock, &peer, also)?;
+                (linked.conversation, linked.others)
+            }
         };
         let mut message = received(reader, &conversation, inbound);
         fit(&mut message);
+        if !others.is_empty() {
+            let others: Vec<Value> = others.iter().map(|id| id.to_string().into()).collect();
+            message
+                .metadata
+                .insert("merge_suggestions".into(), others.into());
+        }
         if let Some(reading) = &reading {
             reading.mark(&mut message, &mut conversation.thread);
         }
@@ -327,6 +381,7 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
         media_failures: Vec::new(),
         external_id: Some(inbound.id),
         parts: Vec::new(),
+        reactions: Vec::new(),
         reply_to: inbound.reply_to,
         status: Status::Received,
         history: Vec::new(),
@@ -337,10 +392,15 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
     }
 }
 
-/// Tells the followers. What is over a limit belongs to no turn, nor does a canary, nor what a machine wrote.
+/// Tells the followers. What is over a limit belongs to no turn, nor does a canary, a reaction, or what a
+/// machine wrote.
 fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, reading: Option<&Reading>) {
     let channel = message.channel.clone();
     let (thread, id) = (message.thread, message.id);
+    if message.content.reaction.is_some() {
+        reactions::note(tx, org, message);
+        return;
+    }
     let change = if reading.is_some_and(|reading| reading.canary.is_some()) {
         Change::Canary {
             org,

@@ -282,6 +282,7 @@ impl Store {
             metadata: new.metadata,
             created_at_ms: now,
             provider_at_ms: None,
+            reactions: Vec::new(),
         };
         message.apply(report(Status::Queued, Source::Accept, now));
         message

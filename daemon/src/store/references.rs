@@ -102,8 +102,5 @@ fn settle(
             contacts::point_to(tx, peer.org, known.contact, thread.id)?;
         }
     }
-    Ok(Some(Conversation {
-        contact: known.contact,
-        thread,
-    }))
+    Ok(Some(known.conversation(thread)))
 }

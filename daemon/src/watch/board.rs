@@ -180,6 +180,7 @@ impl HealthBoard {
                 health.account = probe.account.or(health.account.take());
                 health.display_name = probe.display_name.or(health.display_name.take());
                 health.address = probe.address.or(health.address.take());
+                health.quality = probe.quality.or(health.quality.take());
                 let remaining = probe.rate_limit_remaining;
                 health.rate_limit_remaining = remaining.or(health.rate_limit_remaining);
             }

@@ -1,4 +1,5 @@
-//! A provider simulator: Twilio's messaging API and a generic webhook peer on loopback ports.
+//! A provider simulator: Twilio's messaging API, Meta's WhatsApp Cloud API and a generic webhook peer on loopback
+//! ports.
 //!
 //! ```text
 //!                 inbound webhooks, status callbacks (signed)
@@ -13,6 +14,8 @@
 //!
 //! - [`Twilio`]: one account with several numbers, a ledger of what was accepted, status callbacks
 //!   late, twice, out of order or before the answer, and media.
+//! - [`Meta`]: one WhatsApp Business Account with several numbers: messages of every kind both ways, batches,
+//!   reports, attachments, templates, 24-hour windows.
 //! - [`Webhook`]: a sink that verifies Standard Webhooks signatures, and a sender with every proof
 //!   the generic webhook channel knows.
 //! - [`MailServer`]: takes mails by SMTP submission, with certificates of its own making; [`LmtpClient`]
@@ -37,6 +40,7 @@ mod behaviour;
 mod courier;
 mod error;
 mod mailserver;
+mod meta;
 mod recorded;
 mod reply;
 mod server;
@@ -50,6 +54,10 @@ pub use behaviour::Behaviour;
 pub use error::SimulatorError;
 pub use mailserver::{
     Certificate, LmtpAnswer, LmtpClient, MailFault, MailServer, Offer, Stage, TakenMail, Trouble,
+};
+pub use meta::{
+    BusinessNumber, Meta, MetaEndpoint, MetaMessage, MetaReport, ReadMark, Reports, StoredMedia,
+    WaMessage,
 };
 pub use recorded::RecordedRequest;
 pub use server::Simulator;

@@ -5,7 +5,7 @@
 
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
-use crate::{MailServer, SimulatorError, Twilio, Webhook};
+use crate::{MailServer, Meta, SimulatorError, Twilio, Webhook};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::http::StatusCode;
@@ -28,6 +28,7 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub struct Simulator {
     url: String,
     twilio: Twilio,
+    meta: Meta,
     webhook: Webhook,
     smtp: MailServer,
     courier: Courier,
@@ -39,6 +40,7 @@ pub struct Simulator {
 struct Started {
     url: String,
     twilio: Twilio,
+    meta: Meta,
     webhook: Webhook,
     smtp: MailServer,
     courier: Courier,
@@ -58,6 +60,7 @@ impl Simulator {
         Ok(Self {
             url: started.url,
             twilio: started.twilio,
+            meta: started.meta,
             webhook: started.webhook,
             smtp: started.smtp,
             courier: started.courier,
@@ -74,6 +77,11 @@ impl Simulator {
     /// The Twilio side.
     pub fn twilio(&self) -> &Twilio {
         &self.twilio
+    }
+
+    /// Meta's side: WhatsApp.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
     }
 
     /// The generic webhook peer.
@@ -130,9 +138,11 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
     let media_address = media.local_addr().map_err(failed)?;
     let courier = Courier::new(tokio::runtime::Handle::current())?;
     let twilio = Twilio::new(&url, &format!("http://{media_address}"), courier.clone());
+    let meta = Meta::new(&url, &format!("http://{media_address}"), courier.clone());
     let webhook = Webhook::new(&url, courier.clone());
     let sides = Sides {
         twilio: twilio.clone(),
+        meta: meta.clone(),
         webhook: webhook.clone(),
         media_port: media_address.port(),
     };
@@ -153,6 +163,7 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
     let started = Started {
         url,
         twilio,
+        meta,
         webhook,
         smtp: MailServer::start().await?,
         courier,
@@ -165,6 +176,7 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
 #[derive(Clone)]
 struct Sides {
     twilio: Twilio,
+    meta: Meta,
     webhook: Webhook,
     media_port: u16,
 }
@@ -172,8 +184,13 @@ struct Sides {
 async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> HttpResponse {
     let incoming = incoming(&request, body);
     let connection = request.conn_data::<Connection>();
-    let reply = if connection.is_some_and(|known| known.port == sides.media_port) {
+    let at_media_origin = connection.is_some_and(|known| known.port == sides.media_port);
+    let reply = if at_media_origin && incoming.path.starts_with(Meta::LOOKASIDE_PATH) {
+        sides.meta.serve_lookaside(incoming).await
+    } else if at_media_origin {
         sides.twilio.serve_media_origin(&incoming)
+    } else if Meta::is_path(&incoming.path) {
+        sides.meta.serve(incoming).await
     } else if Twilio::serves(&incoming.path) {
         sides.twilio.serve(incoming).await
     } else if incoming.path == Webhook::SINK_PATH {

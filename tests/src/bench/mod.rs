@@ -15,6 +15,7 @@
 pub mod backlog;
 pub mod bare;
 pub mod baseline;
+pub mod batches;
 pub mod dispatch;
 pub mod inbound;
 pub mod latency;

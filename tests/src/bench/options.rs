@@ -60,6 +60,8 @@ pub enum Part {
     Memory,
     /// Start to ready on an empty store.
     Start,
+    /// Webhooks of many messages against webhooks of one.
+    Batch,
     /// Duplicates and reloads.
     Paths,
     /// From the queue to the provider against a bare loop of calls.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use trunkline_tests::bench::options::{Chaos, Options, Part};
 use trunkline_tests::bench::{
-    backlog, baseline, dispatch, inbound, memory, paced, paths, provider, setup, start,
+    backlog, baseline, batches, dispatch, inbound, memory, paced, paths, provider, setup, start,
 };
 use trunkline_tests::chaos::{self, Plan};
 
@@ -68,6 +68,9 @@ async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(Part::Open) {
         paced::measure(options).await?;
+    }
+    if options.wants(Part::Batch) {
+        batches::measure(options).await?;
     }
     if options.wants(Part::Paths) {
         paths::measure(options).await?;

@@ -19,6 +19,9 @@ mod media;
 mod outbox;
 mod windows;
 mod references;
+mod linking;
+mod outbox;
+mod reactions;
 
 /// Everything that is due.
 const ALL: Quota = Quota {

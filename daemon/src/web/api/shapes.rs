@@ -12,8 +12,8 @@ use crate::{
     media,
     model::{
         ApiToken, ConsentEntry, ConsentProof, Contact, Direction, Failure, Health, HistoryEntry,
-        MediaHash, MediaRecord, Message, MessageId, MessagePart, Millis, OutboxItem, Thread,
-        TurnRecord, WebhookEvent,
+        MediaHash, MediaRecord, Message, MessageId, MessagePart, MessageReaction, Millis, OutboxItem,
+        Thread, TurnRecord, WebhookEvent,
     },
     outbound::{self, Preview},
     store::{DayUse, Page},
@@ -56,6 +56,15 @@ fn message_part(part: &MessagePart) -> Value {
         "status": part.status,
         "external_id": part.external_id,
         "error": part.error.as_ref().map(failure),
+    })
+}
+
+fn reaction(reaction: &MessageReaction) -> Value {
+    json!({
+        "emoji": reaction.emoji,
+        "sender": reaction.sender,
+        "name": reaction.name,
+        "at": time(reaction.at_ms),
     })
 }
 
@@ -115,7 +124,13 @@ pub(super) fn message(organization: &str, message: &Message) -> Value {
         "media": attachments(message),
     });
     let rest = json!(content);
-    for key in ["template", "location", "interactive", "contacts"] {
+    for key in [
+        "template",
+        "location",
+        "interactive",
+        "contacts",
+        "reaction",
+    ] {
         if let Some(value) = rest.get(key) {
             shown[key] = value.clone();
         }
@@ -134,6 +149,7 @@ pub(super) fn message(organization: &str, message: &Message) -> Value {
         "parts": message.parts.iter().map(message_part).collect::<Vec<_>>(),
         "external_id": message.external_id,
         "reply_to": message.reply_to,
+        "reactions": message.reactions.iter().filter(|one| one.is_shown()).map(reaction).collect::<Vec<_>>(),
         "status": message.status,
         "history": message.history.iter().map(history_entry).collect::<Vec<_>>(),
         "error": message.error.as_ref().map(failure),
@@ -321,6 +337,7 @@ pub(super) fn health(health: &Health) -> Value {
         "account": health.account,
         "display_name": health.display_name,
         "address": health.address,
+        "quality": health.quality,
     })
 }
 
