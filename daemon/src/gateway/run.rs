@@ -100,6 +100,8 @@ fn open_store(config: &Config) -> Result<Store, OpenError> {
 async fn shut_down(gateway: &Arc<Gateway>, listeners: web::Listeners, drain: Duration) {
     let end = async {
         listeners.readiness.leave();
+        // Pages stay connected for as long as they are let; they come back to the next daemon.
+        gateway.sessions().close();
         let stops = listeners
             .handles
             .iter()

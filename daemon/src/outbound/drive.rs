@@ -5,7 +5,7 @@ use std::future::Future;
 use serde_json::Value;
 use trunkline_plugin_api::{AdapterError, ErrorClass, Reply, Request, Step, Turn};
 
-use super::Transport;
+use super::{Frame, Transport};
 use crate::{
     channel::{Channel, ChannelError},
     plugin::{CallError, Instance},
@@ -139,6 +139,12 @@ where
 }
 
 async fn perform(channel: &Channel, transport: &Transport, request: Request) -> Reply {
+    // A visitor is one of this channel's, whatever a plugin says.
+    if let Request::Push(push) = &request {
+        let frame = Frame::from(push.payload.to_string());
+        let pushed = transport.sessions().push(&channel.id, &push.to, &frame);
+        return Reply::Push(pushed);
+    }
     transport
         .perform(request, channel.config().allow_private)
         .await

@@ -9,6 +9,7 @@ use trunkline_plugin_api::{
 };
 
 use super::{
+    Sessions,
     address::{Forbidden, PublicOnly, is_public},
     skew::ProviderClock,
 };
@@ -28,6 +29,7 @@ pub struct Transport {
     any: Client,
     settings: Settings,
     clock: ProviderClock,
+    sessions: Sessions,
 }
 
 impl Transport {
@@ -47,6 +49,7 @@ impl Transport {
             any: build().build()?,
             settings,
             clock: ProviderClock::default(),
+            sessions: Sessions::default(),
         })
     }
 
@@ -55,12 +58,17 @@ impl Transport {
         &self.clock
     }
 
+    /// The live sessions of chat visitors, which pushes go to.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
     /// Performs one request. Whatever happens is a reply; nothing is retried here.
     pub async fn perform(&self, request: Request, allow_private: bool) -> Reply {
         let result = match request {
             Request::Http(request) => self.http(request, allow_private).await.map(Reply::Http),
             Request::Smtp(_) => Err(unavailable("SMTP")),
-            Request::Push(_) => Err(unavailable("push")),
+            Request::Push(_) => Err(unavailable("a push that no channel makes")),
             Request::Digest(_) => Err(unavailable("digests")),
         };
         result.unwrap_or_else(Reply::Error)

@@ -32,6 +32,7 @@ mod spending;
 mod tests;
 mod turns;
 mod views;
+mod visitors;
 
 use std::{
     collections::HashMap,

@@ -3,6 +3,7 @@
 //! | listener | route | what |
 //! |---|---|---|
 //! | public | `GET POST /webhooks/{channel}[/{token}]`, aliases | webhooks: [`public`] |
+//! | public | `/chat/{channel}...` | the visitor's page and what it talks to: [`chat`] |
 //! | public, admin | `GET /healthz` | the process lives |
 //! | admin | `GET /readyz` | both listeners serve |
 //! | admin | `GET /metrics` | counts, for a scraper |
@@ -12,6 +13,7 @@
 
 mod api;
 mod auth;
+mod chat;
 mod problem;
 mod public;
 mod readiness;
@@ -57,10 +59,12 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
         |name: &str, address: &dyn std::fmt::Display| format!("{name} {address} can't be bound");
 
     let shared = gateway.clone();
+    let door = Arc::new(chat::Door::new(gateway.clone(), None));
     let public = HttpServer::new(move || {
         let gateway = web::Data::from(shared.clone());
         App::new()
             .app_data(gateway)
+            .configure(|config| chat::routes(config, &door))
             .route("/healthz", web::get().to(healthz))
             .default_service(web::to(public::webhook))
     })
