@@ -22,4 +22,5 @@ pub mod http;
 pub mod load;
 pub mod port;
 pub mod twilio;
+pub mod visitor;
 pub mod wait;
