@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use trunkline_tests::visitor::{Visitor, messages};
+use trunkline_tests::wait::{SOON, eventually};
 
 use crate::chat::daemon;
 
@@ -28,7 +28,7 @@ struct Typist {
 
 impl Typist {
     /// Types one message after the other until the daemon is gone or `stop` is set.
-    async fn type_on(&mut self, stop: &AtomicBool) -> std::io::Result<()> {
+    async fn type_on(&mut self, stop: &AtomicBool, count: &AtomicUsize) -> std::io::Result<()> {
         let mut socket = self.visitor.connect(None).await?;
         while !stop.load(Ordering::Relaxed) {
             if self.open.is_empty() {
@@ -47,6 +47,7 @@ impl Typist {
                     let id = answer["id"].as_str().expect("an id").to_owned();
                     self.taken.insert(client, id);
                     self.open.clear();
+                    count.fetch_add(1, Ordering::Relaxed);
                     break;
                 }
                 if answer["type"] == "refused" {
@@ -75,19 +76,25 @@ async fn nothing_acknowledged_to_a_visitor_is_lost_or_doubled_by_kill_9() {
     let mut unanswered = 0;
     for _ in 0..ROUNDS {
         let stop = Arc::new(AtomicBool::new(false));
+        let count = Arc::new(AtomicUsize::new(0));
         let running: Vec<_> = typists
             .drain(..)
             .map(|mut typist| {
-                let stop = stop.clone();
+                let (stop, count) = (stop.clone(), count.clone());
                 typist.visitor = typist.visitor.at(daemon.public());
                 tokio::spawn(async move {
                     // The daemon goes away in the middle of it.
-                    let _ = typist.type_on(&stop).await;
+                    let _ = typist.type_on(&stop, &count).await;
                     typist
                 })
             })
             .collect();
-        tokio::time::sleep(Duration::from_millis(rand::random_range(60..250))).await;
+        // In the middle of the load, wherever that is.
+        let moment = rand::random_range(20..120);
+        eventually("visitors are typing", SOON, || async {
+            (count.load(Ordering::Relaxed) >= moment).then_some(())
+        })
+        .await;
         daemon.kill9().await;
         stop.store(true, Ordering::Relaxed);
         for typist in running {

@@ -140,16 +140,14 @@ async fn every_file_of_the_page_is_there() {
         ] {
             assert!(!text.contains(unsafe_way), "{unsafe_way} in {name}");
         }
-        if name != "embed.js" && name.ends_with(".js") {
-            lines += text.lines().count();
-        }
+        lines += text.lines().count();
         // What a script imports is one of these files.
         for import in text.split(" from \"./").skip(1) {
             let import = format!("assets/{}", import.split('"').next().unwrap());
             assert!(files.iter().any(|(name, _)| *name == import), "{import}");
         }
     }
-    assert!(lines < 500, "{lines} lines of script");
+    assert!(lines < 700, "{lines} lines to load");
     for path in [
         "/chat/web/assets/none.js",
         "/chat/web/assets/..%2Fmain.js",
@@ -194,15 +192,15 @@ async fn without_scripts_a_form_posts_and_the_page_shows() {
     assert_eq!(stored[0]["content"]["text"], nasty.replace("\r\n", "\n"));
     let id = daemon
         .api()
-        .send_text("web", who, "<b>bold</b> answer")
+        .send_text("web", who, "<b>bold</b> reply")
         .await;
     daemon.api().wait_status(&id, "sent").await;
     let page = get(&daemon, "/chat/web", &[("cookie", &cookie)])
         .await
         .text();
-    assert!(!page.contains("<b>") && page.contains("answer"), "{page}");
+    assert!(!page.contains("<b>") && page.contains("reply"), "{page}");
     let stranger = get(&daemon, "/chat/web", &[]).await.text();
-    assert!(!stranger.contains("answer"));
+    assert!(!stranger.contains("reply"));
     let forged = get(
         &daemon,
         "/chat/web",
@@ -210,7 +208,7 @@ async fn without_scripts_a_form_posts_and_the_page_shows() {
     )
     .await;
     assert_eq!(forged.status, 200);
-    assert!(!forged.text().contains("answer"));
+    assert!(!forged.text().contains("reply"));
     // With scripts the same visitor goes on: the cookie is worth a token.
     let nobody = Visitor::with_token(daemon.public(), "web", "");
     let reply = nobody

@@ -102,7 +102,7 @@ export class Connection {
       if (this.socket) this.socketFaults = 0;
       this.on.state("live");
     }
-    if (frame.type === "beat") this.send({ type: "beat" });
+    if (frame.type === "beat") this.socket?.send(JSON.stringify({ type: "beat" }));
     else if (frame.type === "refused" && frame.code === "token") this.on.token();
     else this.on.frame(frame);
   }

@@ -10,7 +10,7 @@
   frame.hidden = true;
   Object.assign(frame.style, {
     position: "fixed", right: "max(1rem, env(safe-area-inset-right))", bottom: "5rem", zIndex: "2147483000",
-    width: "min(24rem, calc(100vw - 2rem))", height: "min(36rem, calc(100dvh - 7rem))",
+    width: "min(24rem, calc(100vw - 2rem))", height: "36rem", maxHeight: "calc(100vh - 7rem)",
     border: "1px solid #8888", borderRadius: "0.75rem", boxShadow: "0 0.5rem 2rem #0004", colorScheme: "light dark",
   });
 

@@ -65,13 +65,13 @@ function state(word) {
 }
 
 function frame(frame) {
-  if (frame.type === "ready") kept.outbox.forEach(sendOne);
+  if (frame.type === "ready") kept.outbox.filter((each) => !each.failed).forEach(sendOne);
   if (frame.type === "caught_up") view.caughtUp();
   if (frame.type === "message") message(frame);
   if (frame.type === "accepted") {
     kept.outbox = kept.outbox.filter((each) => each.client !== frame.client);
     save();
-    if (frame.id > last) last = frame.id;
+    if (frame.id > (last ?? "")) last = frame.id;
     view.accepted(frame);
   }
   if (frame.type === "read") {
@@ -112,11 +112,14 @@ function refused(frame) {
   const written = kept.outbox.find((each) => each.client === frame.client);
   if (!written) return frame.detail && view.say(frame.detail);
   if (frame.retry_after) return setTimeout(() => sendOne(written), frame.retry_after * 1_000);
+  written.failed = true;
+  save();
   view.failed(frame.client, frame.detail);
 }
 
 function sendOne(written) {
   if (!written || !kept.outbox.includes(written)) return;
+  delete written.failed;
   view.pending(written);
   connection.send({ type: "message", ...written });
 }
@@ -124,9 +127,13 @@ function sendOne(written) {
 function write() {
   const text = field.value;
   if (!text.trim() && !files.length) return;
+  if (!form.elements.email.checkValidity()) {
+    document.getElementById("self").open = true;
+    form.elements.email.reportValidity();
+    return;
+  }
   const client = crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16)).join("");
   const written = { client, text, name: form.elements.name.value, email: form.elements.email.value, media: files };
-  if (!form.elements.email.checkValidity()) return form.elements.email.reportValidity();
   kept.outbox.push(written);
   Object.assign(kept, { name: written.name, email: written.email });
   save();
@@ -187,6 +194,7 @@ if (document.body.dataset.files) {
   document.getElementById("attach").hidden = false;
   document.getElementById("file").addEventListener("change", (event) => upload(event.target));
 }
+kept.outbox = kept.outbox.filter((each) => !each.failed);
 kept.outbox.forEach((written) => view.pending(written));
 await session();
 connection.start();

@@ -23,7 +23,7 @@ export class View {
     const item = known || this.#item(frame, own);
     this.#name(item, frame);
     if (!known) this.#place(item);
-    if (own) this.#set(item, frame.state ?? "sent");
+    if (own && item.dataset.state !== "read") this.#set(item, frame.state ?? "sent");
     return !known;
   }
 
