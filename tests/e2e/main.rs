@@ -6,6 +6,9 @@
 mod api;
 mod backfill;
 mod chaos;
+mod chat;
+mod chat_crash;
+mod chat_page;
 mod cli;
 mod commands;
 mod consent;

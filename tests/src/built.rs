@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The bundled plugins, by file name.
-const PLUGINS: [&str; 4] = [
+const PLUGINS: [&str; 5] = [
     "libtrunkline_plugin_email.so",
+    "libtrunkline_plugin_chat.so",
     "libtrunkline_plugin_twilio.so",
     "libtrunkline_plugin_webhook.so",
     "libtrunkline_plugin_whatsapp.so",

@@ -24,4 +24,5 @@ pub mod origin;
 pub mod mail;
 pub mod port;
 pub mod twilio;
+pub mod visitor;
 pub mod wait;

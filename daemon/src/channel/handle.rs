@@ -10,7 +10,7 @@ use std::{
 
 use actix::Addr;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
-use trunkline_plugin_api::{Capability, Facts};
+use trunkline_plugin_api::{Capability, Facts, Front};
 
 use super::{
     actor::{Call, ChannelActor},
@@ -172,6 +172,13 @@ impl Channel {
         self.plugin
             .as_ref()
             .is_some_and(|plugin| plugin.manifest().capabilities.contains(&capability))
+    }
+
+    /// Whether what comes in comes by its webhook: there is a secret to prove it with, and it is not
+    /// served at the chat's door, where the daemon itself vouches for visitors.
+    pub fn has_webhook(&self) -> bool {
+        let facts = self.facts.as_ref();
+        facts.is_some_and(|facts| facts.can_receive && !facts.fronts.contains(&Front::Chat))
     }
 
     /// The path of its webhook: with its first token, else its first alias, else bare.

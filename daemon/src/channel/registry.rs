@@ -125,5 +125,5 @@ impl Routes {
 /// A channel without an inbound secret has no webhook route. One that could not be opened keeps
 /// its route, so that providers are asked to come back rather than told that it is gone.
 fn accepts_webhooks(channel: &Channel) -> bool {
-    channel.facts.as_ref().is_none_or(|facts| facts.can_receive)
+    channel.facts.is_none() || channel.has_webhook()
 }

@@ -8,6 +8,7 @@
 
 mod channels;
 mod check;
+mod marks;
 mod prepare;
 mod reload;
 mod run;
@@ -16,6 +17,7 @@ mod state;
 
 pub use channels::SwitchError;
 pub use check::{CheckReport, check};
+pub use marks::MarkError;
 pub use prepare::Prepared;
 pub use reload::{ReloadError, ReloadReport};
 pub use run::{RunError, run};

@@ -108,6 +108,8 @@ async fn shut_down(
 ) {
     let end = async {
         listeners.readiness.leave();
+        // Pages stay connected for as long as they are let; they come back to the next daemon.
+        gateway.sessions().close();
         let stops = listeners
             .handles
             .iter()

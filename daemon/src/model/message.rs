@@ -218,6 +218,12 @@ impl Message {
         self.apply_to(next, report);
     }
 
+    /// True where somebody here has read it, and the sender was told so.
+    pub fn was_read(&self) -> bool {
+        let mut history = self.history.iter();
+        self.direction == Direction::Inbound && history.any(|entry| entry.status == Status::Read)
+    }
+
     /// When the provider was first known to have it; when it was accepted, until then.
     pub fn sent_at_ms(&self) -> Millis {
         let sent = self

@@ -303,7 +303,9 @@ fn content_of(message: &Message, part: usize) -> Content {
 /// Where a provider reports the states of a message: the channel's own webhook, with our id in the
 /// query, so that a report finds its message even before the provider's answer does.
 fn callback_url(channel: &Channel, public_url: &PublicUrl, reference: PartRef) -> Option<String> {
-    channel.facts.as_ref().filter(|facts| facts.can_receive)?;
+    if !channel.has_webhook() {
+        return None;
+    }
     let path = channel.webhook_path();
     Some(public_url.join(&format!("{path}?message={reference}")))
 }

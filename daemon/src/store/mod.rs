@@ -42,6 +42,7 @@ mod timeline;
 mod turns;
 mod views;
 mod windows;
+mod visitors;
 
 use std::{
     collections::HashMap,

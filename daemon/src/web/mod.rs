@@ -5,6 +5,7 @@
 //! | public | `GET POST /webhooks/{channel}[/{token}]`, aliases | webhooks: [`public`] |
 //! | public | `/forms/{slug}` | forms: [`form`] |
 //! | public | `GET HEAD /media/{token}/{name}` | a file, for the provider that was given the link |
+//! | public | `/chat/{channel}...` | the visitor's page and what it talks to: [`chat`] |
 //! | public, admin | `GET /healthz` | the process lives |
 //! | admin | `GET /readyz` | both listeners serve |
 //! | admin | `GET /metrics` | counts, for a scraper |
@@ -17,6 +18,7 @@ mod auth;
 mod client;
 mod form;
 mod files;
+mod chat;
 mod problem;
 mod public;
 mod readiness;
@@ -64,10 +66,12 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
 
     let shared = gateway.clone();
     let forms = Arc::new(form::Limits::default());
+    let door = Arc::new(chat::Door::new(gateway.clone(), None));
     let public = HttpServer::new(move || {
         let gateway = web::Data::from(shared.clone());
         App::new()
             .app_data(gateway)
+            .configure(|config| chat::routes(config, &door))
             .route("/healthz", web::get().to(healthz))
             .configure(|config| form::routes(config, &forms))
             .route("/media/{token}/{name}", web::get().to(public::media))

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Time for a body once its head is there.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a refused body that are read to be thrown away.
 const DRAIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Time for that.
@@ -141,7 +141,7 @@ fn body_limit(gateway: &Gateway, channel: &Channel) -> usize {
 }
 
 /// Reads the body up to the limit; 413 beyond it, before it is read where its length is announced.
-async fn read(
+pub(super) async fn read(
     request: &HttpRequest,
     mut payload: web::Payload,
     limit: usize,
@@ -177,7 +177,7 @@ async fn read(
 
 /// The one answer for every path that leads nowhere: the same bytes whatever the method, the size
 /// and the body.
-async fn not_found(payload: web::Payload) -> HttpResponse {
+pub(super) async fn not_found(payload: web::Payload) -> HttpResponse {
     refuse_body(StatusCode::NOT_FOUND, payload).await
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | HTTP | [`http`] |
 //! | SMTP | [`smtp`] |
+//! | push | [`Sessions`] |
 //! | digest of a body | [`BodyStream`] |
 //!
 //! Bodies of files go out through a [`BodyStream`], answers that go into files come in through an
@@ -23,7 +24,7 @@ use trunkline_plugin_api::{Reply, Request, TransportError, TransportKind};
 pub(crate) use self::body::BodyStream;
 pub use self::intake::Intake;
 pub use self::trust::Trust;
-use super::{address::PublicOnly, skew::ProviderClock};
+use super::{Frame, Sessions, address::PublicOnly, skew::ProviderClock};
 use crate::{channel::Channel, config::Settings, model::OrgId, store::Store};
 
 /// Time for a connection, within the time for the whole call.
@@ -38,6 +39,7 @@ pub struct Transport {
     trust: Arc<Trust>,
     settings: Settings,
     clock: ProviderClock,
+    sessions: Sessions,
     /// Where answers go that are asked for as files.
     intake: Option<Arc<Intake>>,
 }
@@ -77,6 +79,7 @@ impl Transport {
             trust: Arc::new(trust),
             settings,
             clock: ProviderClock::default(),
+            sessions: Sessions::default(),
             intake: None,
         })
     }
@@ -93,6 +96,11 @@ impl Transport {
     /// How far our clock is from the providers'.
     pub fn clock(&self) -> &ProviderClock {
         &self.clock
+    }
+
+    /// The live sessions of chat visitors, which pushes go to.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// Performs one request for a channel. Whatever happens is a reply; nothing is retried here.
@@ -114,7 +122,12 @@ impl Transport {
                 }
             }
             Request::Smtp(request) => self.smtp(&request, caller).await.map(Reply::Smtp),
-            Request::Push(_) => Err(unavailable("push")),
+            // A visitor is one of this channel's, whatever a plugin says.
+            Request::Push(push) => {
+                let frame = Frame::from(push.payload.to_string());
+                let pushed = self.sessions.push(&channel.id, &push.to, &frame);
+                Ok(Reply::Push(pushed))
+            }
         };
         result.unwrap_or_else(Reply::Error)
     }

@@ -9,6 +9,7 @@ mod events;
 mod health;
 mod links;
 mod media;
+mod marks;
 mod messages;
 mod notifications;
 mod orphans;
@@ -59,6 +60,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/threads/{id}/takeover", post().to(threads::take_over))
         .route("/threads/{id}/release", post().to(threads::release))
         .route("/threads/{id}/close", post().to(threads::close))
+        .route("/threads/{id}/read", post().to(marks::read))
+        .route("/threads/{id}/typing", post().to(marks::typing))
+        .route("/threads/{id}/presence", get().to(marks::presence))
         .route("/messages", post().to(messages::send))
         .route("/messages/preview", post().to(messages::preview))
         .route("/messages/{id}", get().to(messages::show))

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use trunkline_plugin_api::Media;
+use trunkline_plugin_api::{Front, Media};
 
 use super::windows;
 use crate::{
@@ -361,6 +361,7 @@ pub(super) fn channel(gateway: &Gateway, channel: &Channel) -> Value {
         "can_send": channel.facts.as_ref().is_some_and(|facts| facts.can_send),
         "health": health(&state),
         "webhook_url": webhook_url(gateway, channel),
+        "chat_url": chat_url(gateway, channel),
         "started_at": if started == 0 { Value::Null } else { time(started) },
         "restarts": channel.restarts(),
         "plugin": channel.plugin.as_ref().map(|plugin| json!({
@@ -373,10 +374,18 @@ pub(super) fn channel(gateway: &Gateway, channel: &Channel) -> Value {
 
 /// The address to give to the provider; none where the channel takes no webhooks.
 fn webhook_url(gateway: &Gateway, channel: &Channel) -> Option<String> {
-    let facts = channel.facts.as_ref().filter(|facts| facts.can_receive)?;
+    let facts = channel.facts.as_ref().filter(|_| channel.has_webhook())?;
     let path = channel.webhook_path();
     let url = gateway.settings.load().server.public_url.join(&path);
     Some(format!("{url}{}", facts.webhook_url_suffix))
+}
+
+/// The address of its visitors' page; none where it has none.
+fn chat_url(gateway: &Gateway, channel: &Channel) -> Option<String> {
+    let facts = channel.facts.as_ref()?;
+    let path = format!("/chat/{}", channel.id);
+    let is_chat = facts.fronts.contains(&Front::Chat);
+    is_chat.then(|| gateway.settings.load().server.public_url.join(&path))
 }
 
 pub(super) fn token(token: &ApiToken) -> Value {

@@ -29,7 +29,11 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(listed(items, next)))
 }
 
-fn find(gateway: &Gateway, caller: &Caller, id: &str) -> Result<(OrgId, Thread), Problem> {
+pub(super) fn find(
+    gateway: &Gateway,
+    caller: &Caller,
+    id: &str,
+) -> Result<(OrgId, Thread), Problem> {
     let id: ThreadId = id.parse().map_err(|_| Problem::not_found("thread"))?;
     for org in caller.organizations(gateway) {
         if let Some(thread) = gateway.store.thread(org, id)? {

@@ -1,0 +1,515 @@
+//! The visitor's chat: live both ways, caught up, and nobody sees what is not theirs.
+
+use serde_json::{Value, json};
+use trunkline_tests::config::{Channel, Config};
+use trunkline_tests::daemon::Daemon;
+use trunkline_tests::http::Request;
+use trunkline_tests::visitor::{Socket, Visitor, messages};
+use trunkline_tests::wait::{SOON, eventually};
+
+const WEB: &str = "web";
+const SITE: &str = "https://www.example.org";
+
+/// A chat channel that one other site may show.
+pub(crate) fn chat(id: &str) -> Channel {
+    Channel::new(id, "chat")
+        .without("webhook_token")
+        .config("title", "Help")
+        .config("allowed_origins", vec![SITE])
+}
+
+pub(crate) async fn daemon() -> Daemon {
+    Daemon::start(Config::new().channel(chat(WEB))).await
+}
+
+async fn visitor(daemon: &Daemon) -> Visitor {
+    Visitor::new(daemon.public(), WEB).await
+}
+
+/// The identifier of whoever wrote a text, and the thread.
+async fn author_of(daemon: &Daemon, text: &str) -> (String, String) {
+    eventually(&format!("the author of {text:?}"), SOON, || async {
+        for contact in daemon.api().all("/api/v1/contacts").await {
+            let identifier = contact["identities"][0]["identifier"].as_str()?.to_owned();
+            for message in daemon.api().timeline(&identifier).await {
+                if message["content"]["text"] == text {
+                    return Some((identifier, message["thread"].as_str()?.to_owned()));
+                }
+            }
+        }
+        None
+    })
+    .await
+}
+
+#[tokio::test]
+async fn it_is_live_in_both_directions() {
+    let daemon = daemon().await;
+    let api = daemon.api();
+    let visitor = visitor(&daemon).await;
+    let (mut socket, missed) = visitor.arrive(None).await;
+    assert_eq!(messages(&missed).len(), 0, "{missed:?}");
+    let said = json!({"type": "message", "client": "c1", "text": " hi there\n", "name": "Ada", "email": "ada@example.org"});
+    socket.send(&said).await.unwrap();
+    let accepted = socket.expect("accepted").await;
+    // What was acknowledged is in the timeline at once.
+    let stored = api.message(accepted["id"].as_str().unwrap()).await;
+    assert_eq!(stored["content"]["text"], " hi there\n");
+    assert_eq!(
+        (&stored["medium"], &stored["direction"]),
+        (&json!("chat"), &json!("inbound"))
+    );
+    assert_eq!(stored["metadata"]["email"], "ada@example.org");
+    let (who, thread) = author_of(&daemon, " hi there\n").await;
+    assert!(
+        !visitor.token.contains(&who),
+        "the identifier is not the token"
+    );
+    let contact = &api.contacts(&who).await[0];
+    assert_eq!(contact["identities"][0]["space"], "chat");
+    assert_eq!(contact["name"], "Ada");
+
+    let body = json!({"channel": WEB, "thread": thread, "content": {"text": "hello <Ada> & all"}});
+    let sent = api.post("/api/v1/messages", &body).await;
+    let id = sent.json["id"].as_str().unwrap().to_owned();
+    let frame = loop {
+        let frame = socket.expect("message").await;
+        if frame["direction"] == "out" {
+            break frame;
+        }
+    };
+    assert_eq!(
+        (&frame["text"], &frame["id"]),
+        (&json!("hello <Ada> & all"), &json!(id))
+    );
+    api.wait_status(&id, "sent").await;
+    socket
+        .send(&json!({"type": "delivered", "messages": [id]}))
+        .await
+        .unwrap();
+    api.wait_status(&id, "delivered").await;
+    socket
+        .send(&json!({"type": "read", "messages": [id]}))
+        .await
+        .unwrap();
+    let read = api.wait_status(&id, "read").await;
+    assert!(
+        read["history"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|entry| entry["source"] == "callback"),
+        "{read}"
+    );
+    assert_eq!(
+        api.wait_health(WEB, "healthy").await["chat_url"]
+            .as_str()
+            .unwrap()
+            .rsplit_once('/')
+            .unwrap()
+            .1,
+        WEB
+    );
+}
+
+#[tokio::test]
+async fn a_closed_page_catches_up() {
+    let daemon = daemon().await;
+    let api = daemon.api();
+    let visitor = visitor(&daemon).await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    let first = socket.say("c1", "first").await;
+    let (who, _) = author_of(&daemon, "first").await;
+    drop(socket);
+    let mut ids = Vec::new();
+    for text in ["one", "two", "three"] {
+        let id = api.send_text(WEB, &who, text).await;
+        // Nobody is there, and it is sent all the same.
+        api.wait_status(&id, "sent").await;
+        ids.push(id);
+    }
+    let after = first["id"].as_str();
+    let (mut socket, missed) = visitor.arrive(after).await;
+    let shown: Vec<&Value> = messages(&missed)
+        .iter()
+        .map(|frame| &frame["text"])
+        .collect();
+    assert_eq!(shown, ["one", "two", "three"]);
+    socket
+        .send(&json!({"type": "read", "messages": ids}))
+        .await
+        .unwrap();
+    for id in &ids {
+        api.wait_status(id, "read").await;
+    }
+    drop(socket);
+    let (_, again) = visitor.arrive(ids.last().map(String::as_str)).await;
+    assert_eq!(messages(&again).len(), 0, "{again:?}");
+    let (_, all) = visitor.arrive(None).await;
+    let all: Vec<&Value> = messages(&all).iter().map(|frame| &frame["text"]).collect();
+    assert_eq!(all, ["first", "one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn what_was_queued_before_and_sent_later_is_not_missed() {
+    let daemon = daemon().await;
+    let api = daemon.api();
+    let visitor = visitor(&daemon).await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    socket.say("c1", "first").await;
+    let (who, _) = author_of(&daemon, "first").await;
+    api.post(&format!("/api/v1/channels/{WEB}/disable"), &json!({}))
+        .await;
+    let held = api.send_text(WEB, &who, "held back").await;
+    // The page moves on past the message that waits.
+    let last = socket.say("c2", "switched off, and still heard").await;
+    drop(socket);
+    api.post(&format!("/api/v1/channels/{WEB}/enable"), &json!({}))
+        .await;
+    api.wait_status(&held, "sent").await;
+    let (_, missed) = visitor.arrive(last["id"].as_str()).await;
+    let shown: Vec<&Value> = messages(&missed)
+        .iter()
+        .map(|frame| &frame["text"])
+        .collect();
+    assert_eq!(shown, ["held back"]);
+}
+
+#[tokio::test]
+async fn a_message_sent_again_is_one_message() {
+    let daemon = daemon().await;
+    let visitor = visitor(&daemon).await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    let first = socket.say("same", "once").await;
+    let second = socket.say("same", "once").await;
+    assert_eq!(first["id"], second["id"]);
+    let (status, third) = visitor
+        .post(&json!({"type": "message", "client": "same", "text": "once"}))
+        .await;
+    assert_eq!((status, &third["id"]), (200, &first["id"]));
+    let (who, _) = author_of(&daemon, "once").await;
+    assert_eq!(daemon.api().timeline(&who).await.len(), 1);
+    // Another visitor's id of the same name is another message.
+    let other = Visitor::new(daemon.public(), WEB).await;
+    let (mut socket, _) = other.arrive(None).await;
+    let theirs = socket.say("same", "twice").await;
+    assert_ne!(theirs["id"], first["id"]);
+}
+
+#[tokio::test]
+async fn an_event_stream_and_posts_do_the_same() {
+    let daemon = daemon().await;
+    let api = daemon.api();
+    let visitor = visitor(&daemon).await;
+    let mut events = visitor.events(None).await.unwrap();
+    events.until("caught_up").await;
+    let (status, accepted) = visitor
+        .post(&json!({"type": "message", "client": "c1", "text": "by post"}))
+        .await;
+    assert_eq!((status, &accepted["type"]), (200, &json!("accepted")));
+    // Every open page of the visitor shows it, this one too.
+    let shown = events.until("message").await;
+    assert_eq!(shown.last().unwrap()["text"], "by post");
+    let (who, _) = author_of(&daemon, "by post").await;
+    let id = api.send_text(WEB, &who, "by stream\n\ndata: {}").await;
+    let shown = events.until("message").await;
+    assert_eq!(shown.last().unwrap()["text"], "by stream\n\ndata: {}");
+    assert_eq!(
+        visitor
+            .post(&json!({"type": "read", "messages": [id]}))
+            .await
+            .0,
+        200
+    );
+    api.wait_status(&id, "read").await;
+    drop(events);
+    let mut again = visitor.events(Some(&id)).await.unwrap();
+    assert_eq!(messages(&again.until("caught_up").await).len(), 0);
+}
+
+#[tokio::test]
+async fn a_forged_token_opens_nothing() {
+    let daemon = Daemon::start(Config::new().channel(chat(WEB)).channel(chat("shop"))).await;
+    let real = visitor(&daemon).await;
+    let (mut socket, _) = real.arrive(None).await;
+    socket.say("c1", "mine").await;
+    let (secret, tag) = real.token.split_once('.').unwrap();
+    let flipped = if tag.starts_with('A') { "B" } else { "A" };
+    let elsewhere = Visitor::new(daemon.public(), "shop").await.token;
+    for token in [
+        format!("{secret}.{flipped}{}", &tag[1..]),
+        format!("{secret}.{secret}"),
+        secret.to_owned(),
+        elsewhere,
+        String::new(),
+    ] {
+        let forged = Visitor::with_token(daemon.public(), WEB, &token);
+        let mut socket = forged.connect(None).await.unwrap();
+        let told = socket.end().await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0]["code"], "token");
+        let frame = json!({"type": "message", "client": "f", "text": "forged"});
+        assert_eq!(forged.post(&frame).await.0, 401, "{token}");
+        let reply = forged
+            .request("POST", "session", &[], &json!({"token": token}))
+            .await;
+        assert_eq!(reply.status, 401);
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        assert_eq!(
+            forged
+                .request("GET", "events", &headers, &Value::Null)
+                .await
+                .status,
+            401
+        );
+    }
+    assert_eq!(daemon.api().all("/api/v1/contacts").await.len(), 1);
+}
+
+#[tokio::test]
+async fn other_sites_are_refused_unless_they_are_named() {
+    let daemon = daemon().await;
+    let visitor = visitor(&daemon).await;
+    for (origin, socket_status, status) in [
+        ("https://evil.example", 403, 403),
+        ("null", 403, 403),
+        ("http://www.example.org", 403, 403),
+        (SITE, 101, 200),
+        ("http://localhost", 101, 200),
+    ] {
+        let headers = [("origin", origin)];
+        let opened = Socket::open(daemon.public(), "/chat/web/ws", &headers)
+            .await
+            .unwrap();
+        assert_eq!(opened.err().unwrap_or(101), socket_status, "{origin}");
+        let reply = visitor
+            .request("POST", "session", &headers, &json!({}))
+            .await;
+        assert_eq!(reply.status, status, "{origin}");
+        let form = Request::new("POST", "/chat/web")
+            .header("origin", origin)
+            .body("application/x-www-form-urlencoded", "client=x&text=hi");
+        let posted = form.send(daemon.public()).await.unwrap().status;
+        assert_eq!(posted, if status == 200 { 303 } else { 403 }, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn one_visitor_never_sees_anothers_messages() {
+    let config = Config::new().channel(chat(WEB)).channel(chat("shop"));
+    let daemon = Daemon::start(config).await;
+    let api = daemon.api();
+    let (ada, bob) = (visitor(&daemon).await, visitor(&daemon).await);
+    let (mut at_ada, _) = ada.arrive(None).await;
+    let (mut at_bob, _) = bob.arrive(None).await;
+    at_ada.say("c1", "from ada").await;
+    at_bob.say("c1", "from bob").await;
+    let (who, _) = author_of(&daemon, "from ada").await;
+    let id = api.send_text(WEB, &who, "for ada alone").await;
+    while at_ada.expect("message").await["text"] != "for ada alone" {}
+    // Bob knows the id, and it does him no good.
+    at_bob
+        .send(&json!({"type": "read", "messages": [id, "nonsense", ""]}))
+        .await
+        .unwrap();
+    let own = at_bob.say("c2", "still here").await;
+    assert_eq!(api.message(&id).await["status"], "sent");
+    drop(at_bob);
+    let (_, frames) = bob.arrive(None).await;
+    let shown: Vec<&Value> = messages(&frames)
+        .iter()
+        .map(|frame| &frame["text"])
+        .collect();
+    assert_eq!(shown, ["from bob", "still here"]);
+    assert!(own["id"].is_string());
+    // The same person's messages by another channel are not the page's to show either.
+    api.send_text("shop", &who, "by another channel").await;
+    drop(at_ada);
+    let (_, frames) = ada.arrive(None).await;
+    let shown: Vec<&Value> = messages(&frames)
+        .iter()
+        .map(|frame| &frame["text"])
+        .collect();
+    assert_eq!(shown, ["from ada", "for ada alone"]);
+}
+
+#[tokio::test]
+async fn the_visitor_sees_that_somebody_read_and_writes() {
+    let daemon = daemon().await;
+    let api = daemon.api();
+    let visitor = visitor(&daemon).await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    socket.say("c1", "one").await;
+    let last = socket.say("c2", "two").await;
+    let (_, thread) = author_of(&daemon, "two").await;
+    let of_thread = |what: &str| format!("/api/v1/threads/{thread}/{what}");
+    assert_eq!(
+        api.get(&of_thread("presence")).await,
+        json!({"online": true, "typing": false})
+    );
+    socket
+        .send(&json!({"type": "typing", "on": true}))
+        .await
+        .unwrap();
+    eventually("the visitor writes", SOON, || async {
+        (api.get(&of_thread("presence")).await["typing"] == true).then_some(())
+    })
+    .await;
+    let marked = api.post(&of_thread("typing"), &json!({})).await;
+    assert_eq!((marked.status, &marked.json["message"]), (200, &last["id"]));
+    let frame = socket.expect("read").await;
+    assert_eq!(
+        (&frame["client"], &frame["typing"]),
+        (&json!("c2"), &json!(true))
+    );
+    assert_eq!(api.post(&of_thread("read"), &json!({})).await.status, 200);
+    assert_eq!(socket.expect("read").await["typing"], json!(false));
+    // It is noted once, and covers what was written before.
+    let history = api.message(last["id"].as_str().unwrap()).await["history"].clone();
+    assert_eq!(history.as_array().unwrap().len(), 1, "{history}");
+    drop(socket);
+    let (_, frames) = visitor.arrive(None).await;
+    let states: Vec<&Value> = messages(&frames)
+        .iter()
+        .map(|frame| &frame["state"])
+        .collect();
+    assert_eq!(states, ["read", "read"]);
+    eventually("the visitor has gone", SOON, || async {
+        (api.get(&of_thread("presence")).await["online"] == false).then_some(())
+    })
+    .await;
+    let member = api.with_token(&daemon.create_token("member").await);
+    assert_eq!(
+        member.post(&of_thread("read"), &json!({})).await.status,
+        403
+    );
+}
+
+#[tokio::test]
+async fn who_asks_too_much_is_told_to_slow_down() {
+    let daemon = daemon().await;
+    let visitor = visitor(&daemon).await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    for number in 0..200 {
+        let frame = json!({"type": "message", "client": format!("c{number}"), "text": "flood"});
+        socket.send(&frame).await.unwrap();
+    }
+    let mut refused = Vec::new();
+    for _ in 0..200 {
+        let frame = loop {
+            let frame = socket.soon().await;
+            if frame["type"] != "message" {
+                break frame;
+            }
+        };
+        if frame["type"] == "refused" {
+            assert_eq!(frame["code"], "slow_down");
+            refused.push(frame["client"].as_str().unwrap().to_owned());
+        }
+    }
+    assert!(
+        (50..=150).contains(&refused.len()),
+        "{} refused",
+        refused.len()
+    );
+    // What was refused was refused, and nothing else.
+    let (who, _) = author_of(&daemon, "flood").await;
+    assert_eq!(daemon.api().timeline(&who).await.len(), 200 - refused.len());
+    let other = Visitor::new(daemon.public(), WEB).await;
+    let (mut socket, _) = other.arrive(None).await;
+    socket.say("c1", "not my fault").await;
+}
+
+#[tokio::test]
+async fn nonsense_ends_at_its_sender() {
+    let daemon = daemon().await;
+    let visitor = visitor(&daemon).await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    for text in [
+        "",
+        "{}",
+        "[]",
+        "nonsense",
+        r#"{"type":"hello","token":""}"#,
+        r#"{"type":"message","client":"a:b","text":"x"}"#,
+    ] {
+        socket.send_raw(text).await.unwrap();
+    }
+    socket.say("c1", "and goes on").await;
+    // Attachments are only those that were uploaded, and there is no place for them here.
+    let sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let frame =
+        json!({"type": "message", "client": "c2", "text": "x", "media": [{"sha256": sha256}]});
+    assert_eq!(visitor.post(&frame).await.0, 422);
+    assert_eq!(
+        visitor
+            .request("POST", "uploads", &[], &json!({}))
+            .await
+            .status,
+        404
+    );
+    let huge = json!({"type": "message", "client": "c3", "text": "x".repeat(70_000)});
+    assert_eq!(visitor.post(&huge).await.0, 413);
+    socket.send(&huge).await.unwrap();
+    socket.end().await;
+    let (mut silent, _) = visitor.arrive(None).await;
+    for _ in 0..30 {
+        // The daemon may have hung up by then, which is the point.
+        let _ = silent.send_raw("nonsense").await;
+    }
+    silent.end().await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    socket.say("c4", "the daemon lives").await;
+}
+
+#[tokio::test]
+async fn there_is_no_webhook_and_a_stop_waits_for_no_page() {
+    let mut daemon = daemon().await;
+    let nowhere = Request::new("POST", "/webhooks/nobody").body("text/plain", "x");
+    let nowhere = nowhere.send(daemon.public()).await.unwrap();
+    for path in [
+        "/webhooks/web",
+        "/webhooks/web/0123456789abcdef0123456789abcdef",
+        "/chat/nobody",
+    ] {
+        let request = Request::new("POST", path)
+            .header("x-chat-visitor", "someone")
+            .body("text/plain", "x");
+        let reply = request.send(daemon.public()).await.unwrap();
+        assert_eq!(
+            (reply.status, &reply.body),
+            (nowhere.status, &nowhere.body),
+            "{path}"
+        );
+    }
+    assert!(daemon.api().channel(WEB).await["webhook_url"].is_null());
+    let visitor = visitor(&daemon).await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    let mut events = visitor.events(None).await.unwrap();
+    events.until("caught_up").await;
+    let began = std::time::Instant::now();
+    assert!(daemon.terminate().await.success());
+    // The drain time is 5 s.
+    assert!(began.elapsed().as_secs() < 3, "{:?}", began.elapsed());
+    socket.end().await;
+}
+
+#[tokio::test]
+async fn a_page_outlives_a_reload() {
+    let mut daemon = daemon().await;
+    let visitor = visitor(&daemon).await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    socket.say("c1", "before").await;
+    daemon.rewrite(|config| config.put(chat(WEB).config("title", "Other")));
+    daemon.cli_ok(&["reload"]).await;
+    socket.say("c2", "after").await;
+    let (who, _) = author_of(&daemon, "after").await;
+    daemon.api().send_text(WEB, &who, "and back").await;
+    while socket.expect("message").await["text"] != "and back" {}
+    let page = Request::new("GET", "/chat/web")
+        .send(daemon.public())
+        .await
+        .unwrap();
+    assert!(page.text().contains("<title>Other</title>"));
+}
