@@ -379,6 +379,8 @@ async fn the_visitor_sees_that_somebody_read_and_writes() {
         (api.get(&of_thread("presence")).await["online"] == false).then_some(())
     })
     .await;
+    let nowhere = "/api/v1/threads/01a1ff82-484b-7355-8000-000000400001/read";
+    assert_eq!(api.post(nowhere, &json!({})).await.status, 404);
     let member = api.with_token(&daemon.create_token("member").await);
     assert_eq!(
         member.post(&of_thread("read"), &json!({})).await.status,
@@ -512,4 +514,18 @@ async fn a_page_outlives_a_reload() {
         .await
         .unwrap();
     assert!(page.text().contains("<title>Other</title>"));
+}
+
+#[tokio::test]
+async fn a_channel_without_read_marks_says_so() {
+    let stage = crate::stage::Stage::sms().await;
+    let sms = trunkline_tests::twilio::Sms::new("+15550111", "hi");
+    assert_eq!(stage.deliver(crate::stage::SMS, &sms).await, 200);
+    let thread = stage.only_message("+15550111").await["thread"].clone();
+    let path = format!("/api/v1/threads/{}/read", thread.as_str().unwrap());
+    let answer = stage.daemon.api().post(&path, &json!({})).await;
+    assert_eq!(
+        (answer.status, &answer.json["code"]),
+        (422, &json!("unsupported"))
+    );
 }

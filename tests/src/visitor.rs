@@ -3,6 +3,7 @@
 //! The WebSocket is the least that RFC 6455 asks of a client, written over plain TCP.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 
@@ -149,10 +150,10 @@ impl Socket {
     ) -> io::Result<Result<Self, u16>> {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let further: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
+        let mut further = String::new();
+        for (name, value) in headers {
+            let _ = write!(further, "{name}: {value}\r\n");
+        }
         let head = format!(
             "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{further}\r\n"
@@ -201,11 +202,11 @@ impl Socket {
         match payload.len() {
             len @ 0..=125 => bytes.push(0x80 | u8::try_from(len).unwrap_or_default()),
             len @ 126..=0xffff => {
-                bytes.push(0x80 | 126);
+                bytes.push(0xfe);
                 bytes.extend(u16::try_from(len).unwrap_or_default().to_be_bytes());
             }
             len => {
-                bytes.push(0x80 | 127);
+                bytes.push(0xff);
                 bytes.extend((len as u64).to_be_bytes());
             }
         }
@@ -352,7 +353,7 @@ impl Events {
                 self.text.drain(..from + len + 2);
                 return Ok(frame.expect("a frame is JSON"));
             }
-            let mut bytes = [0; 16 * 1024];
+            let mut bytes = vec![0; 16 * 1024];
             let read = self.stream.read(&mut bytes).await?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());

@@ -99,6 +99,9 @@ pub(super) async fn presence(
     let mut found = Presence::default();
     for known in contact.iter().flat_map(|contact| &contact.identities) {
         for channel in &chats {
+            if channel.facts.as_ref().map(|facts| &facts.space) != Some(&known.identity.space) {
+                continue;
+            }
             let visitor = &known.identity.identifier;
             let there = gateway.sessions().presence(&channel.id, visitor);
             found.online |= there.online;

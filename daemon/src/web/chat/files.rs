@@ -1,7 +1,7 @@
 //! Attachments of visitors. Where they are kept is not the chat's business: the door is given a place
 //! for them, or has none, and then neither the button nor the route is there.
 
-use std::{future::Future, io, pin::Pin, sync::Arc};
+use std::{future::Future, io, pin::Pin};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde_json::json;
@@ -9,7 +9,6 @@ use serde_json::json;
 use super::{
     door::{self, Door},
     refusal::Refusal,
-    token::Visitor,
 };
 use crate::channel::Channel;
 
@@ -38,9 +37,6 @@ pub(crate) trait Files: Send + Sync {
         content_type: &'a str,
         bytes: web::Payload,
     ) -> Keeping<'a>;
-
-    /// True where this visitor uploaded this file: nobody else's can be attached by its digest.
-    fn is_theirs(&self, channel: &Channel, visitor: &str, sha256: &str) -> bool;
 
     /// A short-lived public address of a file.
     fn link(&self, channel: &Channel, sha256: &str) -> Option<String>;
@@ -79,25 +75,11 @@ async fn take(
             io::ErrorKind::Unsupported => Refusal::invalid("files of this kind are not taken"),
             _ => Refusal::unavailable(),
         })?;
+    let key = door.key().await?;
     Ok(HttpResponse::Ok().json(json!({
+        "proof": key.vouch(&entry.channel.id, &visitor, &kept.sha256),
         "sha256": kept.sha256,
         "size": kept.size,
         "content_type": kept.content_type,
     })))
-}
-
-/// Refuses attachments that this visitor has not uploaded.
-pub(super) fn check_owned<'a>(
-    files: Option<&Arc<dyn Files>>,
-    channel: &Channel,
-    visitor: &Visitor,
-    mut digests: impl Iterator<Item = &'a str>,
-) -> Result<(), Refusal> {
-    let is_theirs = |digest: &str| {
-        files.is_some_and(|files| files.is_theirs(channel, visitor.as_str(), digest))
-    };
-    if digests.all(is_theirs) {
-        return Ok(());
-    }
-    Err(Refusal::invalid("an attachment was not uploaded here"))
 }

@@ -83,6 +83,9 @@ pub(super) struct Written {
 pub(super) struct Attached {
     /// SHA-256 of its bytes, lower-case hex.
     pub(super) sha256: String,
+    /// The door's word that this visitor uploaded it; the adapter needs none.
+    #[serde(default, skip_serializing)]
+    pub(super) proof: String,
     /// MIME type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content_type: Option<String>,

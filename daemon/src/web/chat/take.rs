@@ -8,7 +8,6 @@ use trunkline_plugin_api::{Front, Response, WebhookRequest};
 
 use super::{
     door::Door,
-    files,
     frame::{self, ClientFrame, Written},
     refusal::Refusal,
     token::Visitor,
@@ -55,9 +54,7 @@ impl Guest<'_> {
 
     async fn message(&self, mut written: Written) -> Result<Value, Refusal> {
         written.check()?;
-        let digests = written.media.iter().map(|file| file.sha256.as_str());
-        let files = self.door.files.as_ref();
-        files::check_owned(files, self.channel, self.visitor, digests)?;
+        self.check_uploads(&written).await?;
         let client = written.client.clone();
         let mut frame = json!(written);
         frame["type"] = "message".into();
@@ -71,6 +68,20 @@ impl Guest<'_> {
             self.tell_other_pages(&message);
         }
         Ok(accepted)
+    }
+
+    /// Refuses attachments that this visitor has not uploaded here.
+    async fn check_uploads(&self, written: &Written) -> Result<(), Refusal> {
+        if written.media.is_empty() {
+            return Ok(());
+        }
+        let (id, key) = (&self.channel.id, self.door.key().await?);
+        let mut files = written.media.iter();
+        let all = files.all(|file| key.vouched(id, self.visitor, &file.sha256, &file.proof));
+        if all && self.door.files.is_some() {
+            return Ok(());
+        }
+        Err(Refusal::invalid("an attachment was not uploaded here"))
     }
 
     /// The visitor's other pages show it too.

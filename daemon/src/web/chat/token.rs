@@ -68,10 +68,35 @@ impl TokenKey {
         Some(self.name(channel, &secret))
     }
 
+    /// A proof that this visitor uploaded a file; it comes back with the message that names the file,
+    /// so that nobody can attach (and get a link to) what is not theirs by its digest.
+    pub(super) fn vouch(&self, channel: &ChannelId, visitor: &Visitor, sha256: &str) -> String {
+        let tag = hmac::sign(&self.0, &upload(channel, visitor, sha256));
+        BASE64URL_NOPAD.encode(tag.as_ref())
+    }
+
+    /// Whether a proof is one of ours for this visitor and file.
+    pub(super) fn vouched(
+        &self,
+        channel: &ChannelId,
+        visitor: &Visitor,
+        sha256: &str,
+        proof: &str,
+    ) -> bool {
+        let tag = BASE64URL_NOPAD.decode(proof.as_bytes());
+        let signed = upload(channel, visitor, sha256);
+        tag.is_ok_and(|tag| hmac::verify(&self.0, &signed, &tag).is_ok())
+    }
+
     fn name(&self, channel: &ChannelId, secret: &[u8]) -> Visitor {
         let tag = hmac::sign(&self.0, &signed(channel, secret, b"visitor"));
         Visitor(HEXLOWER.encode(&tag.as_ref()[..VISITOR_BYTES]))
     }
+}
+
+fn upload(channel: &ChannelId, visitor: &Visitor, sha256: &str) -> Vec<u8> {
+    let what = format!("{}\0{sha256}", visitor.as_str());
+    signed(channel, what.as_bytes(), b"upload")
 }
 
 /// The secret has a fixed length and a channel's id no zero byte, so no two inputs are the same text.
@@ -104,6 +129,20 @@ mod tests {
         assert_eq!(TokenKey::new(&[8; 32]).verify(&web(), &token), None);
         assert!(!token.contains(visitor.as_str()));
         assert_ne!(key.issue(&web()).1, visitor);
+    }
+
+    #[test]
+    fn a_file_is_its_uploaders() {
+        let key = TokenKey::new(&[7; 32]);
+        let (ada, bob) = (key.issue(&web()).1, key.issue(&web()).1);
+        let proof = key.vouch(&web(), &ada, "abc");
+        assert!(key.vouched(&web(), &ada, "abc", &proof));
+        assert!(!key.vouched(&web(), &bob, "abc", &proof));
+        assert!(!key.vouched(&web(), &ada, "abd", &proof));
+        assert!(!key.vouched(&ChannelId::new("shop"), &ada, "abc", &proof));
+        for junk in ["", "a", &proof[1..]] {
+            assert!(!key.vouched(&web(), &ada, "abc", junk), "{junk:?}");
+        }
     }
 
     #[test]

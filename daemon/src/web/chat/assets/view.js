@@ -9,11 +9,12 @@ export class View {
   constructor(title, retry) {
     Object.assign(this, { title, retry, byId: new Map(), byClient: new Map() });
     this.log = document.getElementById("log");
+    this.talk = document.getElementById("talk");
     this.state = document.getElementById("state");
     this.writer = document.getElementById("typing");
     this.log.replaceChildren();
     // What was said before is not read out; what comes after it is.
-    this.log.setAttribute("aria-live", "off");
+    this.talk.setAttribute("aria-live", "off");
   }
 
   /** Shows a message once, in its place; what is here already is only brought up to date. */
@@ -78,7 +79,7 @@ export class View {
   }
 
   caughtUp() {
-    this.log.setAttribute("aria-live", "polite");
+    this.talk.setAttribute("aria-live", "polite");
   }
 
   #item(frame, own) {
@@ -109,12 +110,12 @@ export class View {
 
   /** Ids grow with time; what has none yet stays last. */
   #place(item) {
-    const near = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 80;
+    const near = this.talk.scrollHeight - this.talk.scrollTop - this.talk.clientHeight < 80;
     const { id } = item.dataset;
     let next = null;
     for (let at = this.log.lastElementChild; at && id && (at.dataset.id ?? "~") > id; at = at.previousElementSibling) next = at;
     this.log.insertBefore(item, next);
-    if (near || item.className === "own") this.log.scrollTop = this.log.scrollHeight;
+    if (near || item.className === "own") this.talk.scrollTop = this.talk.scrollHeight;
   }
 
   #set(item, state, words = STATES[state] ?? state) {
