@@ -30,4 +30,7 @@ mod segments;
 mod shutdown;
 mod stage;
 mod statuses;
+mod vonage;
+mod vonage_messages;
+mod vonage_send;
 mod webhook;

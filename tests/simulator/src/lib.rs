@@ -1,10 +1,11 @@
-//! A provider simulator: Twilio's messaging API and a generic webhook peer on loopback ports.
+//! A provider simulator: the messaging APIs of Twilio and Vonage and a generic webhook peer on loopback
+//! ports.
 //!
 //! ```text
 //!                 inbound webhooks, status callbacks (signed)
 //!   Simulator  ───────────────────────────────────────────────►  gateway under test
 //!    Twilio    ◄───────────────────────────────────────────────
-//!    Webhook        Create, Fetch, List, media; signed webhooks
+//!    Vonage, Webhook  Create, Fetch, List, media; signed webhooks
 //! ```
 //!
 //! It is a check, not a mirror: signatures, form encoding and JSON are computed here from the
@@ -13,6 +14,8 @@
 //!
 //! - [`Twilio`]: one account with several numbers, a ledger of what was accepted, status callbacks
 //!   late, twice, out of order or before the answer, and media.
+//! - [`Vonage`]: one account on the SMS API and the Messages API, signed webhooks in every form, receipts
+//!   a part and statuses.
 //! - [`Webhook`]: a sink that verifies Standard Webhooks signatures, and a sender with every proof
 //!   the generic webhook channel knows.
 //! - [`Behaviour`]: how a call goes wrong: statuses, hangs, resets, lost answers, seeded mixes.
@@ -39,6 +42,7 @@ mod reply;
 mod server;
 mod traffic;
 mod twilio;
+mod vonage;
 mod wait;
 mod webhook;
 
@@ -51,6 +55,10 @@ pub use traffic::CallMark;
 pub use twilio::{
     AccountStatus, CallbackAnswer, Callbacks, Complaint, Direction, Endpoint, InboundSms,
     LedgerMessage, Method, SignedRequest, StatusWord, Twilio, sign_form,
+};
+pub use vonage::{
+    Carrier, ReceiptAnswer, Receipts, SignatureMethod, Vonage, VonageEndpoint, VonageInbound,
+    VonageMessage, sign_params,
 };
 pub use webhook::{
     InboundHook, Proof, Received, Webhook, batch, hub_signature, message, standard_signature,

@@ -5,7 +5,7 @@
 
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
-use crate::{SimulatorError, Twilio, Webhook};
+use crate::{SimulatorError, Twilio, Vonage, Webhook};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::http::StatusCode;
@@ -28,6 +28,7 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub struct Simulator {
     url: String,
     twilio: Twilio,
+    vonage: Vonage,
     webhook: Webhook,
     courier: Courier,
     server: ServerHandle,
@@ -38,6 +39,7 @@ pub struct Simulator {
 struct Started {
     url: String,
     twilio: Twilio,
+    vonage: Vonage,
     webhook: Webhook,
     courier: Courier,
     server: ServerHandle,
@@ -56,6 +58,7 @@ impl Simulator {
         Ok(Self {
             url: started.url,
             twilio: started.twilio,
+            vonage: started.vonage,
             webhook: started.webhook,
             courier: started.courier,
             server: started.server,
@@ -71,6 +74,11 @@ impl Simulator {
     /// The Twilio side.
     pub fn twilio(&self) -> &Twilio {
         &self.twilio
+    }
+
+    /// The Vonage side.
+    pub fn vonage(&self) -> &Vonage {
+        &self.vonage
     }
 
     /// The generic webhook peer.
@@ -122,9 +130,11 @@ fn start() -> Result<(Started, Server), SimulatorError> {
     let media_address = media.local_addr().map_err(failed)?;
     let courier = Courier::new(tokio::runtime::Handle::current())?;
     let twilio = Twilio::new(&url, &format!("http://{media_address}"), courier.clone());
+    let vonage = Vonage::new(&url, courier.clone());
     let webhook = Webhook::new(&url, courier.clone());
     let sides = Sides {
         twilio: twilio.clone(),
+        vonage: vonage.clone(),
         webhook: webhook.clone(),
         media_port: media_address.port(),
     };
@@ -145,6 +155,7 @@ fn start() -> Result<(Started, Server), SimulatorError> {
     let started = Started {
         url,
         twilio,
+        vonage,
         webhook,
         courier,
         server: server.handle(),
@@ -156,6 +167,7 @@ fn start() -> Result<(Started, Server), SimulatorError> {
 #[derive(Clone)]
 struct Sides {
     twilio: Twilio,
+    vonage: Vonage,
     webhook: Webhook,
     media_port: u16,
 }
@@ -167,6 +179,8 @@ async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> Ht
         sides.twilio.serve_media_origin(&incoming)
     } else if incoming.path.starts_with("/2010-04-01/") {
         sides.twilio.serve(incoming).await
+    } else if Vonage::owns(&incoming.path) {
+        sides.vonage.serve(incoming).await
     } else if incoming.path == Webhook::SINK_PATH {
         sides.webhook.serve(incoming).await
     } else {

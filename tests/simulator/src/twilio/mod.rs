@@ -22,7 +22,7 @@ mod media;
 mod overrides;
 mod refusal;
 mod resource;
-mod segments;
+pub(crate) mod segments;
 mod signature;
 
 pub use account::{AccountStatus, Endpoint};
