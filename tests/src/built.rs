@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The bundled plugins, by file name.
-const PLUGINS: [&str; 5] = [
-    "libtrunkline_plugin_email.so",
+const PLUGINS: [&str; 6] = [
     "libtrunkline_plugin_chat.so",
+    "libtrunkline_plugin_email.so",
     "libtrunkline_plugin_twilio.so",
+    "libtrunkline_plugin_vonage.so",
     "libtrunkline_plugin_webhook.so",
     "libtrunkline_plugin_whatsapp.so",
 ];

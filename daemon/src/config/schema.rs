@@ -15,8 +15,8 @@ use tracing_subscriber::EnvFilter;
 use super::{
     finding::child,
     hours::{self, Hours},
-    network::Network,
     lmtp::LmtpListen,
+    network::Network,
     public_url::PublicUrl,
     secret,
     units::{ByteSize, HumanTime, HumanTimeOrOff},

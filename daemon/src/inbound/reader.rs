@@ -6,9 +6,7 @@ use trunkline_plugin_api::{Event, Identity, InboundMessage};
 use crate::{
     channel::Channel,
     config::{CommandThread, Config},
-    store::{
-        AUTO_REPLY, ReadCommand, ReadKeyword, ReadWindow, Reading, ThreadUpdate,
-    },
+    store::{AUTO_REPLY, ReadCommand, ReadKeyword, ReadWindow, Reading, ThreadUpdate},
 };
 
 /// What there is to read in a message; `answered` where the provider answers such words by itself.

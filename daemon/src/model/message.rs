@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use trunkline_plugin_api::{AdapterError, Content, ErrorClass, Identity, Media, Medium};
 
 use super::{
-    ChannelId, ContactId, HistoryEntry, MediaFailure, MessageId, MessagePart, MessageReaction, Millis, Source,
-    Status, ThreadId, record, whole,
+    ChannelId, ContactId, HistoryEntry, MediaFailure, MessageId, MessagePart, MessageReaction,
+    Millis, Source, Status, ThreadId, record, whole,
 };
 
 /// Which way a message goes.

@@ -19,10 +19,10 @@ mod health;
 mod inbound;
 mod inbox;
 mod keys;
-mod merge;
+mod linking;
 mod media;
 mod media_files;
-mod linking;
+mod merge;
 mod notifications;
 mod orphans;
 mod outbox;
@@ -41,8 +41,8 @@ mod tests;
 mod timeline;
 mod turns;
 mod views;
-mod windows;
 mod visitors;
+mod windows;
 
 use std::{
     collections::HashMap,
@@ -67,9 +67,9 @@ pub use self::{
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
-    merge::MergeResult,
     media::{Fetched, NewMedia},
     media_files::{Draft, DraftError, DraftWriter, MediaFiles, Written},
+    merge::MergeResult,
     notifications::Acknowledge,
     orphans::{Orphan, OrphanReport},
     outbox::{Accepted, Idempotency, NewOutbound, SweepPosition},

@@ -15,10 +15,10 @@
 
 mod api;
 mod auth;
-mod client;
-mod form;
-mod files;
 mod chat;
+mod client;
+mod files;
+mod form;
 mod problem;
 mod public;
 mod readiness;

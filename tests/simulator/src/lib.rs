@@ -1,11 +1,11 @@
-//! A provider simulator: Twilio's messaging API, Meta's WhatsApp Cloud API and a generic webhook peer on loopback
+//! A provider simulator: Twilio, Vonage, Meta's WhatsApp Cloud API, Resend, Amazon SES, mail servers and a generic webhook peer on loopback
 //! ports.
 //!
 //! ```text
 //!                 inbound webhooks, status callbacks (signed)
 //!   Simulator  ───────────────────────────────────────────────►  gateway under test
 //!    Twilio    ◄───────────────────────────────────────────────
-//!    Webhook        Create, Fetch, List, media; signed webhooks
+//!    Vonage, Webhook  Create, Fetch, List, media; signed webhooks
 //! ```
 //!
 //! It is a check, not a mirror: signatures, form encoding and JSON are computed here from the
@@ -16,6 +16,8 @@
 //!   late, twice, out of order or before the answer, and media.
 //! - [`Meta`]: one WhatsApp Business Account with several numbers: messages of every kind both ways, batches,
 //!   reports, attachments, templates, 24-hour windows.
+//! - [`Vonage`]: one account on the SMS API and the Messages API, signed webhooks in every form, receipts
+//!   a part and statuses.
 //! - [`Webhook`]: a sink that verifies Standard Webhooks signatures, and a sender with every proof
 //!   the generic webhook channel knows.
 //! - [`MailServer`]: takes mails by SMTP submission, with certificates of its own making; [`LmtpClient`]
@@ -46,6 +48,7 @@ mod reply;
 mod server;
 mod traffic;
 mod twilio;
+mod vonage;
 mod wait;
 mod webhook;
 
@@ -65,6 +68,10 @@ pub use traffic::CallMark;
 pub use twilio::{
     AccountStatus, CallbackAnswer, Callbacks, Complaint, ContentTemplate, Direction, Endpoint,
     InboundSms, LedgerMessage, Method, SignedRequest, StatusWord, Twilio, sign_form,
+};
+pub use vonage::{
+    Carrier, ReceiptAnswer, Receipts, SignatureMethod, Vonage, VonageEndpoint, VonageInbound,
+    VonageMessage, sign_params,
 };
 pub use webhook::{
     InboundHook, Proof, Received, Webhook, batch, hub_signature, message, standard_signature,

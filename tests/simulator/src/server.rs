@@ -5,7 +5,7 @@
 
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
-use crate::{MailServer, Meta, SimulatorError, Twilio, Webhook};
+use crate::{MailServer, Meta, SimulatorError, Twilio, Vonage, Webhook};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::http::StatusCode;
@@ -29,6 +29,7 @@ pub struct Simulator {
     url: String,
     twilio: Twilio,
     meta: Meta,
+    vonage: Vonage,
     webhook: Webhook,
     smtp: MailServer,
     courier: Courier,
@@ -41,6 +42,7 @@ struct Started {
     url: String,
     twilio: Twilio,
     meta: Meta,
+    vonage: Vonage,
     webhook: Webhook,
     smtp: MailServer,
     courier: Courier,
@@ -61,6 +63,7 @@ impl Simulator {
             url: started.url,
             twilio: started.twilio,
             meta: started.meta,
+            vonage: started.vonage,
             webhook: started.webhook,
             smtp: started.smtp,
             courier: started.courier,
@@ -82,6 +85,11 @@ impl Simulator {
     /// Meta's side: WhatsApp.
     pub fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// The Vonage side.
+    pub fn vonage(&self) -> &Vonage {
+        &self.vonage
     }
 
     /// The generic webhook peer.
@@ -139,10 +147,12 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
     let courier = Courier::new(tokio::runtime::Handle::current())?;
     let twilio = Twilio::new(&url, &format!("http://{media_address}"), courier.clone());
     let meta = Meta::new(&url, &format!("http://{media_address}"), courier.clone());
+    let vonage = Vonage::new(&url, courier.clone());
     let webhook = Webhook::new(&url, courier.clone());
     let sides = Sides {
         twilio: twilio.clone(),
         meta: meta.clone(),
+        vonage: vonage.clone(),
         webhook: webhook.clone(),
         media_port: media_address.port(),
     };
@@ -164,6 +174,7 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
         url,
         twilio,
         meta,
+        vonage,
         webhook,
         smtp: MailServer::start().await?,
         courier,
@@ -177,6 +188,7 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
 struct Sides {
     twilio: Twilio,
     meta: Meta,
+    vonage: Vonage,
     webhook: Webhook,
     media_port: u16,
 }
@@ -193,6 +205,8 @@ async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> Ht
         sides.meta.serve(incoming).await
     } else if Twilio::serves(&incoming.path) {
         sides.twilio.serve(incoming).await
+    } else if Vonage::owns(&incoming.path) {
+        sides.vonage.serve(incoming).await
     } else if incoming.path == Webhook::SINK_PATH {
         sides.webhook.serve(incoming).await
     } else {

@@ -14,14 +14,14 @@ use crate::model::{
 };
 
 mod consent;
-mod merge;
-mod media;
-mod outbox;
-mod windows;
-mod references;
 mod linking;
+mod media;
+mod merge;
+mod outbox;
 mod outbox;
 mod reactions;
+mod references;
+mod windows;
 
 /// Everything that is due.
 const ALL: Quota = Quota {

@@ -150,9 +150,7 @@ fn both(
 fn answer(gateway: &Gateway, org: OrgId, result: MergeResult) -> Result<HttpResponse, Problem> {
     let refused = |code, words: String| Err(Problem::conflict(code, words));
     match result {
-        MergeResult::Done(contact) => {
-            Ok(HttpResponse::Ok().json(shown(gateway, org, &contact)?))
-        }
+        MergeResult::Done(contact) => Ok(HttpResponse::Ok().json(shown(gateway, org, &contact)?)),
         MergeResult::Unknown(_) => Err(Problem::not_found("other contact")),
         MergeResult::PartOf { contact, whole } => refused(
             "contact_is_merged",

@@ -47,7 +47,11 @@ pub(super) async fn show(
 
 /// The link to a channel: to the address that is configured, else to the one that the last check
 /// reported, else to the one that it sends from; to its page where the gateway serves one.
-pub(in crate::web) fn link(gateway: &Gateway, channel: &Channel, text: Option<&str>) -> Option<String> {
+pub(in crate::web) fn link(
+    gateway: &Gateway,
+    channel: &Channel,
+    text: Option<&str>,
+) -> Option<String> {
     let facts = channel.facts.as_ref()?;
     if facts.fronts.contains(&Front::Chat) {
         let page = format!("/chat/{}", channel.id);

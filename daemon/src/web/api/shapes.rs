@@ -12,8 +12,8 @@ use crate::{
     media,
     model::{
         ApiToken, ConsentEntry, ConsentProof, Contact, Direction, Failure, Health, HistoryEntry,
-        MediaHash, MediaRecord, Message, MessageId, MessagePart, MessageReaction, Millis, OutboxItem,
-        Thread, TurnRecord, WebhookEvent,
+        MediaHash, MediaRecord, Message, MessageId, MessagePart, MessageReaction, Millis,
+        OutboxItem, Thread, TurnRecord, WebhookEvent,
     },
     outbound::{self, Preview},
     store::{DayUse, Page},

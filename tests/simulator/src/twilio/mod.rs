@@ -26,7 +26,7 @@ mod media;
 mod overrides;
 mod refusal;
 mod resource;
-mod segments;
+pub(crate) mod segments;
 mod signature;
 mod templates;
 

@@ -8,7 +8,7 @@ const ALPHABET: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæ�
 const ESCAPED: &str = "\u{c}^{}\\[~]|€";
 
 /// Segments of a text; an empty one has one.
-pub(super) fn segments(body: &str) -> usize {
+pub(crate) fn segments(body: &str) -> usize {
     let septets = body.chars().map(|c| match c {
         _ if ALPHABET.contains(c) => Some(1),
         _ if ESCAPED.contains(c) => Some(2),
