@@ -15,6 +15,8 @@
 //!   late, twice, out of order or before the answer, and media.
 //! - [`Webhook`]: a sink that verifies Standard Webhooks signatures, and a sender with every proof
 //!   the generic webhook channel knows.
+//! - [`Resend`]: sending with idempotency keys, received mails, signed webhooks; [`Ses`]: signed calls of the
+//!   e-mail API.
 //! - [`Behaviour`]: how a call goes wrong: statuses, hangs, resets, lost answers, seeded mixes.
 //!
 //! ```no_run
@@ -36,7 +38,9 @@ mod courier;
 mod error;
 mod recorded;
 mod reply;
+mod resend;
 mod server;
+mod ses;
 mod traffic;
 mod twilio;
 mod wait;
@@ -46,7 +50,9 @@ pub use answer::Answer;
 pub use behaviour::Behaviour;
 pub use error::SimulatorError;
 pub use recorded::RecordedRequest;
+pub use resend::{Resend, ResendMail, ResendMessage, SignedWebhook};
 pub use server::Simulator;
+pub use ses::{Ses, SesMessage};
 pub use traffic::CallMark;
 pub use twilio::{
     AccountStatus, CallbackAnswer, Callbacks, Complaint, Direction, Endpoint, InboundSms,

@@ -5,7 +5,7 @@
 
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
-use crate::{SimulatorError, Twilio, Webhook};
+use crate::{Resend, Ses, SimulatorError, Twilio, Webhook};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::http::StatusCode;
@@ -29,6 +29,8 @@ pub struct Simulator {
     url: String,
     twilio: Twilio,
     webhook: Webhook,
+    resend: Resend,
+    ses: Ses,
     courier: Courier,
     server: ServerHandle,
     thread: Option<JoinHandle<()>>,
@@ -39,6 +41,8 @@ struct Started {
     url: String,
     twilio: Twilio,
     webhook: Webhook,
+    resend: Resend,
+    ses: Ses,
     courier: Courier,
     server: ServerHandle,
 }
@@ -57,6 +61,8 @@ impl Simulator {
             url: started.url,
             twilio: started.twilio,
             webhook: started.webhook,
+            resend: started.resend,
+            ses: started.ses,
             courier: started.courier,
             server: started.server,
             thread: Some(thread),
@@ -76,6 +82,16 @@ impl Simulator {
     /// The generic webhook peer.
     pub fn webhook(&self) -> &Webhook {
         &self.webhook
+    }
+
+    /// Resend.
+    pub fn resend(&self) -> &Resend {
+        &self.resend
+    }
+
+    /// Amazon SES.
+    pub fn ses(&self) -> &Ses {
+        &self.ses
     }
 
     /// Carries everything that is meant for the origin `public` (`https://hooks.example.org`) to the
@@ -123,9 +139,13 @@ fn start() -> Result<(Started, Server), SimulatorError> {
     let courier = Courier::new(tokio::runtime::Handle::current())?;
     let twilio = Twilio::new(&url, &format!("http://{media_address}"), courier.clone());
     let webhook = Webhook::new(&url, courier.clone());
+    let resend = Resend::new(&url, courier.clone());
+    let ses = Ses::new(&url);
     let sides = Sides {
         twilio: twilio.clone(),
         webhook: webhook.clone(),
+        resend: resend.clone(),
+        ses: ses.clone(),
         media_port: media_address.port(),
     };
     let server = HttpServer::new(move || {
@@ -146,6 +166,8 @@ fn start() -> Result<(Started, Server), SimulatorError> {
         url,
         twilio,
         webhook,
+        resend,
+        ses,
         courier,
         server: server.handle(),
     };
@@ -157,6 +179,8 @@ fn start() -> Result<(Started, Server), SimulatorError> {
 struct Sides {
     twilio: Twilio,
     webhook: Webhook,
+    resend: Resend,
+    ses: Ses,
     media_port: u16,
 }
 
@@ -169,6 +193,10 @@ async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> Ht
         sides.twilio.serve(incoming).await
     } else if incoming.path == Webhook::SINK_PATH {
         sides.webhook.serve(incoming).await
+    } else if incoming.path.starts_with(Resend::PREFIX) {
+        sides.resend.serve(incoming).await
+    } else if incoming.path.starts_with(Ses::PREFIX) {
+        sides.ses.serve(incoming).await
     } else {
         Reply::text(404, "no provider has this path")
     };

@@ -33,7 +33,11 @@ pub(crate) fn decoded(encoding: Encoding, bytes: &[u8]) -> Cow<'_, [u8]> {
         Encoding::Identity => None,
         Encoding::Base64 => base64_decode(bytes).or_else(|| {
             // A text that was cut, or has something behind it: whole groups of what is base64.
-            let kept: Vec<u8> = bytes.iter().copied().filter(|byte| is_base64(*byte)).collect();
+            let kept: Vec<u8> = bytes
+                .iter()
+                .copied()
+                .filter(|byte| is_base64(*byte))
+                .collect();
             base64_decode(&kept[..kept.len() / 4 * 4])
         }),
         Encoding::QuotedPrintable => quoted_printable_decode(bytes),
