@@ -67,7 +67,7 @@ proptest! {
     /// A text survives the way out and in again.
     #[test]
     fn texts_survive(text in "[a-zA-Zäöü€😀 .=\n-]{1,300}") {
-        let sent = super::smtp::mail(&kit(smtp()), &super::message(&text));
+        let sent = smtp::mail(&kit(smtp()), &super::message(&text));
         let read = super::only(kit(smtp()).receive(&raw(sent)));
         let back = read.content.text.expect("a text").replace("\r\n", "\n");
         prop_assert_eq!(back.trim_end(), text.trim_end());
@@ -78,7 +78,7 @@ proptest! {
     fn lines_are_short(text in "[a-z ]{0,3000}|[ä]{0,900}") {
         let mut message = super::message(&text);
         message.content.subject = Some(text);
-        let sent = super::smtp::mail(&kit(smtp()), &message);
+        let sent = smtp::mail(&kit(smtp()), &message);
         prop_assert!(sent.split("\r\n").all(|line| line.len() <= 998));
     }
 }
