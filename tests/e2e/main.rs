@@ -15,6 +15,7 @@ mod consent;
 mod crash;
 mod damage;
 mod doctor;
+mod email;
 mod forms;
 mod health;
 mod inbound;

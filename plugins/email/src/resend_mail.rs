@@ -280,7 +280,7 @@ fn header_section(headers: &Value) -> String {
             .filter(|_| plain && !name.is_empty())
         {
             let line = value.replace(['\r', '\n'], " ");
-            section += &format!("{name}: {line}\r\n");
+            section += &[name, ": ", &line, "\r\n"].concat();
         }
     }
     section.push_str("\r\n");

@@ -22,6 +22,8 @@
 //!   the generic webhook channel knows.
 //! - [`MailServer`]: takes mails by SMTP submission, with certificates of its own making; [`LmtpClient`]
 //!   hands mails to the gateway.
+//! - [`Resend`]: sending with idempotency keys, received mails, signed webhooks; [`Ses`]: signed calls of the
+//!   e-mail API.
 //! - [`Behaviour`]: how a call goes wrong: statuses, hangs, resets, lost answers, seeded mixes.
 //!
 //! ```no_run
@@ -45,7 +47,9 @@ mod mailserver;
 mod meta;
 mod recorded;
 mod reply;
+mod resend;
 mod server;
+mod ses;
 mod traffic;
 mod twilio;
 mod vonage;
@@ -63,7 +67,9 @@ pub use meta::{
     WaMessage,
 };
 pub use recorded::RecordedRequest;
+pub use resend::{Resend, ResendMail, ResendMessage, SignedWebhook};
 pub use server::Simulator;
+pub use ses::{Ses, SesMessage};
 pub use traffic::CallMark;
 pub use twilio::{
     AccountStatus, CallbackAnswer, Callbacks, Complaint, ContentTemplate, Direction, Endpoint,

@@ -5,7 +5,7 @@
 
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
-use crate::{MailServer, Meta, SimulatorError, Twilio, Vonage, Webhook};
+use crate::{MailServer, Meta, Resend, Ses, SimulatorError, Twilio, Vonage, Webhook};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::http::StatusCode;
@@ -32,6 +32,8 @@ pub struct Simulator {
     vonage: Vonage,
     webhook: Webhook,
     smtp: MailServer,
+    resend: Resend,
+    ses: Ses,
     courier: Courier,
     server: ServerHandle,
     thread: Option<JoinHandle<()>>,
@@ -45,6 +47,8 @@ struct Started {
     vonage: Vonage,
     webhook: Webhook,
     smtp: MailServer,
+    resend: Resend,
+    ses: Ses,
     courier: Courier,
     server: ServerHandle,
 }
@@ -66,6 +70,8 @@ impl Simulator {
             vonage: started.vonage,
             webhook: started.webhook,
             smtp: started.smtp,
+            resend: started.resend,
+            ses: started.ses,
             courier: started.courier,
             server: started.server,
             thread: Some(thread),
@@ -100,6 +106,16 @@ impl Simulator {
     /// The mail server that the gateway submits to.
     pub fn smtp(&self) -> &MailServer {
         &self.smtp
+    }
+
+    /// Resend.
+    pub fn resend(&self) -> &Resend {
+        &self.resend
+    }
+
+    /// Amazon SES.
+    pub fn ses(&self) -> &Ses {
+        &self.ses
     }
 
     /// Carries everything that is meant for the origin `public` (`https://hooks.example.org`) to the
@@ -149,11 +165,15 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
     let meta = Meta::new(&url, &format!("http://{media_address}"), courier.clone());
     let vonage = Vonage::new(&url, courier.clone());
     let webhook = Webhook::new(&url, courier.clone());
+    let resend = Resend::new(&url, courier.clone());
+    let ses = Ses::new(&url);
     let sides = Sides {
         twilio: twilio.clone(),
         meta: meta.clone(),
         vonage: vonage.clone(),
         webhook: webhook.clone(),
+        resend: resend.clone(),
+        ses: ses.clone(),
         media_port: media_address.port(),
     };
     let server = HttpServer::new(move || {
@@ -177,6 +197,8 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
         vonage,
         webhook,
         smtp: MailServer::start().await?,
+        resend,
+        ses,
         courier,
         server: server.handle(),
     };
@@ -190,6 +212,8 @@ struct Sides {
     meta: Meta,
     vonage: Vonage,
     webhook: Webhook,
+    resend: Resend,
+    ses: Ses,
     media_port: u16,
 }
 
@@ -209,6 +233,10 @@ async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> Ht
         sides.vonage.serve(incoming).await
     } else if incoming.path == Webhook::SINK_PATH {
         sides.webhook.serve(incoming).await
+    } else if incoming.path.starts_with(Resend::PREFIX) {
+        sides.resend.serve(incoming).await
+    } else if incoming.path.starts_with(Ses::PREFIX) {
+        sides.ses.serve(incoming).await
     } else {
         Reply::text(404, "no provider has this path")
     };

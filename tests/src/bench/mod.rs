@@ -17,6 +17,7 @@ pub mod bare;
 pub mod baseline;
 pub mod batches;
 pub mod dispatch;
+pub mod email;
 pub mod inbound;
 pub mod latency;
 pub mod memory;

@@ -9,6 +9,7 @@ mod signature;
 mod sink;
 
 pub use sender::{InboundHook, Proof, batch, message};
+pub(crate) use signature::random_secret;
 pub use signature::{hub_signature, standard_signature};
 pub use sink::Received;
 
