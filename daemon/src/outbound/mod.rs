@@ -49,6 +49,5 @@ pub use sessions::{Frame, JoinError, Presence, Sessions, Subscription};
 pub use skew::ProviderClock;
 pub use text::{Length, TextError, TextPlan, TextPolicy, plan_text};
 pub(crate) use transport::BodyStream;
-pub use transport::Transport;
 pub use transport::{Intake, Transport, Trust};
 pub use window::{TemplateOutlook, WindowOutlook};

@@ -91,6 +91,7 @@ fn attach(
     let record = codec::encode(&IdentityRecord {
         contact: owner,
         thread: contact.thread,
+        home: None,
     });
     for identity in new {
         if contact.identities.len() >= IDENTITIES_MAX {

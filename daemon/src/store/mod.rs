@@ -4,6 +4,7 @@
 //! other in order, and durable before its future resolves. Nothing outside this module names a key.
 
 mod access;
+mod arrival;
 mod attempts;
 mod attention;
 mod backfill;

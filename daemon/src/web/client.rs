@@ -1,6 +1,6 @@
 //! Who is at the other end of a request.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::HttpRequest;
 
@@ -14,6 +14,18 @@ pub(super) fn address(request: &HttpRequest, proxies: &[Network]) -> Option<IpAd
     let named = request.headers().get_all("x-forwarded-for");
     let named: Vec<&str> = named.filter_map(|value| value.to_str().ok()).collect();
     Some(origin(peer, &named.join(","), proxies))
+}
+
+/// One customer's network: an IPv4 address, or the 64 bits that an IPv6 host may change at will.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.into(),
+        IpAddr::V6(v6) => {
+            let mut parts = v6.segments();
+            parts[4..].fill(0);
+            Ipv6Addr::from(parts).into()
+        }
+    }
 }
 
 fn origin(peer: IpAddr, forwarded: &str, proxies: &[Network]) -> IpAddr {

@@ -23,6 +23,7 @@ mod problem;
 mod public;
 mod readiness;
 mod socket;
+mod upload;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -66,7 +67,7 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
 
     let shared = gateway.clone();
     let forms = Arc::new(form::Limits::default());
-    let door = Arc::new(chat::Door::new(gateway.clone(), None));
+    let door = Arc::new(chat::Door::new(gateway.clone()));
     let public = HttpServer::new(move || {
         let gateway = web::Data::from(shared.clone());
         App::new()

@@ -1,13 +1,6 @@
 //! Files: uploaded to be sent, and downloaded.
 
-use std::time::Duration;
-
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
-use futures_util::StreamExt as _;
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Deserialize;
 
 use super::{channels, shapes};
@@ -15,8 +8,13 @@ use crate::{
     gateway::Gateway,
     media::Refusal,
     model::{MediaHash, OrgId, Role},
-    store::{DraftError, Written},
-    web::{auth::Caller, files, problem::Problem, public},
+    store::DraftError,
+    web::{
+        auth::Caller,
+        files,
+        problem::Problem,
+        upload::{self, Failed},
+    },
 };
 
 /// Files are named by their bytes, so what was read once stays right.
@@ -42,12 +40,10 @@ pub(super) async fn upload(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let org = organization(&gateway, &caller, &query)?;
-    let text = |name: &str| request.headers().get(name)?.to_str().ok();
-    let time = gateway.settings.load().media.timeout;
-    let written = receive(&gateway, &request, payload, time).await?;
-    let name = query.name.as_deref().or_else(|| text("x-file-name"));
-    let declared = text(header::CONTENT_TYPE.as_str());
-    let new = gateway.keeper.keep(written, declared, name).await?;
+    let named = request.headers().get("x-file-name");
+    let named = named.and_then(|name| name.to_str().ok());
+    let name = query.name.as_deref().or(named);
+    let new = upload::receive(&gateway, &request, payload, name).await?;
     let hash = new.hash;
     let record = gateway.store.put_media(org, new).await?;
     Ok(HttpResponse::Created().json(shapes::media_file(&hash, &record)))
@@ -72,39 +68,17 @@ fn organization(gateway: &Gateway, caller: &Caller, query: &UploadQuery) -> Resu
     }
 }
 
-/// Streams the body into a file.
-async fn receive(
-    gateway: &Gateway,
-    request: &HttpRequest,
-    mut payload: web::Payload,
-    time: Duration,
-) -> Result<Written, Problem> {
-    let max = gateway.keeper.bytes_max();
-    let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let taken = if announced.is_some_and(|len| len > max) {
-        Err(Refusal::TooLarge(max).into())
-    } else {
-        let taken = tokio::time::timeout(time, take(gateway, &mut payload, max)).await;
-        taken.unwrap_or_else(|_| {
-            let detail = "the file did not come within [media] timeout";
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail))
-        })
-    };
-    if taken.is_err() {
-        public::drain(&mut payload).await;
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused(refusal) => refusal.into(),
+            Failed::Cut => Self::invalid("the file was cut off"),
+            Failed::Slow => {
+                let detail = "the file did not come within [media] timeout";
+                Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+            }
+        }
     }
-    taken
-}
-
-async fn take(gateway: &Gateway, payload: &mut web::Payload, max: u64) -> Result<Written, Problem> {
-    let files = gateway.store.media_files();
-    let mut file = files.writer(max).await.map_err(Refusal::from)?;
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::invalid("the file was cut off"))?;
-        file.write(&chunk).await.map_err(Refusal::from)?;
-    }
-    Ok(file.finish().await.map_err(Refusal::from)?)
 }
 
 impl From<Refusal> for Problem {

@@ -1,6 +1,9 @@
 //! What all routes of the chat share, and the way in: channel, origin, address, visitor.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use actix_web::{HttpRequest, http::header};
 use tokio::sync::OnceCell;
@@ -13,7 +16,10 @@ use super::{
     refusal::Refusal,
     token::{TokenKey, Visitor},
 };
-use crate::{channel::Channel, gateway::Gateway};
+use crate::{channel::Channel, gateway::Gateway, web::client};
+
+/// Who has no address counts as this one.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The chat's own state; one for the daemon.
 pub(crate) struct Door {
@@ -21,8 +27,8 @@ pub(crate) struct Door {
     pub(super) gateway: Arc<Gateway>,
     /// How often visitors may do what.
     pub(super) limits: Limits,
-    /// Where attachments go; none where there is no place for them.
-    pub(super) files: Option<Arc<dyn Files>>,
+    /// Where attachments are.
+    pub(super) files: Files,
     key: OnceCell<TokenKey>,
 }
 
@@ -38,22 +44,24 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A channel's door as this request finds it, wherever it comes from.
-    pub(super) fn new(channel: Arc<Channel>, request: &HttpRequest) -> Self {
+    pub(super) fn new(gateway: &Gateway, channel: Arc<Channel>, request: &HttpRequest) -> Self {
+        let proxies = &gateway.settings.load().server.trusted_proxies;
+        let address = client::address(request, proxies);
         Self {
             face: Face::of(&channel),
             channel,
-            address: address(request),
+            address: address.unwrap_or(NOWHERE),
         }
     }
 }
 
 impl Door {
-    /// A door; `files` takes attachments, where there is a place for them.
-    pub(crate) fn new(gateway: Arc<Gateway>, files: Option<Arc<dyn Files>>) -> Self {
+    /// A door.
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
         Self {
+            files: Files::new(gateway.clone()),
             gateway,
             limits: Limits::default(),
-            files,
             key: OnceCell::new(),
         }
     }
@@ -70,7 +78,7 @@ impl Door {
     /// The way in for everything but the page itself and its files: a chat channel, a page of ours or
     /// of a site that may show it.
     pub(super) fn enter(&self, request: &HttpRequest) -> Result<Entry, Refusal> {
-        let entry = Entry::new(self.channel(request)?, request);
+        let entry = Entry::new(&self.gateway, self.channel(request)?, request);
         let config = self.gateway.settings.load();
         if !entry.face.admits(request, &config.server.public_url) {
             return Err(Refusal::foreign_origin());
@@ -143,32 +151,6 @@ fn cookie_name(channel: &Channel) -> String {
     format!("trunkline_chat_{}", channel.id)
 }
 
-/// Whose request it is. Behind a proxy on a private address, the last entry of `X-Forwarded-For`: that
-/// one was written by the proxy itself. From anywhere else the header is not believed.
-fn address(request: &HttpRequest) -> IpAddr {
-    let peer = request
-        .peer_addr()
-        .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-    if !is_private(peer) {
-        return peer;
-    }
-    request
-        .headers()
-        .get_all("x-forwarded-for")
-        .last()
-        .and_then(|value| value.to_str().ok())
-        .and_then(|list| list.rsplit(',').next())
-        .and_then(|last| last.trim().parse().ok())
-        .unwrap_or(peer)
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
-    }
-}
-
 /// The `Set-Cookie` that keeps a visitor's token: for the chat's own pages alone, out of reach of
 /// scripts. A token is of base64url and a dot, a channel's id of letters, so neither needs quoting.
 pub(super) fn cookie(gateway: &Gateway, channel: &Channel, token: &str) -> String {
@@ -187,27 +169,3 @@ pub(super) fn cookie(gateway: &Gateway, channel: &Channel, token: &str) -> Strin
 
 /// For how many seconds browsers keep a cookie at most: 400 days.
 const COOKIE_S: u32 = 400 * 24 * 60 * 60;
-
-#[cfg(test)]
-mod tests {
-    use actix_web::test::TestRequest;
-
-    use super::*;
-
-    #[test]
-    fn a_proxy_is_believed_and_others_are_not() {
-        let of = |peer: &str, forwarded: Option<&str>| {
-            let mut request = TestRequest::default().peer_addr(peer.parse().unwrap());
-            if let Some(forwarded) = forwarded {
-                request = request.insert_header(("x-forwarded-for", forwarded));
-            }
-            address(&request.to_http_request()).to_string()
-        };
-        assert_eq!(of("203.0.113.7:1", Some("198.51.100.1")), "203.0.113.7");
-        assert_eq!(of("127.0.0.1:1", None), "127.0.0.1");
-        let chain = Some("10.9.9.9, 198.51.100.1");
-        assert_eq!(of("127.0.0.1:1", chain), "198.51.100.1");
-        assert_eq!(of("10.0.0.2:1", chain), "198.51.100.1");
-        assert_eq!(of("10.0.0.2:1", Some("nonsense")), "10.0.0.2");
-    }
-}

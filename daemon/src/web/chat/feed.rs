@@ -88,8 +88,7 @@ async fn backlog(
     let (store, files) = (door.gateway.store.clone(), door.files.clone());
     let (channel, visitor) = (entry.channel.clone(), visitor.clone());
     let read = web::block(move || {
-        let files = files.as_ref();
-        let link = |sha256: &str| files.and_then(|files| files.link(&channel, sha256));
+        let link = |sha256: &str| files.link(channel.org, sha256);
         history::missed(&store, &channel, &visitor, after, link)
     });
     let Ok(Ok(missed)) = read.await else {

@@ -1,45 +1,58 @@
-//! Attachments of visitors. Where they are kept is not the chat's business: the door is given a place
-//! for them, or has none, and then neither the button nor the route is there.
+//! Attachments of visitors: kept like every other file, and shown to the visitor by short-lived links.
 
-use std::{future::Future, io, pin::Pin};
+use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::{
     door::{self, Door},
     refusal::Refusal,
 };
-use crate::channel::Channel;
+use crate::{
+    gateway::Gateway,
+    media,
+    model::OrgId,
+    store::DraftError,
+    web::upload::{self, Failed},
+};
 
-/// A file that was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Kept {
-    /// SHA-256 of its bytes, lower-case hex.
-    pub(crate) sha256: String,
-    /// Bytes.
-    pub(crate) size: u64,
-    /// MIME type, as the place for files has found it.
-    pub(crate) content_type: String,
+/// Where visitors' attachments are. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Files {
+    gateway: Arc<Gateway>,
 }
 
-/// What [`Files::keep`] gives.
-pub(crate) type Keeping<'a> = Pin<Box<dyn Future<Output = io::Result<Kept>> + 'a>>;
+impl Files {
+    pub(super) fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway }
+    }
 
-/// A place for visitors' attachments. The bytes are streamed, never whole in memory.
-pub(crate) trait Files: Send + Sync {
-    /// Keeps a file that a visitor of a channel uploads; durable before it returns. The error's kind
-    /// says why not: `FileTooLarge`, `Unsupported` for its type, any other for a place that fails now.
-    fn keep<'a>(
-        &'a self,
-        channel: &'a Channel,
-        visitor: &'a str,
-        content_type: &'a str,
-        bytes: web::Payload,
-    ) -> Keeping<'a>;
+    /// A short-lived public address of a file of an organization.
+    pub(super) fn link(&self, org: OrgId, sha256: &str) -> Option<String> {
+        let hash = sha256.parse().ok()?;
+        let record = self.gateway.store.media(org, &hash).ok()??;
+        let now_ms = self.gateway.store.now();
+        let name = record.name.as_deref();
+        Some(self.gateway.links.url(org, &hash, name, now_ms))
+    }
+}
 
-    /// A short-lived public address of a file.
-    fn link(&self, channel: &Channel, sha256: &str) -> Option<String>;
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused(media::Refusal::TooLarge(_)) => Self::invalid("the file is too large"),
+            Failed::Refused(media::Refusal::Type(_)) => {
+                Self::invalid("files of this kind are not taken")
+            }
+            Failed::Refused(media::Refusal::Store(DraftError::Full { .. })) => {
+                Self::invalid("there is no room for files")
+            }
+            Failed::Refused(media::Refusal::Store(_)) | Failed::Cut | Failed::Slow => {
+                Self::unavailable()
+            }
+        }
+    }
 }
 
 /// Takes an attachment; the message that names it comes after.
@@ -58,28 +71,21 @@ async fn take(
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     let entry = door.enter(request)?;
-    let files = door.files.as_ref().ok_or_else(Refusal::not_found)?;
     let token = door::token_of(request, &entry.channel).ok_or_else(Refusal::token)?;
     let visitor = door.visitor(&entry, &token).await?;
     door.limits
         .frame(&entry.channel.id, &visitor, entry.address)?;
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    let content_type = content_type
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("application/octet-stream");
-    let kept = files
-        .keep(&entry.channel, visitor.as_str(), content_type, payload)
-        .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::FileTooLarge => Refusal::invalid("the file is too large"),
-            io::ErrorKind::Unsupported => Refusal::invalid("files of this kind are not taken"),
-            _ => Refusal::unavailable(),
-        })?;
+    let gateway = &door.gateway;
+    let new = upload::receive(gateway, request, payload, None).await?;
+    let (hash, size) = (new.hash.to_string(), new.size);
+    let content_type = new.content_type.clone();
+    let kept = gateway.store.put_media(entry.channel.org, new).await;
+    kept.map_err(|_| Refusal::unavailable())?;
     let key = door.key().await?;
     Ok(HttpResponse::Ok().json(json!({
-        "proof": key.vouch(&entry.channel.id, &visitor, &kept.sha256),
-        "sha256": kept.sha256,
-        "size": kept.size,
-        "content_type": kept.content_type,
+        "proof": key.vouch(&entry.channel.id, &visitor, &hash),
+        "sha256": hash,
+        "size": size,
+        "content_type": content_type,
     })))
 }

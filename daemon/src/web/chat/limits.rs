@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher as _, Hash, RandomState},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     sync::{
         Arc,
@@ -19,7 +19,7 @@ use governor::{
 use parking_lot::Mutex;
 
 use super::{refusal::Refusal, token::Visitor};
-use crate::model::ChannelId;
+use crate::{model::ChannelId, web::client::network};
 
 /// Frames of one visitor: a second, and at once.
 const VISITOR: (u32, u32) = (5, 100);
@@ -127,20 +127,10 @@ impl Drop for PagePermit {
     }
 }
 
-/// One customer's network: an IPv4 address, or the 64 bits that an IPv6 host may change at will.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => {
-            let mut parts = v6.segments();
-            parts[4..].fill(0);
-            Ipv6Addr::from(parts).into()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
     use crate::web::chat::token::TokenKey;
 

@@ -35,7 +35,6 @@ struct Page<'a> {
     client: &'a str,
     text: &'a str,
     notice: &'a str,
-    takes_files: bool,
     text_max: usize,
 }
 
@@ -63,7 +62,7 @@ pub(super) async fn show(
         return public::webhook(web::Data::from(door.gateway.clone()), request, payload).await;
     };
     // A page is opened from anywhere; only what it does is asked where it comes from.
-    let entry = Entry::new(channel, &request);
+    let entry = Entry::new(&door.gateway, channel, &request);
     let visitor = known(&door, &request, &entry).await;
     render(&door, &entry, visitor.as_ref(), StatusCode::OK, "", "").await
 }
@@ -169,7 +168,6 @@ async fn render(
         client: &client,
         text,
         notice,
-        takes_files: door.files.is_some(),
         text_max: TEXT_BYTES_MAX,
     };
     let Ok(html) = page.render() else {
@@ -192,8 +190,7 @@ async fn lines(door: &Door, entry: &Entry, visitor: Visitor) -> Vec<Line> {
     let (store, files) = (door.gateway.store.clone(), door.files.clone());
     let channel = entry.channel.clone();
     let read = web::block(move || {
-        let files = files.as_ref();
-        let link = |sha256: &str| files.and_then(|files| files.link(&channel, sha256));
+        let link = |sha256: &str| files.link(channel.org, sha256);
         history::missed(&store, &channel, &visitor, None, link)
     });
     let frames = read.await.ok().and_then(Result::ok).unwrap_or_default();

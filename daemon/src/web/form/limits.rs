@@ -8,7 +8,7 @@ use governor::{
 };
 use parking_lot::Mutex;
 
-use crate::config::Form;
+use crate::{config::Form, web::client::network};
 
 /// Checks after which those who are within their limit again are forgotten.
 const FORGET_EVERY: u32 = 4_096;
@@ -73,17 +73,6 @@ impl Limits {
             used.addresses.check_key(&network).is_err()
         });
         by_address || used.whole.check_key(&()).is_err()
-    }
-}
-
-/// One household has a whole range of IPv6 addresses: they count as one.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => {
-            let prefix = six.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(std::net::Ipv6Addr::from_bits(prefix))
-        }
     }
 }
 
