@@ -65,6 +65,10 @@ fn open(
         .files()
         .open(&name)
         .map_err(|error| unreadable(&error))?;
+    let len = file.metadata().map_err(|error| unreadable(&error))?.len();
+    if range.offset > len {
+        return Err(gone("the kept webhook ends before the attachment begins"));
+    }
     file.seek(SeekFrom::Start(range.offset))
         .map_err(|error| unreadable(&error))?;
     Ok(Box::new(file))
