@@ -2,7 +2,7 @@
 //! whoever may have them.
 
 use serde_json::{Value, json};
-use trunkline_simulator::{InboundSms, Simulator};
+use trunkline_simulator::InboundSms;
 use trunkline_tests::api::Answer;
 use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::http::{Reply, Request};
@@ -255,14 +255,10 @@ async fn paths_lead_to_files_alone_and_parts_can_be_asked_for() {
     assert_eq!(get("if-none-match", tag).await.status, 304);
 }
 
-fn pending_first(simulator: &Simulator) -> Config {
-    Config::new().channel(twilio(SMS, simulator))
-}
-
 #[tokio::test]
 async fn what_was_being_fetched_at_kill_9_is_fetched_after_it() {
     const PEOPLE: usize = 12;
-    let mut stage = Stage::new(pending_first).await;
+    let mut stage = Stage::sms().await;
     let origin = Origin::start().await;
     let person = |at: usize| format!("+150055502{at:02}");
     let urls = |at: usize| {

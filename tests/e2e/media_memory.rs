@@ -16,8 +16,11 @@ use crate::stage::{SMS, Stage, twilio};
 const ADA: &str = "+15005550101";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const MIB: usize = 1 << 20;
-/// What the daemon may grow by, in MiB.
-const GROWTH_MAX: u64 = 40;
+/// What the daemon may grow by while a file passes, in MiB.
+const FILE_GROWTH_MAX: u64 = 40;
+/// The same for a webhook: its body is there once with the daemon, and once with the plugin while that
+/// reads it.
+const WEBHOOK_GROWTH_MAX: u64 = 44;
 
 /// Forgets the highest memory so far; gives what there is now, in MiB.
 fn mark(stage: &Stage) -> u64 {
@@ -27,12 +30,12 @@ fn mark(stage: &Stage) -> u64 {
 }
 
 /// Panics where the daemon grew by too much since `before`.
-fn grew_little(stage: &Stage, what: &str, before: u64) {
+fn grew_little(stage: &Stage, what: &str, before: u64, growth_max: u64) {
     let peak = resident_mib(stage.daemon.pid()).expect("it runs").1;
     let growth = peak.saturating_sub(before);
     println!("{what}: {before} MiB before, {peak} MiB at most, {growth} MiB more");
     assert!(
-        growth < GROWTH_MAX,
+        growth < growth_max,
         "{what}: {growth} MiB more than the {before} MiB before"
     );
 }
@@ -75,7 +78,7 @@ async fn a_hundred_megabytes_come_in_and_go_out_through_little_memory() {
         (&json!("stored"), &json!(size)),
         "{message}"
     );
-    grew_little(&stage, "100 MiB fetched", before);
+    grew_little(&stage, "100 MiB fetched", before, FILE_GROWTH_MAX);
 
     let api = stage.daemon.api();
     let upload = Request::new("POST", "/api/v1/media").body("image/png", file("png", size, 2));
@@ -85,7 +88,7 @@ async fn a_hundred_megabytes_come_in_and_go_out_through_little_memory() {
     let known = patiently(&upload, stage.daemon.admin()).await;
     assert_eq!(known.status, 201, "{}", known.text());
     let known: Value = serde_json::from_slice(&known.body).expect("JSON");
-    grew_little(&stage, "100 MiB uploaded", before);
+    grew_little(&stage, "100 MiB uploaded", before, FILE_GROWTH_MAX);
 
     let body = json!({"channel": "hook", "to": "someone", "content": {"media": [{"sha256": known["sha256"]}]}});
     assert_eq!(api.post("/api/v1/messages", &body).await.status, 202);
@@ -97,11 +100,11 @@ async fn a_hundred_megabytes_come_in_and_go_out_through_little_memory() {
     let before = mark(&stage);
     let fetched = patiently(&Request::new("GET", link), stage.daemon.public()).await;
     assert!(fetched.body == file("png", size, 2), "the whole file");
-    grew_little(&stage, "100 MiB handed out", before);
+    grew_little(&stage, "100 MiB handed out", before, FILE_GROWTH_MAX);
 }
 
 #[tokio::test]
-async fn a_large_webhook_is_in_memory_once() {
+async fn a_large_webhook_is_in_memory_twice_at_most() {
     let stage = stage().await;
     let size = 20 * MIB;
     let post = |id: &str, padding: usize| {
@@ -116,7 +119,7 @@ async fn a_large_webhook_is_in_memory_once() {
     let announced = post("announced", size);
     let before = mark(&stage);
     assert_eq!(stage.post(&announced).await.status, 200);
-    grew_little(&stage, "20 MiB announced", before);
+    grew_little(&stage, "20 MiB announced", before, WEBHOOK_GROWTH_MAX);
     stage.only_message("announced").await;
 
     let body = reqwest::Body::wrap_stream(futures_util::stream::iter((0..21).map(|at| {
@@ -140,6 +143,6 @@ async fn a_large_webhook_is_in_memory_once() {
     let before = mark(&stage);
     let answer = request.send().await.expect("an answer");
     assert_eq!(answer.status().as_u16(), 200);
-    grew_little(&stage, "20 MiB in chunks", before);
+    grew_little(&stage, "20 MiB in chunks", before, WEBHOOK_GROWTH_MAX);
     stage.only_message("chunked").await;
 }

@@ -103,7 +103,7 @@ fn fill(kind: &str, seed: u64, at: usize, part: &mut [u8]) {
 
 async fn serve(
     mut stream: TcpStream,
-    seen: &Seen,
+    counts: &Seen,
     mut gate: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
@@ -113,9 +113,9 @@ async fn serve(
         }
     }
     let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
-    let count = seen.requests.fetch_add(1, Ordering::SeqCst);
+    let count = counts.requests.fetch_add(1, Ordering::SeqCst);
     if head.contains("\r\nauthorization:") {
-        seen.authorized.fetch_add(1, Ordering::SeqCst);
+        counts.authorized.fetch_add(1, Ordering::SeqCst);
     }
     let target = head.split(' ').nth(1).unwrap_or_default();
     let mut steps = target.trim_start_matches('/').split('/');

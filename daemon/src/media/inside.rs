@@ -65,6 +65,10 @@ fn open(
         .files()
         .open(&name)
         .map_err(|error| unreadable(&error))?;
+    let len = file.metadata().map_err(|error| unreadable(&error))?.len();
+    if range.offset > len {
+        return Err(gone("the kept webhook ends before the attachment begins"));
+    }
     file.seek(SeekFrom::Start(range.offset))
         .map_err(|error| unreadable(&error))?;
     Ok(Box::new(file))
@@ -152,40 +156,44 @@ mod tests {
 
     #[tokio::test]
     async fn a_stretch_of_the_kept_body_becomes_a_file() {
-        let plain: Vec<u8> = (0..200_000_u32).map(|at| at.to_le_bytes()[1]).collect();
+        for (len, in_file) in [(200_000, true), (9_000, false)] {
+            check(len, in_file).await;
+        }
+    }
+
+    async fn check(len: u32, in_file: bool) {
+        let plain: Vec<u8> = (0..len).map(|at| at.to_le_bytes()[1]).collect();
         let lines: Vec<u8> = BASE64.encode(&plain).into_bytes();
         let lines: Vec<u8> = lines
             .chunks(76)
             .flat_map(|line| [line, b"\r\n"].concat())
             .collect();
         let body = [b"head\r\n\r\n", &lines[..], b"--end--"].concat();
-        for in_file in [true, false] {
-            let folder = tempfile::tempdir().unwrap();
-            let (store, org, job) = kept(folder.path(), &body, in_file).await;
-            let inside = range(8, lines.len(), MediaEncoding::Base64);
-            let written = extract(&store, org, &job, inside, 1 << 20).unwrap();
-            assert_eq!(written.size, 200_000);
-            store.media_files().keep(&written, None).unwrap();
-            let mut read = Vec::new();
-            let mut file = store
-                .media_files()
-                .open(&written.hash, written.size)
-                .unwrap();
-            file.read_to_end(&mut read).unwrap();
-            assert!(read == plain, "the same bytes");
+        let folder = tempfile::tempdir().unwrap();
+        let (store, org, job) = kept(folder.path(), &body, in_file).await;
+        let inside = range(8, lines.len(), MediaEncoding::Base64);
+        let written = extract(&store, org, &job, inside, 1 << 20).unwrap();
+        assert_eq!(written.size, u64::from(len));
+        store.media_files().keep(&written, None).unwrap();
+        let mut read = Vec::new();
+        let mut file = store
+            .media_files()
+            .open(&written.hash, written.size)
+            .unwrap();
+        file.read_to_end(&mut read).unwrap();
+        assert!(read == plain, "the same bytes");
 
-            let code = |range, max| extract(&store, org, &job, range, max).err().unwrap().code;
-            assert_eq!(code(inside, 1000), "media_too_large");
-            let beyond = range(8, body.len(), MediaEncoding::Identity);
-            assert_eq!(code(beyond, 1 << 20), "media_unavailable");
-            let far = range(usize::MAX >> 1, 1, MediaEncoding::Identity);
-            assert_eq!(code(far, 1 << 20), "media_unavailable");
-            let other = store.organization("other").await.unwrap();
-            let theirs = extract(&store, other, &job, inside, 1 << 20).err().unwrap();
-            assert_eq!(
-                theirs.code, "media_unavailable",
-                "another organization has no such webhook"
-            );
-        }
+        let code = |range, max| extract(&store, org, &job, range, max).err().unwrap().code;
+        assert_eq!(code(inside, 1000), "media_too_large");
+        let beyond = range(8, body.len(), MediaEncoding::Identity);
+        assert_eq!(code(beyond, 1 << 20), "media_unavailable");
+        let far = range(usize::MAX >> 1, 1, MediaEncoding::Identity);
+        assert_eq!(code(far, 1 << 20), "media_unavailable");
+        let other = store.organization("other").await.unwrap();
+        let theirs = extract(&store, other, &job, inside, 1 << 20).err().unwrap();
+        assert_eq!(
+            theirs.code, "media_unavailable",
+            "another organization has no such webhook"
+        );
     }
 }

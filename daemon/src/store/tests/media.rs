@@ -3,7 +3,7 @@
 use trunkline_plugin_api::{Media, MediaRef};
 
 use super::*;
-use crate::model::{MediaHash, MediaJob, Message};
+use crate::model::{MediaHash, MediaJob};
 
 const PEER: &str = "+15005550101";
 
@@ -57,11 +57,7 @@ impl Bench {
             .unwrap()
     }
 
-    fn message(&self, id: MessageId) -> Message {
-        self.store.message(self.channel.org, id).unwrap().unwrap()
-    }
-
-    async fn finish(&self, job: &MediaJob, outcomes: Vec<(u32, Fetched)>, again: Option<MediaJob>) {
+    async fn settle(&self, job: &MediaJob, outcomes: Vec<(u32, Fetched)>, again: Option<MediaJob>) {
         let (org, channel) = (self.channel.org, &self.channel.id);
         let done = self
             .store
@@ -123,7 +119,7 @@ async fn outcomes_and_the_next_try_are_one_commit() {
         (2, Fetched::Failed(failure())),
         (9, Fetched::Failed(failure())),
     ];
-    bench.finish(&jobs[0], outcomes, Some(later.clone())).await;
+    bench.settle(&jobs[0], outcomes, Some(later.clone())).await;
     assert_eq!(
         bench.jobs(),
         vec![later.clone()],
@@ -141,7 +137,7 @@ async fn outcomes_and_the_next_try_are_one_commit() {
     assert_eq!(missing, [1]);
     // Once more, as after a crash: nothing is counted twice.
     bench
-        .finish(&later, vec![(0, Fetched::Stored(new_media(1)))], None)
+        .settle(&later, vec![(0, Fetched::Stored(new_media(1)))], None)
         .await;
     let record = bench
         .store
@@ -164,7 +160,7 @@ async fn what_no_message_names_ends_after_a_while() {
     );
     let (_, jobs) = bench.with_media("m1", &["http://a/1"]).await;
     bench
-        .finish(&jobs[0], vec![(0, Fetched::Stored(new_media(2)))], None)
+        .settle(&jobs[0], vec![(0, Fetched::Stored(new_media(2)))], None)
         .await;
     let future = bench.store.now() + 1_000_000;
     assert_eq!(
