@@ -24,6 +24,7 @@ async fn believing(
             .set("outbound.extra_ca", ca.to_string_lossy().into_owned())
             // The faults below say nothing about the channel.
             .set("health.sends_down_after", 100)
+            .set("health.sends_window", 100)
             .set("health.sends_min", 100);
         let channel = own(channel(MAIL, simulator.smtp()), simulator);
         change(config, simulator).channel(channel)
@@ -111,7 +112,6 @@ async fn what_the_server_says_decides_what_becomes_of_a_mail() {
         Trouble::at(Step::StartTls, MailFault::Reset),
         Trouble::at(Step::RcptTo, MailFault::Reset),
         Trouble::at(Step::Data, MailFault::Hang),
-        Trouble::at(Step::Middle, MailFault::Reset),
     ];
     for (index, trouble) in passing.into_iter().enumerate() {
         let name = format!("{trouble:?}");
@@ -137,11 +137,18 @@ async fn what_the_server_says_decides_what_becomes_of_a_mail() {
         assert_eq!(message["error"]["class"], class, "{message}");
         assert_eq!(mails_to(server, &to), 0, "{words}");
     }
-    // The mail was whole, and its answer is lost: held, never sent twice.
-    let lost = [MailFault::Hang, MailFault::Reset];
-    for (index, fault) in lost.into_iter().enumerate() {
+    // Its last byte was written, and the answer is lost: held, never sent twice. A small mail is out before
+    // a reset in the middle of it is known.
+    let at = |step, fault| Trouble::at(step, fault).times(1);
+    let lost = [
+        (at(Step::Message, MailFault::Hang).after_accepting(), 1),
+        (at(Step::Message, MailFault::Reset).after_accepting(), 1),
+        (at(Step::Message, MailFault::Hang), 0),
+        (at(Step::Middle, MailFault::Reset), 0),
+    ];
+    for (index, (trouble, taken)) in lost.into_iter().enumerate() {
         server.behave();
-        server.trouble(Trouble::at(Step::Message, fault).after_accepting().times(1));
+        server.trouble(trouble);
         let to = format!("lost{index}@example.org");
         let id = send(&stage, &to, json!({"text": "once"})).await;
         stage.daemon.api().wait_status(&id, "uncertain").await;
@@ -152,7 +159,7 @@ async fn what_the_server_says_decides_what_becomes_of_a_mail() {
         )
         .await;
         stage.daemon.api().wait_status(&next, "sent").await;
-        assert_eq!(mails_to(server, &to), 1);
+        assert_eq!(mails_to(server, &to), taken);
     }
     assert_eq!(server.complaints(), Vec::<String>::new());
 }

@@ -82,7 +82,9 @@ fn mail_notes(listen: &LmtpListen, specs: &[ChannelSpec]) -> Vec<String> {
         .filter_map(|spec| {
             let addresses = addresses(spec)?;
             let id = &spec.id;
-            Some(format!("channel {id} takes mails for {addresses} by LMTP at {listen}"))
+            Some(format!(
+                "channel {id} takes mails for {addresses} by LMTP at {listen}"
+            ))
         })
         .collect();
     if notes.is_empty() {
