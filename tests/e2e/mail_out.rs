@@ -1,9 +1,11 @@
 //! Mails out by SMTP submission: encryption, proof, outcomes, probes.
 
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use trunkline_simulator::{Certificate, MailFault, MailServer, Simulator, Stage as Step, Trouble};
 use trunkline_tests::config::{Channel, Config};
+use trunkline_tests::http::Request;
 use trunkline_tests::mail::{HELP, channel};
 use trunkline_tests::wait::{SOON, eventually};
 
@@ -93,6 +95,54 @@ async fn a_mail_goes_out_encrypted_and_as_it_should_look() {
             "{log}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_attachment_is_streamed_into_the_mail() {
+    let patient = |config: Config, _: &Simulator| config.set("outbound.call_timeout", "10s");
+    let (stage, _ca) = believing(patient, |channel, _| channel).await;
+    let server = stage.simulator.smtp();
+    let mut file = b"%PDF-1.7\n".to_vec();
+    file.extend((0..3_000_000_u32).map(|n| u8::try_from(n % 251).expect("below 251")));
+    let upload =
+        Request::new("POST", "/api/v1/media?name=offer.pdf").body("application/pdf", file.clone());
+    let uploaded = stage.daemon.api().send(upload).await;
+    assert_eq!(uploaded.status, 201, "{}", uploaded.reply.text());
+    let media = json!([{"sha256": uploaded.json["sha256"], "content_type": "application/pdf", "name": "offer.pdf"}]);
+    let id = send(
+        &stage,
+        "ada@example.org",
+        json!({"text": "our offer", "media": media}),
+    )
+    .await;
+    stage.daemon.api().wait_status(&id, "sent").await;
+    let mails = server.mails();
+    assert_eq!(mails.len(), 1);
+    let text = mails[0].text();
+    let part = text
+        .split("offer.pdf")
+        .last()
+        .expect("the attachment has a head");
+    let body = part
+        .split("\r\n\r\n")
+        .nth(1)
+        .expect("the attachment has a body");
+    let body: String = body
+        .split("--")
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let found = BASE64
+        .decode(body.as_bytes())
+        .expect("the attachment is base64");
+    assert!(
+        found == file,
+        "{} bytes came, {} were sent",
+        found.len(),
+        file.len()
+    );
+    assert_eq!(server.complaints(), Vec::<String>::new());
 }
 
 #[tokio::test]
