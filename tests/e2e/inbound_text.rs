@@ -187,14 +187,17 @@ async fn media_of_an_mms_is_kept_with_its_message() {
     let hook = stage.hook(SMS);
     let mut sms = Sms::new("+15005550101", "look");
     sms.sid.replace_range(..2, "MM");
-    let media = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1";
+    let media = format!(
+        "{}/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1",
+        stage.simulator.url()
+    );
     let mut params = sms.params(&hook.account_sid);
     for (name, value) in &mut params {
         if name == "NumMedia" {
             *value = "1".to_owned();
         }
     }
-    params.push(("MediaUrl0".to_owned(), media.to_owned()));
+    params.push(("MediaUrl0".to_owned(), media));
     params.push(("MediaContentType0".to_owned(), "image/jpeg".to_owned()));
     assert_eq!(stage.post(&hook.form(&params)).await.status, 200);
     let message = stage.only_message("+15005550101").await;

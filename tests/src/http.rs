@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Largest answer that is read, in bytes.
-const REPLY_BYTES_MAX: usize = 64 << 20;
+const REPLY_BYTES_MAX: usize = 256 << 20;
 
 /// An HTTP answer.
 #[derive(Debug, Clone)]

@@ -67,8 +67,10 @@ impl Sms {
             ("NumSegments", "1"),
             ("ApiVersion", "2010-04-01"),
         ];
+        let given = |name: &str| self.more.iter().any(|(given, _)| given == name);
         let fixed = fixed
             .into_iter()
+            .filter(|(name, _)| *name != "NumMedia" || !given(name))
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         fixed.chain(self.more.iter().cloned()).collect()
     }

@@ -39,8 +39,9 @@ pub struct Media {
     /// Types that are kept, found in the bytes themselves; a star stands for any ending. What can't be
     /// told is `application/octet-stream`, what runs on some machine `application/x-executable`.
     pub types: Vec<String>,
-    /// Bytes that all files together may have; more are refused. Unlimited where it is not given.
-    pub total_bytes_max: Option<ByteSize>,
+    /// Bytes that all files together may have; more are refused. 0 is no limit.
+    #[serde(with = "ByteSize")]
+    pub total_bytes_max: u64,
     /// Messages of one channel whose attachments are fetched at the same time.
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: u32,
@@ -72,7 +73,7 @@ impl Default for Media {
         Self {
             bytes_max: 25 << 20,
             types: TYPES.map(str::to_owned).to_vec(),
-            total_bytes_max: None,
+            total_bytes_max: 0,
             concurrency: 4,
             timeout: Duration::from_secs(300),
             link_lifetime: Duration::from_secs(3600),

@@ -13,7 +13,7 @@ use std::{
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::Value;
 use tokio::sync::oneshot;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use trunkline_plugin_api::{
     AdapterError, Capability, ErrorClass, HttpRequest, Media, MediaRef, Reply, ReplyTo, Request,
 };
@@ -147,6 +147,7 @@ impl MediaFetcher {
                 }
                 Err(error) => match self.after(&error, &job) {
                     Next::At(due_ms) => {
+                        debug!(channel = %channel.id, message = %job.message, class = error.class.as_str(), code = %error.code, "an attachment is fetched again later");
                         self.metrics.media(&channel.id, "retried", 0);
                         again = Some(again.map_or(due_ms, |again| again.max(due_ms)));
                     }

@@ -65,6 +65,10 @@ fn open(
         .files()
         .open(&name)
         .map_err(|error| unreadable(&error))?;
+    let len = file.metadata().map_err(|error| unreadable(&error))?.len();
+    if range.offset > len {
+        return Err(gone("the kept webhook ends before the attachment begins"));
+    }
     file.seek(SeekFrom::Start(range.offset))
         .map_err(|error| unreadable(&error))?;
     Ok(Box::new(file))
@@ -80,4 +84,112 @@ fn unreadable(error: &io::Error) -> AdapterError {
 
 fn gone(words: &str) -> AdapterError {
     AdapterError::new(ErrorClass::Content, "media_unavailable", words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use data_encoding::BASE64;
+    use trunkline_plugin_api::MediaEncoding;
+
+    use super::*;
+    use crate::{
+        model::{ChannelId, MessageId, Outcome, WebhookEvent},
+        store::{ClosedPolicy, EngineOptions, Inbound},
+    };
+
+    /// A store with one webhook, its body in a file or in the record; and the job of an attachment.
+    async fn kept(
+        folder: &std::path::Path,
+        body: &[u8],
+        in_file: bool,
+    ) -> (Store, OrgId, MediaJob) {
+        let (store, _) = Store::open(folder, EngineOptions::default()).unwrap();
+        let org = store.organization("default").await.unwrap();
+        let raw_file = in_file.then(|| store.files().keep(body).unwrap());
+        let record = WebhookEvent {
+            id: store.new_event_id(),
+            channel: ChannelId::new("mail"),
+            received_at_ms: 1,
+            outcome: Outcome::Accepted,
+            signature_valid: true,
+            latency_us: 0,
+            messages: 0,
+            limited: 0,
+            marks: Vec::new(),
+            reason: None,
+            method: "POST".into(),
+            raw_url: None,
+            raw_headers: Vec::new(),
+            raw_body: if in_file { Vec::new() } else { body.to_vec() },
+            raw_file,
+        };
+        let job = MediaJob {
+            message: MessageId::from_bytes([0; 16]),
+            receiver: record.channel.clone(),
+            event: record.id,
+            attempts: 0,
+            since_ms: 1,
+            due_ms: 1,
+        };
+        let inbound = Inbound {
+            org,
+            record,
+            events: Vec::new(),
+            policy: ClosedPolicy::Reopen,
+            began: Instant::now(),
+            is_replay: false,
+        };
+        store.commit_inbound(inbound).await.unwrap();
+        (store, org, job)
+    }
+
+    fn range(offset: usize, len: usize, encoding: MediaEncoding) -> MediaRange {
+        MediaRange {
+            part: 1,
+            offset: offset as u64,
+            len: len as u64,
+            encoding,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stretch_of_the_kept_body_becomes_a_file() {
+        let plain: Vec<u8> = (0..200_000_u32).map(|at| at.to_le_bytes()[1]).collect();
+        let lines: Vec<u8> = BASE64.encode(&plain).into_bytes();
+        let lines: Vec<u8> = lines
+            .chunks(76)
+            .flat_map(|line| [line, b"\r\n"].concat())
+            .collect();
+        let body = [b"head\r\n\r\n", &lines[..], b"--end--"].concat();
+        for in_file in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let (store, org, job) = kept(folder.path(), &body, in_file).await;
+            let inside = range(8, lines.len(), MediaEncoding::Base64);
+            let written = extract(&store, org, &job, inside, 1 << 20).unwrap();
+            assert_eq!(written.size, 200_000);
+            store.media_files().keep(&written, None).unwrap();
+            let mut read = Vec::new();
+            let mut file = store
+                .media_files()
+                .open(&written.hash, written.size)
+                .unwrap();
+            file.read_to_end(&mut read).unwrap();
+            assert!(read == plain, "the same bytes");
+
+            let code = |range, max| extract(&store, org, &job, range, max).err().unwrap().code;
+            assert_eq!(code(inside, 1000), "media_too_large");
+            let beyond = range(8, body.len(), MediaEncoding::Identity);
+            assert_eq!(code(beyond, 1 << 20), "media_unavailable");
+            let far = range(usize::MAX >> 1, 1, MediaEncoding::Identity);
+            assert_eq!(code(far, 1 << 20), "media_unavailable");
+            let other = store.organization("other").await.unwrap();
+            let theirs = extract(&store, other, &job, inside, 1 << 20).err().unwrap();
+            assert_eq!(
+                theirs.code, "media_unavailable",
+                "another organization has no such webhook"
+            );
+        }
+    }
 }

@@ -93,7 +93,7 @@ impl Keeper {
             content_type,
             name: name.and_then(clean_name),
         };
-        let total_max = settings.media.total_bytes_max.map(|size| size.0);
+        let total_max = Some(settings.media.total_bytes_max).filter(|max| *max > 0);
         let files = self.store.media_files().clone();
         let kept = tokio::task::spawn_blocking(move || files.keep(&written, total_max)).await;
         kept.map_err(|error| DraftError::Disk(std::io::Error::other(error)))??;

@@ -37,13 +37,17 @@
 //! | `F` | channel, due time, message id | attachments of a message that are to be fetched |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 
+mod media;
+
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
 
 use crate::model::{
-    ChannelId, ContactId, EventId, MediaHash, MessageId, Millis, NoticeKind, NotificationId, OrgId,
+    ChannelId, ContactId, EventId, MessageId, Millis, NoticeKind, NotificationId, OrgId,
     OutboxItem, Place, Priority, ThreadId,
 };
+
+pub(crate) use media::{media, media_job, media_jobs_of, media_shard};
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
 const TEXT_BYTES_MAX: usize = 160;
@@ -367,27 +371,6 @@ pub(crate) fn open_notification(
     Key::new(org, OPEN_NOTIFICATION)
         .text(channel.map_or("", ChannelId::as_str))
         .text(kind.as_str())
-        .0
-}
-
-pub(crate) fn media(org: OrgId, hash: &MediaHash) -> Vec<u8> {
-    Key::new(org, b'M').bytes(hash.as_bytes()).0
-}
-
-/// Files whose hash begins with a byte.
-pub(crate) fn media_shard(org: OrgId, shard: u8) -> Vec<u8> {
-    Key::new(org, b'M').bytes(&[shard]).0
-}
-
-/// Everything that is to be fetched for a channel's messages, by due time.
-pub(crate) fn media_jobs_of(org: OrgId, channel: &ChannelId) -> Vec<u8> {
-    Key::new(org, b'F').channel(channel).0
-}
-
-pub(crate) fn media_job(org: OrgId, channel: &ChannelId, due_ms: Millis, id: MessageId) -> Vec<u8> {
-    Key(media_jobs_of(org, channel))
-        .bytes(&time(due_ms))
-        .bytes(id.as_bytes())
         .0
 }
 

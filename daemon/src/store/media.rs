@@ -96,7 +96,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let now = self.now();
         let pending = self.engine.transact(|tx| {
-            tx.delete(keys::media_job(org, channel, job.due_ms, job.message))?;
+            tx.delete(keys::media_job(org, channel, job))?;
             let Some(mut message) = records::find_message(tx, org, job.message)? else {
                 return Ok(());
             };
@@ -199,7 +199,7 @@ pub(super) fn queue(
 }
 
 fn put_job(tx: &mut Transaction<'_>, org: OrgId, channel: &ChannelId, job: &MediaJob) {
-    let key = keys::media_job(org, channel, job.due_ms, job.message);
+    let key = keys::media_job(org, channel, job);
     tx.insert(key, codec::encode(job));
 }
 

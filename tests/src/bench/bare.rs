@@ -68,7 +68,8 @@ pub async fn run(
     })
 }
 
-fn client() -> Result<reqwest::Client> {
+/// A client of its own.
+pub fn client() -> Result<reqwest::Client> {
     // Everything is plain HTTP; the client still wants to know whose TLS it would use. A second
     // call finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();

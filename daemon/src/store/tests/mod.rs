@@ -14,6 +14,7 @@ use crate::model::{
 };
 
 mod consent;
+mod media;
 mod outbox;
 mod references;
 

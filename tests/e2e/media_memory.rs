@@ -1,0 +1,148 @@
+//! Large things pass through the daemon without staying in its memory.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use trunkline_tests::bench::{bare, setup::resident_mib};
+use trunkline_tests::config::{Channel, Config};
+use trunkline_tests::http::{Reply, Request};
+use trunkline_tests::origin::{Origin, file};
+use trunkline_tests::wait::{SOON, eventually};
+
+use crate::media::{mms, settled};
+use crate::stage::{SMS, Stage, twilio};
+
+const ADA: &str = "+15005550101";
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const MIB: usize = 1 << 20;
+/// What the daemon may grow by while a file passes, in MiB.
+const FILE_GROWTH_MAX: u64 = 40;
+/// The same for a webhook: its body is there once with the daemon, and once with the plugin while that
+/// reads it.
+const WEBHOOK_GROWTH_MAX: u64 = 44;
+
+/// Forgets the highest memory so far; gives what there is now, in MiB.
+fn mark(stage: &Stage) -> u64 {
+    let pid = stage.daemon.pid();
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the process is ours");
+    resident_mib(pid).expect("it runs").0
+}
+
+/// Panics where the daemon grew by too much since `before`.
+fn grew_little(stage: &Stage, what: &str, before: u64, growth_max: u64) {
+    let peak = resident_mib(stage.daemon.pid()).expect("it runs").1;
+    let growth = peak.saturating_sub(before);
+    println!("{what}: {before} MiB before, {peak} MiB at most, {growth} MiB more");
+    assert!(
+        growth < growth_max,
+        "{what}: {growth} MiB more than the {before} MiB before"
+    );
+}
+
+/// Sends what takes its time.
+async fn patiently(request: &Request, address: SocketAddr) -> Reply {
+    let sent = tokio::time::timeout(SOON * 6, request.send(address)).await;
+    let sent = sent.expect("an answer in time");
+    sent.expect("an answer")
+}
+
+async fn stage() -> Stage {
+    Stage::new(|simulator| {
+        let config = Config::new().set("media.bytes_max", "110MiB");
+        let hook = Channel::webhook("hook")
+            .key("body_bytes_max", "30MiB")
+            .config("secret", SECRET)
+            .config("url", simulator.webhook().sink_url());
+        config.channel(twilio(SMS, simulator)).channel(hook)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_come_in_and_go_out_through_little_memory() {
+    let stage = stage().await;
+    let origin = Origin::start().await;
+    let size = 100 * MIB;
+    let small = [origin.url("png", 10_000, 7)];
+    assert_eq!(stage.deliver(SMS, &mms("+15005550199", &small)).await, 200);
+    settled(&stage, "+15005550199").await;
+
+    let before = mark(&stage);
+    let urls = [origin.url("chunked", size, 1)];
+    assert_eq!(stage.deliver(SMS, &mms(ADA, &urls)).await, 200);
+    let message = settled(&stage, ADA).await;
+    let item = &message["content"]["media"][0];
+    assert_eq!(
+        (&item["state"], &item["size"]),
+        (&json!("stored"), &json!(size)),
+        "{message}"
+    );
+    grew_little(&stage, "100 MiB fetched", before, FILE_GROWTH_MAX);
+
+    let api = stage.daemon.api();
+    let upload = Request::new("POST", "/api/v1/media").body("image/png", file("png", size, 2));
+    let before = mark(&stage);
+    let token = format!("Bearer {}", api.token());
+    let upload = upload.header("authorization", token);
+    let known = patiently(&upload, stage.daemon.admin()).await;
+    assert_eq!(known.status, 201, "{}", known.text());
+    let known: Value = serde_json::from_slice(&known.body).expect("JSON");
+    grew_little(&stage, "100 MiB uploaded", before, FILE_GROWTH_MAX);
+
+    let body = json!({"channel": "hook", "to": "someone", "content": {"media": [{"sha256": known["sha256"]}]}});
+    assert_eq!(api.post("/api/v1/messages", &body).await.status, 202);
+    let sink = stage.simulator.webhook();
+    let post = eventually("it is sent", SOON, || async { sink.received().pop() }).await;
+    let text = post.json().to_string();
+    let start = text.find("/media/").expect("a link");
+    let link: String = text[start..].chars().take_while(|c| *c != '"').collect();
+    let before = mark(&stage);
+    let fetched = patiently(&Request::new("GET", link), stage.daemon.public()).await;
+    assert!(fetched.body == file("png", size, 2), "the whole file");
+    grew_little(&stage, "100 MiB handed out", before, FILE_GROWTH_MAX);
+}
+
+#[tokio::test]
+async fn a_large_webhook_is_in_memory_twice_at_most() {
+    let stage = stage().await;
+    let size = 20 * MIB;
+    let post = |id: &str, padding: usize| {
+        // Blanks are part of the body, and of nothing that is made of it.
+        let mut body = json!({"id": id, "from": id, "text": "hello"}).to_string();
+        body.push_str(&" ".repeat(padding));
+        Request::new("POST", stage.daemon.path("hook"))
+            .header("x-webhook-secret", SECRET)
+            .body("application/json", body)
+    };
+    assert_eq!(stage.post(&post("small", 0)).await.status, 200);
+    let announced = post("announced", size);
+    let before = mark(&stage);
+    assert_eq!(stage.post(&announced).await.status, 200);
+    grew_little(&stage, "20 MiB announced", before, WEBHOOK_GROWTH_MAX);
+    stage.only_message("announced").await;
+
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter((0..21).map(|at| {
+        let text = json!({"id": "chunked", "from": "chunked", "text": "hello"}).to_string();
+        Ok::<_, std::io::Error>(if at == 0 {
+            text.into_bytes()
+        } else {
+            vec![b' '; MIB]
+        })
+    })));
+    let url = format!(
+        "http://{}{}",
+        stage.daemon.public(),
+        stage.daemon.path("hook")
+    );
+    let request = bare::client()
+        .expect("a client")
+        .post(url)
+        .header("x-webhook-secret", SECRET)
+        .body(body);
+    let before = mark(&stage);
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.status().as_u16(), 200);
+    grew_little(&stage, "20 MiB in chunks", before, WEBHOOK_GROWTH_MAX);
+    stage.only_message("chunked").await;
+}
