@@ -358,7 +358,7 @@ async fn announcements_survive_a_crash() {
     assert_eq!(answer.expect("an answer").status, 200);
     stage.daemon.kill9().await;
     account.set_reads(Behaviour::Accept);
-    stage.daemon.restart().await;
+    stage.daemon.launch().await;
     let message = stage.only_message("ada@example.org").await;
     assert_eq!(message["content"]["text"], "Where is it?\r\n");
 }

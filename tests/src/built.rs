@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The bundled plugins, by file name.
-const PLUGINS: [&str; 2] = [
+const PLUGINS: [&str; 3] = [
+    "libtrunkline_plugin_email.so",
     "libtrunkline_plugin_twilio.so",
     "libtrunkline_plugin_webhook.so",
 ];
