@@ -12,6 +12,7 @@ mod consent;
 mod crash;
 mod damage;
 mod doctor;
+mod email;
 mod health;
 mod inbound;
 mod inbound_text;

@@ -37,9 +37,13 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// The envelope as it came with the request, else as an MTA wrote it into the mail.
     pub(crate) fn of(request: &WebhookRequest, mail: &Mail<'_>) -> Self {
-        let from = request
-            .header("x-envelope-from")
-            .or_else(|| mail.headers.text("Return-Path"));
+        // `<>` is read as no id at all.
+        let returned = || {
+            let headers = &mail.headers;
+            let is_there = headers.has("Return-Path");
+            is_there.then(|| headers.text("Return-Path").unwrap_or_default())
+        };
+        let from = request.header("x-envelope-from").or_else(returned);
         let to = request.header("x-envelope-to").or_else(|| {
             let names = ["X-Original-To", "Delivered-To", "Envelope-To"];
             names.into_iter().find_map(|name| mail.headers.text(name))
@@ -180,11 +184,15 @@ fn metadata(headers: &Headers<'_>, envelope: &Envelope) -> Map<String, Value> {
     keep("to", addresses("To"));
     keep("cc", addresses("Cc"));
     keep("reply_to", addresses("Reply-To"));
+    let list_id = headers.addresses("List-Id").into_iter().next();
+    keep(
+        "list_id",
+        list_id.and_then(Addr::address).map(clip).map(Value::from),
+    );
     keep("envelope_from", envelope.from.clone().map(Value::from));
     keep("envelope_to", envelope.to.clone().map(Value::from));
     for (key, name) in [
         ("auto_submitted", "Auto-Submitted"),
-        ("list_id", "List-Id"),
         ("precedence", "Precedence"),
     ] {
         keep(key, headers.text(name).map(clip).map(Value::from));

@@ -137,14 +137,10 @@ fn mail(
     for (name, value) in &outgoing.headers {
         mail = mail.header(*name, Raw::new(value.as_str()));
     }
-    let body = match outgoing.files.is_empty() {
-        true => text_part(outgoing, seed),
-        false => multipart(
-            "multipart/mixed",
-            &boundary,
-            vec![text_part(outgoing, seed)],
-        ),
-    };
+    let mut body = text_part(outgoing, seed);
+    if !outgoing.files.is_empty() {
+        body = multipart("multipart/mixed", &boundary, vec![body]);
+    }
     let unwritable =
         |_| AdapterError::new(ErrorClass::Bug, "unwritable", "the mail can't be written");
     let mut bytes = mail.body(body).write_to_vec().map_err(unwritable)?;

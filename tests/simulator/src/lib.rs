@@ -17,6 +17,8 @@
 //!   the generic webhook channel knows.
 //! - [`MailServer`]: takes mails by SMTP submission, with certificates of its own making; [`LmtpClient`]
 //!   hands mails to the gateway.
+//! - [`Resend`]: sending with idempotency keys, received mails, signed webhooks; [`Ses`]: signed calls of the
+//!   e-mail API.
 //! - [`Behaviour`]: how a call goes wrong: statuses, hangs, resets, lost answers, seeded mixes.
 //!
 //! ```no_run
@@ -39,7 +41,9 @@ mod error;
 mod mailserver;
 mod recorded;
 mod reply;
+mod resend;
 mod server;
+mod ses;
 mod traffic;
 mod twilio;
 mod wait;
@@ -52,7 +56,9 @@ pub use mailserver::{
     Certificate, LmtpAnswer, LmtpClient, MailFault, MailServer, Offer, Stage, TakenMail, Trouble,
 };
 pub use recorded::RecordedRequest;
+pub use resend::{Resend, ResendMail, ResendMessage, SignedWebhook};
 pub use server::Simulator;
+pub use ses::{Ses, SesMessage};
 pub use traffic::CallMark;
 pub use twilio::{
     AccountStatus, CallbackAnswer, Callbacks, Complaint, Direction, Endpoint, InboundSms,

@@ -5,7 +5,7 @@
 
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
-use crate::{MailServer, SimulatorError, Twilio, Webhook};
+use crate::{MailServer, Resend, Ses, SimulatorError, Twilio, Webhook};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::http::StatusCode;
@@ -30,6 +30,8 @@ pub struct Simulator {
     twilio: Twilio,
     webhook: Webhook,
     smtp: MailServer,
+    resend: Resend,
+    ses: Ses,
     courier: Courier,
     server: ServerHandle,
     thread: Option<JoinHandle<()>>,
@@ -41,6 +43,8 @@ struct Started {
     twilio: Twilio,
     webhook: Webhook,
     smtp: MailServer,
+    resend: Resend,
+    ses: Ses,
     courier: Courier,
     server: ServerHandle,
 }
@@ -60,6 +64,8 @@ impl Simulator {
             twilio: started.twilio,
             webhook: started.webhook,
             smtp: started.smtp,
+            resend: started.resend,
+            ses: started.ses,
             courier: started.courier,
             server: started.server,
             thread: Some(thread),
@@ -84,6 +90,14 @@ impl Simulator {
     /// The mail server that the gateway submits to.
     pub fn smtp(&self) -> &MailServer {
         &self.smtp
+    /// Resend.
+    pub fn resend(&self) -> &Resend {
+        &self.resend
+    }
+
+    /// Amazon SES.
+    pub fn ses(&self) -> &Ses {
+        &self.ses
     }
 
     /// Carries everything that is meant for the origin `public` (`https://hooks.example.org`) to the
@@ -131,9 +145,13 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
     let courier = Courier::new(tokio::runtime::Handle::current())?;
     let twilio = Twilio::new(&url, &format!("http://{media_address}"), courier.clone());
     let webhook = Webhook::new(&url, courier.clone());
+    let resend = Resend::new(&url, courier.clone());
+    let ses = Ses::new(&url);
     let sides = Sides {
         twilio: twilio.clone(),
         webhook: webhook.clone(),
+        resend: resend.clone(),
+        ses: ses.clone(),
         media_port: media_address.port(),
     };
     let server = HttpServer::new(move || {
@@ -155,6 +173,8 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
         twilio,
         webhook,
         smtp: MailServer::start().await?,
+        resend,
+        ses,
         courier,
         server: server.handle(),
     };
@@ -166,6 +186,8 @@ async fn start() -> Result<(Started, Server), SimulatorError> {
 struct Sides {
     twilio: Twilio,
     webhook: Webhook,
+    resend: Resend,
+    ses: Ses,
     media_port: u16,
 }
 
@@ -178,6 +200,10 @@ async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> Ht
         sides.twilio.serve(incoming).await
     } else if incoming.path == Webhook::SINK_PATH {
         sides.webhook.serve(incoming).await
+    } else if incoming.path.starts_with(Resend::PREFIX) {
+        sides.resend.serve(incoming).await
+    } else if incoming.path.starts_with(Ses::PREFIX) {
+        sides.ses.serve(incoming).await
     } else {
         Reply::text(404, "no provider has this path")
     };

@@ -16,6 +16,7 @@ pub mod backlog;
 pub mod bare;
 pub mod baseline;
 pub mod dispatch;
+pub mod email;
 pub mod inbound;
 pub mod latency;
 pub mod memory;

@@ -62,6 +62,8 @@ pub enum Part {
     Start,
     /// Duplicates and reloads.
     Paths,
+    /// A mail of 1 MB through the e-mail adapter.
+    Email,
     /// From the queue to the provider against a bare loop of calls.
     Outbound,
     /// Cost of a send and memory with many messages waiting.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use trunkline_tests::bench::options::{Chaos, Options, Part};
 use trunkline_tests::bench::{
-    backlog, baseline, dispatch, inbound, memory, paced, paths, provider, setup, start,
+    backlog, baseline, dispatch, email, inbound, memory, paced, paths, provider, setup, start,
 };
 use trunkline_tests::chaos::{self, Plan};
 
@@ -71,6 +71,9 @@ async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(Part::Paths) {
         paths::measure(options).await?;
+    }
+    if options.wants(Part::Email) {
+        email::measure().await?;
     }
     if options.wants(Part::Outbound) {
         dispatch::measure(options).await?;

@@ -33,7 +33,7 @@ pub fn hub_signature(secret: &str, body: &[u8]) -> String {
 }
 
 /// A fresh secret of 32 bytes.
-pub(super) fn random_secret() -> String {
+pub(crate) fn random_secret() -> String {
     let bytes: [u8; 32] = rand::random();
     format!("whsec_{}", BASE64.encode(&bytes))
 }
