@@ -59,11 +59,13 @@ async fn a_mail_goes_out_encrypted_and_as_it_should_look() {
     for implicit in [false, true] {
         let (stage, _ca) = believing(
             |config, _| config,
-            |channel, simulator| match implicit {
-                true => channel
-                    .config("tls", "implicit")
-                    .config("port", simulator.smtp().tls_port()),
-                false => channel,
+            |channel, simulator| {
+                if implicit {
+                    let port = simulator.smtp().tls_port();
+                    channel.config("tls", "implicit").config("port", port)
+                } else {
+                    channel
+                }
             },
         )
         .await;

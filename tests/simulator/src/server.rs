@@ -90,6 +90,8 @@ impl Simulator {
     /// The mail server that the gateway submits to.
     pub fn smtp(&self) -> &MailServer {
         &self.smtp
+    }
+
     /// Resend.
     pub fn resend(&self) -> &Resend {
         &self.resend

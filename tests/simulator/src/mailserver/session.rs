@@ -340,7 +340,7 @@ impl<'a> Session<'a> {
         }
         self.say(354, "end with a dot").await?;
         let middle = self.server.state.lock().troubles.at(Stage::Middle);
-        let mut looked_at = 0;
+        let mut looked_at = 0_usize;
         let end = loop {
             if let (Some(trouble), true) = (&middle, !self.wire()?.unread.is_empty())
                 && self.suffer(trouble).await?
