@@ -175,13 +175,6 @@ async fn a_large_mail_passes() {
     let stored = stage.only_message("ada@example.org").await;
     assert_eq!(stored["content"]["text"], "See the file.");
     assert_eq!(stored["content"]["media"][0]["name"], "big.zip");
-    let too_large = mail(
-        "ada@example.org",
-        "huge@example.org",
-        "",
-        &"x".repeat(27 * 1024 * 1024),
-    );
-    assert_eq!(post(&stage, too_large).await, 413);
 }
 
 /// What machines write is kept and marked, makes no turn, and orders nothing.
@@ -365,7 +358,7 @@ async fn announcements_survive_a_crash() {
     assert_eq!(answer.expect("an answer").status, 200);
     stage.daemon.kill9().await;
     account.set_reads(Behaviour::Accept);
-    stage.daemon.restart().await;
+    stage.daemon.launch().await;
     let message = stage.only_message("ada@example.org").await;
     assert_eq!(message["content"]["text"], "Where is it?\r\n");
 }

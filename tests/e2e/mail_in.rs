@@ -97,6 +97,51 @@ async fn every_recipient_has_an_answer_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_mail_of_20_mb_is_in_memory_once() {
+    let stage = mailbox().await;
+    let at = lmtp(&stage.daemon);
+    let small = Mail::new(ADA, "small@example.org", "first").bytes();
+    deliver(&at, ADA, &[HELP], &small).await.unwrap();
+    let before = memory_kib(&stage, "VmRSS");
+    let line = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\r\n";
+    let body = format!(
+        "--b\r\nContent-Type: text/plain\r\n\r\nsee the file\r\n--b\r\n\
+         Content-Type: application/pdf; name=large.pdf\r\nContent-Disposition: attachment; filename=large.pdf\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\n{}--b--",
+        line.repeat(20_000_000 / line.len())
+    );
+    let mail = Mail::new(ADA, "large@example.org", &body)
+        .header("MIME-Version", "1.0")
+        .header("Content-Type", "multipart/mixed; boundary=b")
+        .bytes();
+    let answers = deliver(&at, ADA, &[HELP], &mail).await.unwrap();
+    assert_eq!(codes(&answers), [250], "{answers:?}");
+    let peak = memory_kib(&stage, "VmHWM");
+    let timeline = stage.daemon.api().timeline(ADA).await;
+    let large = timeline
+        .iter()
+        .find(|message| message["content"]["text"] != "first");
+    let large = large.expect("the large mail is there");
+    assert_eq!(large["content"]["media"][0]["name"], "large.pdf", "{large}");
+    let grown = peak.saturating_sub(before);
+    assert!(
+        grown < 40 * 1024,
+        "memory grew by {grown} KiB over {before} KiB"
+    );
+}
+
+/// A line of the daemon's `/proc/PID/status`, in KiB.
+fn memory_kib(stage: &Stage, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", stage.daemon.pid()));
+    let status = status.expect("the daemon runs");
+    let line = status.lines().find(|line| line.starts_with(name));
+    let words = line.and_then(|line| line.split_whitespace().nth(1));
+    words
+        .and_then(|kib| kib.parse().ok())
+        .expect("a figure in KiB")
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_refused_and_costs_nobody_else_anything() {
     let stage = Stage::new(|_| {
         listening("127.0.0.1:0")

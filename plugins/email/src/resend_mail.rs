@@ -187,12 +187,15 @@ fn metadata(
     }
     for (key, name) in [
         ("auto_submitted", "Auto-Submitted"),
-        ("list_id", "List-Id"),
         ("precedence", "Precedence"),
     ] {
         if let Some(text) = headers.text(name) {
             kept.insert(key.into(), clip(text).into());
         }
+    }
+    let list_id = headers.addresses("List-Id").into_iter().next();
+    if let Some(id) = list_id.and_then(mail_parser::Addr::address) {
+        kept.insert("list_id".into(), clip(id).into());
     }
     kept
 }

@@ -11,13 +11,14 @@ pub(super) struct Announced {
     pub(super) eight_bit: bool,
 }
 
-/// Finds the end of a mail: the index behind the final dot's line.
-pub(super) fn end_of_mail(bytes: &[u8]) -> Option<usize> {
+/// Finds the end of a mail at `from` or behind it: the index behind the final dot's line.
+pub(super) fn end_of_mail(bytes: &[u8], from: usize) -> Option<usize> {
     if bytes.starts_with(b".\r\n") {
         return Some(3);
     }
-    let end = bytes.windows(5).position(|five| five == b"\r\n.\r\n")?;
-    Some(end + 5)
+    let rest = bytes.get(from..)?;
+    let end = rest.windows(5).position(|five| five == b"\r\n.\r\n")?;
+    Some(from + end + 5)
 }
 
 /// The mail without its final dot and doubled dots, and what is wrong with how it was written.
@@ -109,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_mail_ends_with_a_dot_on_a_line_by_itself() {
-        assert_eq!(end_of_mail(b".\r\nQUIT"), Some(3));
-        assert_eq!(end_of_mail(b"a\r\n.\r\nQUIT"), Some(6));
-        assert_eq!(end_of_mail(b"a\n.\nb\r\n..\r\n"), None);
+        assert_eq!(end_of_mail(b".\r\nQUIT", 0), Some(3));
+        assert_eq!(end_of_mail(b"a\r\n.\r\nQUIT", 1), Some(6));
+        assert_eq!(end_of_mail(b"a\n.\nb\r\n..\r\n", 0), None);
     }
 }

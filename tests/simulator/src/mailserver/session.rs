@@ -340,6 +340,7 @@ impl<'a> Session<'a> {
         }
         self.say(354, "end with a dot").await?;
         let middle = self.server.state.lock().troubles.at(Stage::Middle);
+        let mut looked_at = 0_usize;
         let end = loop {
             if let (Some(trouble), true) = (&middle, !self.wire()?.unread.is_empty())
                 && self.suffer(trouble).await?
@@ -347,9 +348,11 @@ impl<'a> Session<'a> {
                 // It has said why, and has had enough.
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
-            if let Some(end) = end_of_mail(&self.wire()?.unread) {
+            // The end may stand across the border of what was looked at already.
+            if let Some(end) = end_of_mail(&self.wire()?.unread, looked_at.saturating_sub(4)) {
                 break end;
             }
+            looked_at = self.wire()?.unread.len();
             self.wire()?.read().await?;
         };
         let written: Vec<u8> = self.wire()?.unread.drain(..end).collect();

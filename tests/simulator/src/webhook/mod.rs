@@ -46,7 +46,7 @@ impl Webhook {
         Self {
             inner: Arc::new(Inner {
                 sink_url: format!("{base}{}", Self::SINK_PATH),
-                sink: Mutex::new(Sink::new(signature::random_secret())),
+                sink: Mutex::new(Sink::new(random_secret())),
                 requests: RequestLog::new(REQUESTS_KEPT),
                 courier,
             }),
@@ -66,7 +66,7 @@ impl Webhook {
     /// Replaces the secret; signatures of the old one no longer pass. Returns the new one.
     pub fn rotate_url_secret(&self) -> String {
         let mut sink = self.inner.sink.lock();
-        sink.secret = signature::random_secret();
+        sink.secret = random_secret();
         sink.secret.clone()
     }
 
