@@ -53,7 +53,7 @@ impl Resend {
         for (name, value) in more.as_object().into_iter().flatten() {
             data[name] = value.clone();
         }
-        self.post(url, &self.webhook(kind, data)?).await
+        self.post(url, &self.webhook(kind, &data)?).await
     }
 
     /// Takes a mail in and announces it to `url`, as Resend does: without its text and headers.
@@ -98,10 +98,10 @@ impl Resend {
         whole["headers"] = headers.into();
         account.received.insert(id, whole);
         drop(account);
-        self.webhook("email.received", data)
+        self.webhook("email.received", &data)
     }
 
-    fn webhook(&self, kind: &str, data: Value) -> Result<SignedWebhook, SimulatorError> {
+    fn webhook(&self, kind: &str, data: &Value) -> Result<SignedWebhook, SimulatorError> {
         let body = json!({"type": kind, "created_at": Timestamp::now().to_string(), "data": data});
         let body = body.to_string().into_bytes();
         let id = format!("msg_{:032x}", rand::random::<u128>());
