@@ -8,6 +8,7 @@ mod backfill;
 mod chaos;
 mod chat;
 mod chat_crash;
+mod chat_guard;
 mod chat_page;
 mod cli;
 mod commands;
