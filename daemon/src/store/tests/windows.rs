@@ -237,7 +237,7 @@ async fn a_message_that_is_refused_again_goes_round_in_no_circle() {
     let id = bench.queued(ADA).await;
     bench.lease().await;
     bench.finish(id, sent("X1")).await;
-    bench.hear("S1", "us", Some(bench.store.now() + 1)).await;
+    bench.hear("S1", channel.as_str(), None).await;
     bench.receive(vec![refused("X1")]).await;
     let rule = WindowRule {
         // The scope of a channel whose address was never saved.
