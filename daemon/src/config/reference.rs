@@ -72,7 +72,7 @@ fn keys(text: &mut String, section: &Value) {
 }
 
 /// Values of the examples, for keys whose default says nothing.
-const GIVEN: [(&str, &str); 21] = [
+const GIVEN: [(&str, &str); 23] = [
     ("account", "\"main\""),
     ("concurrency", "4"),
     ("per_second", "10.0"),
@@ -94,6 +94,8 @@ const GIVEN: [(&str, &str); 21] = [
     ("zone", "\"UTC\""),
     ("to", "\"+15550101\""),
     ("via", "\"sms_support\""),
+    ("address", "\"+15550100\""),
+    ("reply_window", "\"23h\""),
 ];
 
 const CONFIG: &str = "\
