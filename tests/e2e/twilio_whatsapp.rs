@@ -84,17 +84,17 @@ async fn errors_of_whatsapp_are_told_apart() {
     })
     .await;
     let account = stage.simulator.twilio();
-    for (code, class) in [
+    let rows = [
         (63024, "recipient"),
         (63013, "content"),
         (63033, "opted_out"),
-    ] {
-        let to = format!("+150055502{code:05}");
-        let to = &to[..12];
+    ];
+    for (number, (code, class)) in rows.into_iter().enumerate() {
+        let to = format!("+1500555020{number}");
         let sms = InboundSms::text(&format!("whatsapp:{to}"), US, "hi");
         deliver(&stage, &sms).await;
         account.set_callbacks(Callbacks::Failed { code });
-        let id = stage.daemon.api().send_text(WA, to, "hello").await;
+        let id = stage.daemon.api().send_text(WA, &to, "hello").await;
         let message = stage.daemon.api().wait_status(&id, "failed").await;
         assert_eq!(message["error"]["class"], class, "{message}");
     }

@@ -167,7 +167,7 @@ async fn a_window_belongs_to_one_of_our_numbers() {
         .iter()
         .map(|one| one["open"].clone())
         .collect();
-    assert_eq!(open, [true, false], "{contact}");
+    assert_eq!(open, [false, true], "by channel: {contact}");
 }
 
 /// Sends a text while the window is open, to a channel that is switched off until it has closed.

@@ -17,8 +17,10 @@ pub(super) struct Problem {
     pub(super) detail: Option<String>,
     /// For programs.
     pub(super) code: Option<String>,
-    /// Single findings, one line each: a refused configuration's, or a link that helps.
+    /// Single findings, one line each: a refused configuration's.
     pub(super) errors: Vec<String>,
+    /// A link that helps.
+    pub(super) link: Option<String>,
 }
 
 impl fmt::Display for Problem {
@@ -30,6 +32,9 @@ impl fmt::Display for Problem {
         if let Some(code) = &self.code {
             write!(formatter, " ({})", output::clean(code))?;
         }
+        if let Some(link) = &self.link {
+            write!(formatter, ": {}", output::clean(link))?;
+        }
         Ok(())
     }
 }
@@ -40,14 +45,13 @@ impl Problem {
         let json: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |name: &str| json[name].as_str().map(str::to_owned);
         let errors = json["errors"].as_array().into_iter().flatten();
-        let link = json.get("link").into_iter();
         Self {
             status,
             title: text("title").unwrap_or_else(|| format!("the daemon answered {status}")),
             detail: text("detail"),
             code: text("code"),
+            link: text("link"),
             errors: errors
-                .chain(link)
                 .filter_map(|line| line.as_str().map(output::clean))
                 .collect(),
         }

@@ -118,6 +118,7 @@ Takes effect when the daemon is restarted: server.listen.";
                 detail: None,
                 code: None,
                 errors: errors.iter().map(|line| (*line).to_owned()).collect(),
+                link: None,
             }))
         };
         let failure = problem(422, &["a.toml:3: x", "b.toml:1: y"]);

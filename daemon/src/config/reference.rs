@@ -76,7 +76,7 @@ fn keys(text: &mut String, section: &Value) {
 }
 
 /// Values of the examples, for keys whose default says nothing.
-const GIVEN: [(&str, &str); 24] = [
+const GIVEN: [(&str, &str); 26] = [
     ("account", "\"main\""),
     ("concurrency", "4"),
     ("per_second", "10.0"),
@@ -101,6 +101,8 @@ const GIVEN: [(&str, &str); 24] = [
     ("channels", "[\"sms_support\"]"),
     ("continue_on", "\"whatsapp\""),
     ("labels", "{ send = \"Send it\" }"),
+    ("address", "\"+15550100\""),
+    ("reply_window", "\"23h\""),
 ];
 
 const CONFIG: &str = "\

@@ -76,13 +76,6 @@ pub(crate) const IDEMPOTENCY: u8 = b'k';
 pub(crate) const NOTIFICATION: u8 = b'N';
 /// The kind byte of what leads to notifications that are not acknowledged.
 pub(crate) const OPEN_NOTIFICATION: u8 = b'G';
-/// The kind byte of items held until a person writes.
-pub(crate) const WINDOW_HELD: u8 = b'g';
-/// The kind byte of messages refused for the reply window by a report.
-pub(crate) const WINDOW_REFUSAL: u8 = b'j';
-/// The kind byte of catalogues of templates.
-pub(crate) const CATALOGUE: u8 = b'J';
-
 /// Builds one key.
 struct Key(Vec<u8>);
 

@@ -12,7 +12,7 @@ use super::{
     keys,
     outbox::report,
     queue, records, reports,
-    windows::{is_window_closed, known},
+    windows::{WINDOW_CLOSED, is_window_closed, known},
 };
 use crate::model::{
     ChannelId, Failure, Message, MessageId, Millis, OrgId, OutboxItem, OutboxState, Priority,
@@ -21,8 +21,6 @@ use crate::model::{
 
 /// Items looked at together.
 const BATCH: usize = 1_000;
-/// The code of history entries about the window.
-const WINDOW_CLOSED: &str = "window_closed";
 
 /// What becomes of a free-form message outside the window.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -231,7 +231,7 @@ pub(crate) fn apply_to(
     if changed {
         if let Some(failure) = &message.error {
             consent::learn(tx, org, message, failure, now_ms)?;
-            windows::learn_later(tx, org, message, failure)?;
+            windows::learn_later(tx, org, message, failure, now_ms)?;
         }
         note_status(tx, org, message);
         if message.status.is_final() {

@@ -18,10 +18,12 @@ use super::{
     records::{self, load},
 };
 use crate::model::{
-    Failure, Message, MessageId, Millis, OrgId, OutboxState, Report, Source, Status, Window,
-    WindowRule, WindowState,
+    Failure, HistoryEntry, Message, MessageId, Millis, OrgId, OutboxState, Report, Source, Status,
+    Window, WindowRule, WindowState,
 };
 
+/// The code of history entries about the window.
+pub(super) const WINDOW_CLOSED: &str = "window_closed";
 /// Items released together.
 const BATCH: usize = 1_000;
 
@@ -119,8 +121,18 @@ pub(super) fn learn_later(
     org: OrgId,
     message: &Message,
     failure: &Failure,
+    now_ms: Millis,
 ) -> Result<(), StoreError> {
-    learn(tx, org, message, failure, message.sent_at_ms())?;
+    // The person may have written since it was sent. When a message that went again was sent is not
+    // known any more; that it was refused again counts from now, so that it goes round in no circle.
+    let is_window = |entry: &HistoryEntry| entry.code.as_deref() == Some(WINDOW_CLOSED);
+    let went_again = message.history.iter().any(is_window);
+    let refused_at_ms = if went_again {
+        now_ms
+    } else {
+        message.sent_at_ms()
+    };
+    learn(tx, org, message, failure, refused_at_ms)?;
     if is_window_closed(failure) && message.content.template.is_none() {
         tx.put(keys::window_refusal(org, &message.channel, message.id), [])?;
     }

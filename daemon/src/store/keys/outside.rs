@@ -2,8 +2,15 @@
 
 use trunkline_plugin_api::Identity;
 
-use super::{CATALOGUE, Key, WINDOW_HELD, WINDOW_REFUSAL};
+use super::Key;
 use crate::model::{ChannelId, MessageId, OrgId};
+
+/// The kind byte of items held until a person writes.
+pub(crate) const WINDOW_HELD: u8 = b'g';
+/// The kind byte of messages refused for the reply window by a report.
+pub(crate) const WINDOW_REFUSAL: u8 = b'j';
+/// The kind byte of catalogues of templates.
+pub(crate) const CATALOGUE: u8 = b'J';
 
 /// The reply window of one identity to one of our addresses.
 pub(crate) fn window(org: OrgId, identity: &Identity, scope: &str) -> Vec<u8> {

@@ -221,3 +221,44 @@ async fn a_providers_word_changes_the_catalogue_at_once() {
     assert_eq!(again.await.unwrap()[0].status, "APPROVED");
     assert_eq!(status(0), "APPROVED");
 }
+
+#[tokio::test]
+async fn a_message_that_is_refused_again_goes_round_in_no_circle() {
+    let bench = bench().await;
+    let (org, channel) = (bench.channel.org, &bench.channel.id);
+    let refused = |external_id: &str| {
+        let mut refused = report(external_id, ReportedStatus::Failed);
+        if let Event::Status(report) = &mut refused {
+            let error = trunkline_plugin_api::AdapterError::new;
+            report.error = Some(error(ErrorClass::WindowClosed, "window_closed", "no"));
+        }
+        refused
+    };
+    let id = bench.queued(ADA).await;
+    bench.lease().await;
+    bench.finish(id, sent("X1")).await;
+    bench.hear("S1", channel.as_str(), None).await;
+    bench.receive(vec![refused("X1")]).await;
+    let rule = WindowRule {
+        // The scope of a channel whose address was never saved.
+        scope: channel.to_string(),
+        ..rule()
+    };
+    for external_id in ["X2", "X3"] {
+        let hold = Outside::Hold(closed());
+        bench
+            .store
+            .settle_refusal(org, id, &rule, hold)
+            .await
+            .unwrap();
+        let due = bench.lease().await;
+        if bench.listed(OutboxState::Held) == [id] {
+            assert!(due.is_empty());
+            return;
+        }
+        assert_eq!(due, [id]);
+        bench.finish(id, sent(external_id)).await;
+        bench.receive(vec![refused(external_id)]).await;
+    }
+    panic!("it goes round: {:?}", bench.message(id).history);
+}
