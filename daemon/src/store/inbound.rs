@@ -252,7 +252,7 @@ impl Store {
             policy,
             at_ms,
         };
-        let new = self.plan_message(tx, &reader, reactions::as_message(reaction), None)?;
+        let new = self.plan_message(tx, &reader, reactions::as_message(*reaction), None)?;
         Ok(new.map_or(Effect::Duplicate, |(new, noticed)| {
             Effect::New(new, mark, noticed)
         }))
@@ -393,6 +393,9 @@ fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, reading: Op
 /// Cuts a message that is too large for one record: its text keeps its beginning, the whole stays
 /// with the webhook event's raw body.
 fn fit(message: &mut Message) {
+    if is_small(message) {
+        return;
+    }
     let len = codec::encode(message).len();
     if len <= MESSAGE_BYTES_MAX {
         return;
@@ -411,6 +414,26 @@ fn fit(message: &mut Message) {
     }
     message.metadata.clear();
     message.metadata.insert("cut_from_bytes".into(), len.into());
+}
+
+/// True for plain texts, of which it is clear without encoding them: nearly all messages.
+fn is_small(message: &Message) -> bool {
+    let content = &message.content;
+    let is_plain = content.media.is_empty()
+        && content.contacts.is_empty()
+        && content.interactive.is_none()
+        && content.location.is_none()
+        && content.template.is_none()
+        && message.metadata.is_empty();
+    let ids = [
+        &message.external_id,
+        &message.reply_to,
+        &message.author.name,
+    ];
+    let texts = [&content.text, &content.html, &content.subject];
+    let texts = texts.into_iter().chain(ids).flatten().map(String::len);
+    let bytes = texts.sum::<usize>() + message.peer.identifier.len();
+    is_plain && bytes <= TEXT_BYTES_KEPT
 }
 
 /// Lists the webhook; one that waits for a replay is marked, one that was replayed no longer is.

@@ -21,7 +21,7 @@ pub(super) enum Reacted {
     /// It is on its message.
     Applied,
     /// Nobody knows its message.
-    Unknown(Reaction),
+    Unknown(Box<Reaction>),
 }
 
 /// Applies a reaction to its message.
@@ -36,7 +36,7 @@ pub(super) fn apply(
         return Ok(Reacted::Repeated);
     }
     let Some(place) = records::find_external(tx, org, &channel.id, &reaction.target)? else {
-        return Ok(Reacted::Unknown(reaction));
+        return Ok(Reacted::Unknown(Box::new(reaction)));
     };
     let mut message = records::message_at(tx, org, place)?;
     let new = MessageReaction {
