@@ -32,4 +32,5 @@ mod stage;
 mod statuses;
 mod webhook;
 mod whatsapp;
+mod whatsapp_kinds;
 mod whatsapp_out;

@@ -8,9 +8,9 @@ use trunkline_plugin_api::{Event, InboundMessage, Reaction};
 use super::{
     Reading, Store,
     changes::Change,
-    codec, consent, contacts,
+    consent, contacts,
     engine::{StoreError, Transaction},
-    keys, linking,
+    events, fit, linking,
     reactions::{self, Reacted},
     reading::Reader,
     records::{self, ClosedPolicy, Conversation, Peer},
@@ -21,13 +21,6 @@ use crate::model::{
     Outcome, Source, Status, ThreadId, WebhookEvent,
 };
 use trunkline_plugin_api::Medium;
-
-/// Bytes of a message's record; the engine takes a little more.
-const MESSAGE_BYTES_MAX: usize = 100 * 1024;
-/// Bytes of text kept of a message that is larger.
-const TEXT_BYTES_KEPT: usize = 32 * 1024;
-/// Attachments kept of a message that is larger.
-const MEDIA_KEPT: usize = 10;
 
 /// A channel as far as the store is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,7 +159,7 @@ impl Store {
         }
         record.messages = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         record.latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        write_event(tx, org, &record, is_replay)?;
+        events::write(tx, org, &record, is_replay)?;
         let result = InboundResult {
             outcome: record.outcome,
             messages,
@@ -290,7 +283,7 @@ impl Store {
             }
         };
         let mut message = received(reader, &conversation, inbound);
-        fit(&mut message);
+        fit::fit(&mut message);
         if !others.is_empty() {
             let others: Vec<Value> = others.iter().map(|id| id.to_string().into()).collect();
             message
@@ -388,79 +381,4 @@ fn note_new(tx: &mut Transaction<'_>, org: OrgId, message: &Message, reading: Op
         }
     };
     records::note(tx, &change);
-}
-
-/// Cuts a message that is too large for one record: its text keeps its beginning, the whole stays
-/// with the webhook event's raw body.
-fn fit(message: &mut Message) {
-    if is_small(message) {
-        return;
-    }
-    let len = codec::encode(message).len();
-    if len <= MESSAGE_BYTES_MAX {
-        return;
-    }
-    let content = &mut message.content;
-    content.html = None;
-    content.contacts.clear();
-    content.media.truncate(MEDIA_KEPT);
-    for text in [&mut content.text, &mut content.subject]
-        .into_iter()
-        .flatten()
-    {
-        let mut ends = (0..=TEXT_BYTES_KEPT.min(text.len())).rev();
-        let kept = ends.find(|at| text.is_char_boundary(*at));
-        text.truncate(kept.unwrap_or(0));
-    }
-    message.metadata.clear();
-    message.metadata.insert("cut_from_bytes".into(), len.into());
-}
-
-/// True for plain texts, of which it is clear without encoding them: nearly all messages.
-fn is_small(message: &Message) -> bool {
-    let content = &message.content;
-    let is_plain = content.media.is_empty()
-        && content.contacts.is_empty()
-        && content.interactive.is_none()
-        && content.location.is_none()
-        && content.template.is_none()
-        && message.metadata.is_empty();
-    let ids = [
-        &message.external_id,
-        &message.reply_to,
-        &message.author.name,
-    ];
-    let texts = [&content.text, &content.html, &content.subject];
-    let texts = texts.into_iter().chain(ids).flatten().map(String::len);
-    let bytes = texts.sum::<usize>() + message.peer.identifier.len();
-    is_plain && bytes <= TEXT_BYTES_KEPT
-}
-
-/// Lists the webhook; one that waits for a replay is marked, one that was replayed no longer is.
-fn write_event(
-    tx: &mut Transaction<'_>,
-    org: OrgId,
-    record: &WebhookEvent,
-    is_replay: bool,
-) -> Result<(), StoreError> {
-    let key = keys::event(org, &record.channel, record.id);
-    let mark = keys::pending(org, &record.channel, record.id);
-    if is_replay {
-        tx.replace(&key, codec::encode(record));
-        tx.delete(&mark)?;
-        return Ok(());
-    }
-    tx.insert(&key, codec::encode(record));
-    if record.outcome == Outcome::Pending {
-        tx.insert(&mark, []);
-        records::note(
-            tx,
-            &Change::Pending {
-                org,
-                channel: record.channel.clone(),
-                event: record.id,
-            },
-        );
-    }
-    Ok(())
 }
