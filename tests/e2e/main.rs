@@ -49,5 +49,6 @@ mod vonage_messages;
 mod vonage_send;
 mod webhook;
 mod whatsapp;
+mod whatsapp_kinds;
 mod whatsapp_out;
 mod window;

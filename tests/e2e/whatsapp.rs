@@ -9,6 +9,7 @@ use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::wait::{SOON, eventually};
 
 use crate::stage::Stage;
+use crate::whatsapp_kinds;
 
 /// The channel of the account's first number.
 pub(crate) const WA: &str = "whatsapp";
@@ -52,132 +53,10 @@ async fn event(stage: &Stage, field: &str, value: &Value) -> u16 {
     answer.expect("the daemon answers").status
 }
 
-/// Every kind that a person can send, and what its message shows.
-fn kinds() -> Vec<(WaMessage, &'static str, Value)> {
-    let of = |kind: &str, object: Value| WaMessage::new(ADA, kind, object);
-    let file =
-        |mime: &str| json!({"id": "77", "mime_type": mime, "sha256": "Zm9v", "caption": "Look"});
-    let order = json!({"catalog_id": "C1", "text": "Please", "product_items": []});
-    let card = json!([{"name": {"formatted_name": "Grace"}}]);
-    let button = json!({"type": "button_reply", "button_reply": {"id": "b1", "title": "Yes"}});
-    let list = json!({"type": "list_reply", "list_reply": {"id": "r1", "title": "Large"}});
-    let flow = json!({"type": "nfm_reply", "nfm_reply": {"name": "flow", "body": "Sent", "response_json": "{\"a\":1}"}});
-    vec![
-        (
-            WaMessage::text(ADA, " caf\u{e9} / 😀\n"),
-            "/content/text",
-            json!(" caf\u{e9} / 😀\n"),
-        ),
-        (
-            of("image", file("image/jpeg")),
-            "/content/media/0/content_type",
-            json!("image/jpeg"),
-        ),
-        (
-            of("video", file("video/mp4")),
-            "/content/text",
-            json!("Look"),
-        ),
-        (
-            of(
-                "audio",
-                json!({"id": "78", "mime_type": "audio/ogg", "voice": true}),
-            ),
-            "/metadata/voice",
-            json!(true),
-        ),
-        (
-            of("document", json!({"id": "79", "filename": "a.pdf"})),
-            "/content/media/0/name",
-            json!("a.pdf"),
-        ),
-        (
-            of("sticker", json!({"id": "80", "mime_type": "image/webp"})),
-            "/metadata/type",
-            json!("sticker"),
-        ),
-        (
-            of(
-                "location",
-                json!({"latitude": 52.5, "longitude": 13.4, "name": "Office"}),
-            ),
-            "/content/location/label",
-            json!("Office"),
-        ),
-        (of("contacts", card.clone()), "/content/contacts", card),
-        (
-            of("button", json!({"text": "Yes", "payload": "p1"})),
-            "/content/interactive/id",
-            json!("p1"),
-        ),
-        (
-            of("interactive", button),
-            "/content/interactive/kind",
-            json!("button"),
-        ),
-        (
-            of("interactive", list),
-            "/content/interactive/title",
-            json!("Large"),
-        ),
-        (
-            of("interactive", flow),
-            "/content/interactive/data/a",
-            json!(1),
-        ),
-        (
-            of("order", order),
-            "/metadata/order/catalog_id",
-            json!("C1"),
-        ),
-        (
-            of(
-                "system",
-                json!({"type": "user_changed_number", "body": "changed", "wa_id": "15005550101"}),
-            ),
-            "/content/text",
-            json!("changed"),
-        ),
-        (
-            of("unsupported", Value::Null).with("errors", json!([{"code": 131_051}])),
-            "/metadata/errors/0/code",
-            json!(131_051),
-        ),
-        (
-            of("hologram", json!({"depth": 3})),
-            "/metadata/hologram/depth",
-            json!(3),
-        ),
-        (
-            of(
-                "reaction",
-                json!({"message_id": "wamid.UNKNOWN", "emoji": "👍"}),
-            ),
-            "/content/reaction/emoji",
-            json!("👍"),
-        ),
-        (
-            WaMessage::text(ADA, "answer").answering("wamid.Q"),
-            "/reply_to",
-            json!("wamid.Q"),
-        ),
-        (
-            WaMessage::text(ADA, "passed on").with("context", json!({"forwarded": true})),
-            "/metadata/forwarded",
-            json!(true),
-        ),
-        (
-            WaMessage::text(ADA, "from an ad").with("referral", json!({"source_type": "ad"})),
-            "/metadata/referral/source_type",
-            json!("ad"),
-        ),
-    ]
-}
-
 #[tokio::test]
 async fn every_kind_of_message_is_in_the_timeline() {
     let stage = stage().await;
-    let kinds = kinds();
+    let kinds = whatsapp_kinds::all();
     for (message, _, _) in &kinds {
         assert_eq!(deliver(&stage, message).await.status, 200, "{message:?}");
     }

@@ -27,32 +27,12 @@ async fn arrived(stage: &Stage, ids: &[String]) -> Vec<MetaMessage> {
     meta.messages()
 }
 
-#[tokio::test]
-async fn every_kind_arrives_in_the_documented_form() {
-    let stage = stage().await;
-    let meta = stage.simulator.meta();
-    for (name, text) in [
-        ("order_update", "Hi {{1}}, order {{2}}"),
-        ("greeting", "Hi {{first_name}}"),
-    ] {
-        meta.add_template(json!({
-            "name": name, "language": "en_US", "status": "APPROVED", "category": "UTILITY",
-            "components": [{"type": "BODY", "text": text}],
-        }));
-    }
-    let asked = WaMessage::text(ADA, "Hi");
-    deliver(&stage, &asked).await;
-    let buttons = json!({
-        "type": "button", "body": {"text": "Sure?"},
-        "action": {"buttons": [{"type": "reply", "reply": {"id": "y", "title": "Yes"}}]},
-    });
-    let list = json!({
-        "type": "list", "body": {"text": "Which?"},
-        "action": {"button": "Sizes", "sections": [{"rows": [{"id": "l", "title": "Large"}]}]},
-    });
+/// A message as it is sent, and what must stand where in Meta's request.
+type Case = (&'static str, Value, &'static str, Value);
+
+fn plain_cases() -> Vec<Case> {
     let link = |name: &str| json!([{"url": format!("https://m.example/{name}")}]);
-    let template = |name: &str, variables: Value| json!({"template": {"name": name, "language": "en_US", "variables": variables}});
-    let cases = [
+    vec![
         (
             "text",
             json!({"text": "Hello 😀 https://x.example"}),
@@ -89,6 +69,20 @@ async fn every_kind_arrives_in_the_documented_form() {
             "/document/filename",
             json!("Bill.pdf"),
         ),
+    ]
+}
+
+fn rich_cases(asked: &str) -> Vec<Case> {
+    let buttons = json!({
+        "type": "button", "body": {"text": "Sure?"},
+        "action": {"buttons": [{"type": "reply", "reply": {"id": "y", "title": "Yes"}}]},
+    });
+    let list = json!({
+        "type": "list", "body": {"text": "Which?"},
+        "action": {"button": "Sizes", "sections": [{"rows": [{"id": "l", "title": "Large"}]}]},
+    });
+    let template = |name: &str, variables: Value| json!({"template": {"name": name, "language": "en_US", "variables": variables}});
+    vec![
         (
             "template",
             template("order_update", json!({"1": "Ada", "2": "42"})),
@@ -127,11 +121,29 @@ async fn every_kind_arrives_in_the_documented_form() {
         ),
         (
             "reaction",
-            json!({"reaction": {"target": asked.id, "emoji": "👍"}}),
+            json!({"reaction": {"target": asked, "emoji": "👍"}}),
             "/reaction/emoji",
             json!("👍"),
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn every_kind_arrives_in_the_documented_form() {
+    let stage = stage().await;
+    let meta = stage.simulator.meta();
+    for (name, text) in [
+        ("order_update", "Hi {{1}}, order {{2}}"),
+        ("greeting", "Hi {{first_name}}"),
+    ] {
+        meta.add_template(json!({
+            "name": name, "language": "en_US", "status": "APPROVED", "category": "UTILITY",
+            "components": [{"type": "BODY", "text": text}],
+        }));
+    }
+    let asked = WaMessage::text(ADA, "Hi");
+    deliver(&stage, &asked).await;
+    let cases = [plain_cases(), rich_cases(&asked.id)].concat();
     let mut ids = Vec::new();
     for (_, content, _, _) in &cases {
         ids.push(send(&stage, content.clone()).await);
@@ -270,11 +282,11 @@ async fn the_probe_reports_the_number_and_says_what_to_do() {
         assert!(text.contains(shown), "{shown} is not in {text}");
     }
     meta.change_number(&meta.phone_number_id(), |number| {
-        number.quality_rating = "RED".to_owned()
+        number.quality_rating = "RED".to_owned();
     });
     api.wait_health(WA, "degraded").await;
     meta.change_number(&meta.phone_number_id(), |number| {
-        number.quality_rating = "GREEN".to_owned()
+        number.quality_rating = "GREEN".to_owned();
     });
     meta.expire_token();
     let words = "access token expired: make a system-user token";

@@ -1,6 +1,13 @@
 //! Webhook events: listed, read for a replay, and ended after their retention time.
 
-use super::{Page, Store, codec, engine::StoreError, keys, records::load};
+use super::{
+    Page, Store,
+    changes::Change,
+    codec,
+    engine::{StoreError, Transaction},
+    keys,
+    records::{self, load},
+};
 use crate::model::{ChannelId, EventId, Millis, OrgId, Outcome, WebhookEvent};
 
 /// Rejected webhooks listed for one channel at most; the oldest makes room.
@@ -145,4 +152,33 @@ impl Store {
         pending.await?;
         Ok(())
     }
+}
+
+/// Lists the webhook; one that waits for a replay is marked, one that was replayed no longer is.
+pub(super) fn write(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    record: &WebhookEvent,
+    is_replay: bool,
+) -> Result<(), StoreError> {
+    let key = keys::event(org, &record.channel, record.id);
+    let mark = keys::pending(org, &record.channel, record.id);
+    if is_replay {
+        tx.replace(&key, codec::encode(record));
+        tx.delete(&mark)?;
+        return Ok(());
+    }
+    tx.insert(&key, codec::encode(record));
+    if record.outcome == Outcome::Pending {
+        tx.insert(&mark, []);
+        records::note(
+            tx,
+            &Change::Pending {
+                org,
+                channel: record.channel.clone(),
+                event: record.id,
+            },
+        );
+    }
+    Ok(())
 }

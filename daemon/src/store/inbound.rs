@@ -7,10 +7,10 @@ use trunkline_plugin_api::{Event, InboundMessage, Medium, Reaction};
 
 use super::{
     Reading, Store,
-    arrival::{fit, note_new, received, write_event},
+    arrival::{note_new, received},
     consent, contacts,
     engine::{StoreError, Transaction},
-    linking, media,
+    events, fit, linking, media,
     reactions::{self, Reacted},
     reading::Reader,
     records::{self, ClosedPolicy, Peer},
@@ -177,7 +177,7 @@ impl Store {
         }
         record.messages = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         record.latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        write_event(tx, org, &record, is_replay)?;
+        events::write(tx, org, &record, is_replay)?;
         let result = InboundResult {
             outcome: record.outcome,
             messages,
@@ -314,7 +314,7 @@ impl Store {
             }
         };
         let mut message = received(reader, &conversation, inbound);
-        fit(&mut message);
+        fit::fit(&mut message);
         if !others.is_empty() {
             let others: Vec<Value> = others.iter().map(|id| id.to_string().into()).collect();
             message

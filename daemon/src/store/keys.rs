@@ -42,8 +42,8 @@
 //! | `F` | channel, due time, message id | attachments of a message that are to be fetched |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 
-mod outside;
 mod media;
+mod outside;
 
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
@@ -53,8 +53,8 @@ use crate::model::{
     OutboxItem, Place, Priority, ThreadId,
 };
 
-pub(crate) use outside::*;
 pub(crate) use media::{media, media_job, media_jobs_of, media_shard};
+pub(crate) use outside::*;
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
 const TEXT_BYTES_MAX: usize = 160;

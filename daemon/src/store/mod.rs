@@ -16,6 +16,7 @@ mod contacts;
 pub mod engine;
 mod events;
 mod files;
+mod fit;
 mod health;
 mod inbound;
 mod inbox;

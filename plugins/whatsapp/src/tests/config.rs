@@ -120,7 +120,7 @@ fn what_can_never_work_is_refused() {
 fn the_version_and_the_base_are_in_every_address() {
     let kit =
         kit_with(&json!({"graph_version": "v26.0", "api_base": "http://127.0.0.1:8080/meta/"}));
-    let run = kit.probe([trunkline_plugin_api::testkit::reply(503, "")]);
+    let run = kit.probe([testkit::reply(503, "")]);
     let trunkline_plugin_api::Request::Http(request) = &run.requests[0] else {
         panic!("{run:?}");
     };

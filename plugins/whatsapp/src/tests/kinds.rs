@@ -38,10 +38,12 @@ fn choice(kind: &str, id: Option<&str>, title: Option<&str>, data: Value) -> Con
 }
 
 /// A row: the message's members, its content, its metadata.
+#[allow(clippy::needless_pass_by_value, reason = "rows read better so")]
 fn row(name: &'static str, members: Value, content: Content, metadata: &Value) -> Inbound {
     row_of(name, members, content, metadata, None)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "rows read better so")]
 fn row_of(
     name: &'static str,
     members: Value,

@@ -21,9 +21,18 @@ fn sender_of(contact: &Value, members: &Value) -> Sender {
     }
 }
 
+/// Contact and message; the sender's identity, further ones, name.
+type Row = (
+    Value,
+    Value,
+    &'static str,
+    &'static [&'static str],
+    Option<&'static str>,
+);
+
 #[test]
 fn the_number_goes_first_and_the_id_beside_it() {
-    let table: [(Value, Value, &str, &[&str], Option<&str>); 7] = [
+    let table: [Row; 7] = [
         (
             json!({"profile": {"name": "Ada"}, "wa_id": "15005550101"}),
             json!({"from": "15005550101"}),
