@@ -27,14 +27,14 @@ async fn a_send_reaches_vonage_as_its_api_expects_and_comes_back_delivered() {
     ] {
         let id = api.send_text(SMS, ADA, text).await;
         let message = api.wait_status(&id, "delivered").await;
-        let send = account.sends().pop().expect("a send");
-        assert_eq!(send.path, "/sms/json");
-        assert_eq!(send.param("from"), Some("15550100"));
-        assert_eq!(send.param("to"), Some("447700900001"));
-        assert_eq!(send.param("text"), Some(text));
-        assert_eq!(send.param("type"), Some(kind));
-        assert_eq!(send.param("client-ref"), Some(id.as_str()));
-        assert_eq!(send.param("callback"), Some(stage.daemon.url(SMS).as_str()));
+        let call = account.sends().pop().expect("a send");
+        assert_eq!(call.path, "/sms/json");
+        assert_eq!(call.param("from"), Some("15550100"));
+        assert_eq!(call.param("to"), Some("447700900001"));
+        assert_eq!(call.param("text"), Some(text));
+        assert_eq!(call.param("type"), Some(kind));
+        assert_eq!(call.param("client-ref"), Some(id.as_str()));
+        assert_eq!(call.param("callback"), Some(stage.daemon.url(SMS).as_str()));
         let sent = account.messages().pop().expect("a message");
         assert_eq!(message["external_id"], sent.ids[0].as_str());
         assert!(message["error"].is_null(), "{message}");

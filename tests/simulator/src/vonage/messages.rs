@@ -198,3 +198,57 @@ pub(super) fn fault(fault: Fault) -> Reply {
         None => Reply::text(fault.status, fault.message),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(changes: &Value) -> Result<String, u32> {
+        let mut body = json!({
+            "channel": "sms", "message_type": "text", "to": "447700900001", "from": "15550100",
+            "text": "Hi", "sms": {"encoding_type": "auto"},
+        });
+        for (name, value) in changes.as_object().expect("an object") {
+            body[name.as_str()] = value.clone();
+        }
+        if body["channel"] == "mms" {
+            let body = body.as_object_mut().expect("an object");
+            body.remove("text");
+            body.remove("sms");
+        }
+        let message = draft(&Account::new(), &body);
+        message
+            .map(|message| message.kind)
+            .map_err(|refusal| refusal.1)
+    }
+
+    #[test]
+    fn wrong_messages_are_refused_with_their_code() {
+        let rows = [
+            (json!({"to": "+447700900001"}), 1170),
+            (json!({"from": "4912345678"}), 1120),
+            (json!({"text": "x".repeat(1_001)}), 1090),
+            (json!({"text": ""}), 1150),
+            (json!({"sms": {"encoding_type": "loud"}}), 1150),
+            (json!({"colour": "red"}), 1150),
+            (json!({"webhook_url": "hooks"}), 1150),
+            (json!({"channel": "fax"}), 1150),
+            (json!({"channel": "mms", "message_type": "image"}), 1150),
+            (
+                json!({"channel": "mms", "message_type": "image", "image": {"url": "1"}}),
+                1380,
+            ),
+            (
+                json!({"channel": "mms", "message_type": "content", "content": []}),
+                1150,
+            ),
+        ];
+        for (changes, expected) in rows {
+            assert_eq!(code(&changes), Err(expected), "{changes}");
+        }
+        let image = json!({"url": "https://m.example/1"});
+        let picture = json!({"channel": "mms", "message_type": "image", "image": image});
+        assert_eq!(code(&json!({})), Ok("text".to_owned()));
+        assert_eq!(code(&picture), Ok("image".to_owned()));
+    }
+}

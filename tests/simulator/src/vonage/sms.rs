@@ -155,3 +155,74 @@ pub(super) fn fault(fault: Fault) -> Reply {
         None => Reply::text(fault.status, fault.message),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(changes: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut params = vec![
+            ("from", "15550100"),
+            ("to", "447700900001"),
+            ("text", "Hi"),
+            ("type", "text"),
+            ("callback", "https://hooks.example.org/1"),
+        ];
+        for (name, value) in changes {
+            params.retain(|(known, _)| known != name);
+            params.push((name, value));
+        }
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        params.into_iter().map(own).collect()
+    }
+
+    #[test]
+    fn wrong_messages_are_refused_with_their_status() {
+        let account = Account::new();
+        let long_url = format!("https://{}.example.org", "x".repeat(100));
+        let long_text = "x".repeat(3_201);
+        let rows = [
+            (("text", ""), 2),
+            (("to", ""), 2),
+            (("to", "+447700900001"), 3),
+            (("type", "voice"), 3),
+            (("from", "4912345678"), 15),
+            (("from", "a name that is long"), 15),
+            (("text", &long_text), 12),
+            (("callback", &long_url), 23),
+            (("callback", "hooks.example.org"), 23),
+        ];
+        for (change, status) in rows {
+            let refused = draft(&account, &params(&[change])).map_err(|refusal| refusal.0);
+            assert_eq!(refused, Err(status), "{change:?}");
+        }
+        let taken = draft(&account, &params(&[("from", "Acme")]));
+        assert_eq!(taken.map(|message| message.ids.len()), Ok(1));
+    }
+
+    #[test]
+    fn careless_messages_are_found() {
+        let rows = [
+            (("text", "it’s"), "outside the GSM alphabet"),
+            (("type", "unicode"), "costs more"),
+            (("api_secret", "1"), "beside an Authorization"),
+            (
+                ("callback", "https://hooks.example.org/1?a=b"),
+                "callback's query",
+            ),
+            (("status-report-req", "yes"), "neither 1 nor true"),
+            (("colour", "red"), "unknown parameter"),
+        ];
+        for (change, words) in rows {
+            let found = findings(&params(&[change]));
+            assert!(
+                found.len() == 1 && found[0].contains(words),
+                "{change:?}: {found:?}"
+            );
+        }
+        assert_eq!(
+            findings(&params(&[("text", "50% £€ {now}")])),
+            Vec::<String>::new()
+        );
+    }
+}

@@ -128,3 +128,59 @@ pub(super) fn of_webhook(account: &Account, body: &[u8], issued_s: i64) -> Strin
     let mac = BASE64URL_NOPAD.encode(&mac.finalize().into_bytes());
     format!("{signed}.{mac}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ring::rand::SystemRandom;
+    use ring::signature::RSA_PKCS1_SHA256;
+
+    const NOW_S: i64 = 1_767_225_600;
+
+    fn signed(head: &Value, claims: &Value) -> String {
+        let base64: String = PRIVATE_KEY
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
+        let der = BASE64.decode(base64.as_bytes()).expect("base64");
+        let key = RsaKeyPair::from_pkcs8(&der).expect("a key");
+        let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+        let text = format!("{}.{}", part(head), part(claims));
+        let mut signature = vec![0; key.public().modulus_len()];
+        let random = SystemRandom::new();
+        key.sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature)
+            .expect("a signature");
+        format!("{text}.{}", BASE64URL_NOPAD.encode(&signature))
+    }
+
+    #[test]
+    fn only_a_fresh_token_of_the_application_is_taken() {
+        let mut account = Account::new();
+        let head = json!({"alg": "RS256", "typ": "JWT"});
+        let claims = json!({
+            "application_id": account.application_id, "iat": NOW_S, "exp": NOW_S + 900,
+            "jti": random_uuid(),
+        });
+        let good = signed(&head, &claims);
+        assert_eq!(check(&mut account, &good, NOW_S), Ok(()));
+        let again = check(&mut account, &good, NOW_S).expect_err("used before");
+        assert!(again.contains("used before"), "{again}");
+        let rows = [
+            ("iat", json!(NOW_S - 61), "issued"),
+            ("exp", json!(NOW_S), "expires"),
+            ("exp", json!(NOW_S + 86_401), "expires"),
+            ("application_id", json!("other"), "another application"),
+            ("jti", json!("1"), "no UUID"),
+        ];
+        for (name, value, words) in rows {
+            let mut changed = claims.clone();
+            changed[name] = value;
+            let why = check(&mut account, &signed(&head, &changed), NOW_S).expect_err("refused");
+            assert!(why.contains(words), "{name}: {why}");
+        }
+        let none = json!({"alg": "none", "typ": "JWT"});
+        assert!(check(&mut account, &signed(&none, &claims), NOW_S).is_err());
+        let forged = format!("{}A", &good[..good.len() - 1]);
+        assert!(check(&mut account, &forged, NOW_S).is_err());
+    }
+}
