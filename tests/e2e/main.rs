@@ -13,6 +13,7 @@ mod crash;
 mod damage;
 mod doctor;
 mod email;
+mod email_resend;
 mod health;
 mod inbound;
 mod inbound_text;
