@@ -18,6 +18,7 @@ mod damage;
 mod doctor;
 mod email;
 mod forms;
+mod email_resend;
 mod health;
 mod inbound;
 mod inbound_text;

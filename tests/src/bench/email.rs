@@ -46,7 +46,15 @@ pub async fn measure() -> Result<()> {
     answers.sort();
     let (median, slowest) = (calls[MAILS / 2], calls[MAILS - 1]);
     println!("a mail of 1 MB");
-    println!("  read by the adapter  {median:>5} ms   (slowest {slowest} ms, whole milliseconds)");
+    let words = |whole_ms: u64| match whole_ms {
+        0 => "under 1 ms".to_owned(),
+        more => format!("{more} ms"),
+    };
+    println!(
+        "  read by the adapter  {:>9}   (slowest {})",
+        words(median),
+        words(slowest)
+    );
     println!(
         "  acknowledged         {:>9}   (slowest {})",
         ms(answers[MAILS / 2]),
