@@ -112,8 +112,8 @@ async fn what_can_not_be_kept_is_said_and_the_message_stays() {
     let seen: Vec<(&str, &str)> = media
         .iter()
         .map(|item| {
-            let state = item["state"].as_str().expect("a state");
-            (state, item["error"]["code"].as_str().unwrap_or_default())
+            let word = item["state"].as_str().expect("a state");
+            (word, item["error"]["code"].as_str().unwrap_or_default())
         })
         .collect();
     let expected = [
