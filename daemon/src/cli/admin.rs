@@ -37,7 +37,7 @@ pub(super) enum AdminError {
     NoAnswer(String),
     /// It refused.
     #[error("{0}")]
-    Problem(Problem),
+    Problem(Box<Problem>),
     /// It answered something that is not the API's.
     #[error("the answer on {} is not one of this API: {reason}", socket.display())]
     Garbled {
@@ -130,7 +130,10 @@ impl Admin {
         let status = response.status();
         if !status.is_success() {
             let body = self.read(response).await?;
-            return Err(AdminError::Problem(Problem::read(status.as_u16(), &body)));
+            return Err(AdminError::Problem(Box::new(Problem::read(
+                status.as_u16(),
+                &body,
+            ))));
         }
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
             take(&chunk).map_err(|error| AdminError::NoAnswer(error.to_string()))?;
@@ -144,7 +147,10 @@ impl Admin {
         let status = response.status();
         let body = self.read(response).await?;
         if !status.is_success() {
-            return Err(AdminError::Problem(Problem::read(status.as_u16(), &body)));
+            return Err(AdminError::Problem(Box::new(Problem::read(
+                status.as_u16(),
+                &body,
+            ))));
         }
         if body.is_empty() {
             return Ok(Value::Null);

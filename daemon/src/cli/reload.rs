@@ -112,14 +112,14 @@ Takes effect when the daemon is restarted: server.listen.";
     #[test]
     fn a_refused_configuration_exits_78_with_its_lines() {
         let problem = |status, errors: &[&str]| {
-            refused(AdminError::Problem(Problem {
+            refused(AdminError::Problem(Box::new(Problem {
                 status,
                 title: "The configuration is refused".to_owned(),
                 detail: None,
                 code: None,
                 errors: errors.iter().map(|line| (*line).to_owned()).collect(),
                 link: None,
-            }))
+            })))
         };
         let failure = problem(422, &["a.toml:3: x", "b.toml:1: y"]);
         assert_eq!(

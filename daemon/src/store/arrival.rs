@@ -10,7 +10,7 @@ use super::{
     reading::Reader,
     records::{self, Conversation},
 };
-use crate::model::{Author, AuthorKind, Direction, Message, OrgId, Outcome, Status, WebhookEvent};
+use crate::model::{Author, AuthorKind, Direction, Message, OrgId, Status};
 
 /// A message that came in, without its place yet.
 pub(super) fn received(

@@ -18,7 +18,6 @@ mod linking;
 mod media;
 mod merge;
 mod outbox;
-mod outbox;
 mod reactions;
 mod references;
 mod windows;
