@@ -27,3 +27,4 @@ pub mod sends;
 pub mod setup;
 pub mod start;
 pub mod traffic;
+pub mod usage;
