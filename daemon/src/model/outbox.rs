@@ -73,6 +73,11 @@ impl OutboxItem {
         self.cursor = Value::Null;
     }
 
+    /// True where it stands in its contact's line.
+    pub fn is_in_line(&self) -> bool {
+        !self.scheduled && !self.state.is_out_of_line()
+    }
+
     /// The state as people see it: what waits only for its channel is held.
     pub fn state_shown(&self, channel_holds: bool) -> &'static str {
         let waits = matches!(self.state, OutboxState::Queued | OutboxState::Retrying);

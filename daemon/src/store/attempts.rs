@@ -10,7 +10,7 @@ use super::{
     engine::{StoreError, Transaction},
     keys,
     outbox::report,
-    queue, records, reports,
+    queue, queued, records, reports,
 };
 use crate::model::{
     ChannelId, Failure, Message, MessageId, MessagePart, Millis, OrgId, OutboxItem, OutboxState,
@@ -75,10 +75,7 @@ impl Store {
             queue::promote(tx, org, channel, now, quota.room)?;
             let mut due = Vec::with_capacity(quota.room);
             for id in due_ids(tx, org, channel, quota, under_way, now)? {
-                let (Some(mut item), Some(mut message)) = (
-                    queue::item(tx, org, id)?,
-                    records::find_message(tx, org, id)?,
-                ) else {
+                let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
                     continue;
                 };
                 if self.refuse_opted_out(tx, org, &mut item, &mut message, now)? {
@@ -119,7 +116,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let now = self.now();
         let pending = self.engine.transact_durable(|tx| {
-            let found = queue::item(tx, org, id)?;
+            let found = queued::item(tx, org, id)?;
             let Some(mut item) = queue::leased(tx, org, found)? else {
                 return Err(StoreError::Refused(format!("message {id} is not due")));
             };
@@ -128,7 +125,7 @@ impl Store {
             }
             item.cursor = cursor.clone();
             item.called = true;
-            queue::save(tx, org, &item);
+            queue::save_lease(tx, org, &item);
             Ok(true)
         })?;
         if pending.await?.0 {
@@ -165,12 +162,7 @@ impl Store {
                 let Some(id) = keys::trailing_id(&key).map(MessageId::from_bytes) else {
                     continue;
                 };
-                if let (Some(item), Some(message)) = (
-                    queue::item(tx, org, id)?,
-                    records::find_message(tx, org, id)?,
-                ) {
-                    leased.push((item, message));
-                }
+                leased.extend(queued::both(tx, org, id)?);
             }
             Ok::<_, StoreError>(leased)
         })?;
@@ -222,11 +214,10 @@ fn plan_finish(
     attempt: Attempt,
     now: Millis,
 ) -> Result<Finished, StoreError> {
-    let Some(mut message) = records::find_message(tx, org, id)? else {
-        return Ok(Finished::Done(Status::Failed));
-    };
-    let Some(mut item) = queue::item(tx, org, id)? else {
-        return Ok(Finished::Done(message.status));
+    let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
+        let gone = records::find_message(tx, org, id)?;
+        let status = gone.map_or(Status::Failed, |message| message.status);
+        return Ok(Finished::Done(status));
     };
     if !item.state.is_out_of_line() && item.state != OutboxState::Leased {
         // The adapter ended the attempt before any call.
@@ -262,7 +253,7 @@ fn plan_finish(
     if message.status != before {
         reports::note_status(tx, org, &message);
     }
-    records::save_message(tx, org, &message);
+    records::save_message(tx, org, &message)?;
     Ok(finished)
 }
 
@@ -287,7 +278,7 @@ fn sent(
         item.called = false;
         item.cursor = Value::Null;
         item.error = None;
-        queue::save(tx, org, item);
+        queue::save(tx, org, item)?;
         return Ok(Finished::NextPart);
     }
     // Word of a failure may overtake the receipt: it is no dead letter, since the provider has all

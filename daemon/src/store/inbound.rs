@@ -296,6 +296,8 @@ fn received(reader: &Reader<'_>, conversation: &Conversation, inbound: InboundMe
         metadata: inbound.metadata,
         created_at_ms: reader.at_ms,
         provider_at_ms: inbound.sent_at_ms,
+        previous: None,
+        leap: None,
     }
 }
 

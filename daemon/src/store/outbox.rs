@@ -206,7 +206,7 @@ impl Store {
         let (priority, due_ms) = (new.priority, new.send_at_ms.unwrap_or(now).max(now));
         let mut message =
             Self::queued_message(new, conversation.contact, conversation.thread.id, now);
-        records::append_message(tx, org, &self.clock, &mut conversation.thread, &mut message);
+        records::place_message(tx, org, &self.clock, &mut conversation.thread, &mut message);
         let item = OutboxItem {
             message: message.id,
             channel: message.channel.clone(),
@@ -222,7 +222,7 @@ impl Store {
             error: None,
             answers_keyword,
         };
-        queue::enqueue(tx, org, &item)?;
+        queue::enqueue(tx, org, &item, &message)?;
         if let Some(idempotency) = idempotency {
             let record = IdempotencyRecord {
                 request: idempotency.request,
@@ -275,6 +275,8 @@ impl Store {
             metadata: new.metadata,
             created_at_ms: now,
             provider_at_ms: None,
+            previous: None,
+            leap: None,
         };
         message.apply(report(Status::Queued, Source::Accept, now));
         message

@@ -1,28 +1,20 @@
 //! What is read for people and programs: contacts, timelines, threads, messages.
 
 use super::{Page, Store, codec, engine::StoreError, keys, records::IdentityRecord};
-use crate::model::{
-    Contact, ContactId, Message, MessageId, OrgId, Place, Thread, ThreadId, TurnRecord,
-};
+use crate::model::{Contact, ContactId, Message, MessageId, OrgId, Thread, ThreadId, TurnRecord};
 
 impl Store {
     /// A message by its id.
     pub fn message(&self, org: OrgId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let found: Option<Message> = self.record(&keys::message(org, id.place()))?;
-        Ok(found.filter(|message| message.id == id))
-    }
-
-    fn message_in(
-        &self,
-        org: OrgId,
-        thread: ThreadId,
-        seq: u64,
-    ) -> Result<Option<Message>, StoreError> {
-        let place = Place {
-            thread: thread.number(),
-            seq,
-        };
-        self.record(&keys::message(org, place))
+        let key = keys::message(org, id);
+        if let Some(message) = self.record(&key)? {
+            return Ok(Some(message));
+        }
+        if let Some((_, message)) = self.queued(org, id)? {
+            return Ok(Some(message));
+        }
+        // It may have left the queue between the two looks; it never goes back there.
+        self.record(&key)
     }
 
     /// A contact by its id.
@@ -109,44 +101,51 @@ impl Store {
     ) -> Result<Page<Message, MessageId>, StoreError> {
         let mut heads = Vec::with_capacity(threads.len());
         for thread in threads {
-            let last = self.last_before(org, *thread, before)?;
-            heads.extend(self.message_in(org, *thread, last)?);
+            heads.extend(self.newest_before(org, *thread, before)?);
         }
         let mut page = Page::default();
-        while let Some(newest) = (0..heads.len()).max_by_key(|at| heads[*at].id) {
+        while let Some(newest) = (0..heads.len()).max_by_key(|at| heads[*at]) {
             if page.items.len() == limit {
                 page.next = page.items.last().map(|message: &Message| message.id);
                 break;
             }
-            let message = heads.swap_remove(newest);
-            heads.extend(self.message_in(org, message.thread, message.seq - 1)?);
+            let Some(message) = self.message(org, heads.swap_remove(newest))? else {
+                continue;
+            };
+            heads.extend(message.previous);
             page.items.push(message);
         }
         Ok(page)
     }
 
-    /// The sequence of the newest message of a thread that is older than `before`; 0 for none.
-    fn last_before(
+    /// The newest message of a thread that is older than `before`. Each message knows the one before
+    /// it, and some know one much further back.
+    fn newest_before(
         &self,
         org: OrgId,
         thread: ThreadId,
         before: Option<MessageId>,
-    ) -> Result<u64, StoreError> {
-        let last = self
-            .thread(org, thread)?
-            .map_or(0, |thread| thread.last_seq);
-        let Some(before) = before else {
-            return Ok(last);
+    ) -> Result<Option<MessageId>, StoreError> {
+        let Some(thread) = self.thread(org, thread)? else {
+            return Ok(None);
         };
-        let (mut low, mut high) = (0, last);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            match self.message_in(org, thread, middle)? {
-                Some(message) if message.id < before => low = middle,
-                _ => high = middle - 1,
-            }
+        let Some(before) = before else {
+            return Ok(thread.last);
+        };
+        if before.place().thread == thread.id.number()
+            && let Some(message) = self.message(org, before)?
+        {
+            return Ok(message.previous);
         }
-        Ok(low)
+        let (mut at, mut leap) = (thread.last, thread.leap);
+        while let Some(id) = leap.filter(|id| *id >= before) {
+            let message = self.message(org, id)?;
+            (at, leap) = message.map_or((None, None), |message| (message.previous, message.leap));
+        }
+        while let Some(id) = at.filter(|id| *id >= before) {
+            at = self.message(org, id)?.and_then(|message| message.previous);
+        }
+        Ok(at)
     }
 
     /// Threads, the one with the newest activity first.

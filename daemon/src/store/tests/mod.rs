@@ -15,6 +15,7 @@ use crate::model::{
 
 mod consent;
 mod outbox;
+mod places;
 
 /// Everything that is due.
 const ALL: Quota = Quota {
@@ -26,11 +27,14 @@ const ALL: Quota = Quota {
 struct Bench {
     store: Store,
     channel: ChannelRef,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 async fn bench() -> Bench {
-    let folder = tempfile::tempdir().unwrap();
+    bench_in(tempfile::tempdir().unwrap()).await
+}
+
+async fn bench_in(folder: tempfile::TempDir) -> Bench {
     let (store, _) = Store::open(folder.path(), EngineOptions::default()).unwrap();
     let org = store.organization("default").await.unwrap();
     let channel = ChannelRef {
@@ -41,11 +45,17 @@ async fn bench() -> Bench {
     Bench {
         store,
         channel,
-        _folder: folder,
+        folder,
     }
 }
 
 impl Bench {
+    /// The same after the store was closed and opened again.
+    async fn restarted(self) -> Self {
+        drop(self.store);
+        bench_in(self.folder).await
+    }
+
     fn inbound(&self, events: Vec<Event>) -> Inbound {
         let record = WebhookEvent {
             id: self.store.new_event_id(),
