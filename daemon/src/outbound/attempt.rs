@@ -101,7 +101,7 @@ impl Attempter<'_> {
         let public_url = &settings.load().server.public_url;
         let outbound = outbound_message(self.channel, public_url, item, message, part);
         let outbound = Arc::new(outbound);
-        let (org, id) = (self.channel.org, item.message);
+        let org = self.channel.org;
         drive(
             self.channel,
             transport,
@@ -112,7 +112,7 @@ impl Attempter<'_> {
             // The slot comes first: what is stored as called is soon called.
             |cursor| async move {
                 let slot = self.slots.take(item.priority).await;
-                store.begin_call(org, id, &cursor).await?;
+                store.begin_call(org, item, &cursor).await?;
                 Ok(slot)
             },
         )

@@ -105,19 +105,19 @@ impl Store {
         Ok(next.planned())
     }
 
-    /// Leases an item for the call that goes with the adapter's cursor; durable when this returns,
-    /// and only then may the provider be called. An item that is not (or no longer) the first in its
-    /// line is refused, and one whose recipient has opted out since is failed.
+    /// Leases an item, as [`Store::due`] gave it, for the call that goes with the adapter's cursor; durable
+    /// when this returns, and only then may the provider be called. An item that is not (or no longer)
+    /// the first in its line is refused, and one whose recipient has opted out since is failed.
     pub async fn begin_call(
         &self,
         org: OrgId,
-        id: MessageId,
+        item: &OutboxItem,
         cursor: &Value,
     ) -> Result<(), StoreError> {
         let now = self.now();
+        let id = item.message;
         let pending = self.engine.transact_durable(|tx| {
-            let found = queued::item(tx, org, id)?;
-            let Some(mut item) = queue::leased(tx, org, found)? else {
+            let Some(mut item) = queue::leased(tx, org, item)? else {
                 return Err(StoreError::Refused(format!("message {id} is not due")));
             };
             if !item.called && self.refuse_call(tx, org, &mut item, now)? {

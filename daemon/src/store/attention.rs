@@ -121,7 +121,7 @@ impl Store {
                 continue;
             };
             last = Some(id);
-            let item = self.queued(org, id)?.map(|(item, _)| item);
+            let item = self.queued_item(org, id)?;
             page.items.extend(item.filter(|item| filter.matches(item)));
         }
         Ok(page)

@@ -120,27 +120,25 @@ fn unschedule(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result
     Ok(())
 }
 
-/// An item leased for a call: from due to leased, one attempt begun; one that is leased already
-/// stays so. None where it is not due.
+/// An item leased for a call: from due to leased; one that is leased already stays so. None where it
+/// is neither. `taken` is the item as it was taken for its attempt: whatever changes an item changes when it is due, or
+/// takes it out of line.
 pub(crate) fn leased(
     tx: &mut Transaction<'_>,
     org: OrgId,
-    item: Option<OutboxItem>,
+    taken: &OutboxItem,
 ) -> Result<Option<OutboxItem>, StoreError> {
-    let Some(mut item) = item else {
-        return Ok(None);
-    };
-    if item.state == OutboxState::Leased {
-        return Ok(Some(item));
-    }
-    let due = keys::due(org, &item);
-    if item.state.is_out_of_line() || !tx.contains(&due)? {
-        return Ok(None);
+    let due = keys::due(org, taken);
+    if taken.state == OutboxState::Leased || !tx.contains(&due)? {
+        let item = queued::item(tx, org, taken.message)?;
+        return Ok(item.filter(|item| item.state == OutboxState::Leased));
     }
     tx.remove(&due);
-    drop_attention(tx, org, &item)?;
-    item.begin();
-    item.state = OutboxState::Leased;
+    drop_attention(tx, org, taken)?;
+    let item = OutboxItem {
+        state: OutboxState::Leased,
+        ..taken.clone()
+    };
     let key = keys::lease(org, &item.channel, item.message);
     tx.insert(key, queued::lease_of(&item));
     Ok(Some(item))

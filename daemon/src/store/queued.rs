@@ -150,6 +150,20 @@ pub(crate) fn save_message(
 }
 
 impl Store {
+    /// An item in the queue, as applied.
+    pub(super) fn queued_item(
+        &self,
+        org: OrgId,
+        id: MessageId,
+    ) -> Result<Option<OutboxItem>, StoreError> {
+        let key = keys::outbox(org, id);
+        let Some(bytes) = self.engine.get(&key)? else {
+            return Ok(None);
+        };
+        let item = split(&key, &bytes)?.0;
+        self.with_lease(org, codec::decode(&key, item)?).map(Some)
+    }
+
     /// An item in the queue with its message, as applied.
     pub(super) fn queued(
         &self,
@@ -161,11 +175,15 @@ impl Store {
             return Ok(None);
         };
         let (item, message) = split(&key, &bytes)?;
-        let mut item: OutboxItem = codec::decode(&key, item)?;
-        let lease: Option<Lease> = self.record(&keys::lease(org, &item.channel, id))?;
-        if let Some(lease) = lease {
+        let item = self.with_lease(org, codec::decode(&key, item)?)?;
+        Ok(Some((item, codec::decode(&key, message)?)))
+    }
+
+    fn with_lease(&self, org: OrgId, mut item: OutboxItem) -> Result<OutboxItem, StoreError> {
+        let key = keys::lease(org, &item.channel, item.message);
+        if let Some(lease) = self.record::<Lease>(&key)? {
             lease.put_into(&mut item);
         }
-        Ok(Some((item, codec::decode(&key, message)?)))
+        Ok(item)
     }
 }

@@ -156,7 +156,7 @@ impl Bench {
             .unwrap();
         for (item, _) in &due {
             let cursor = serde_json::Value::from("call");
-            let begun = self.store.begin_call(org, item.message, &cursor);
+            let begun = self.store.begin_call(org, item, &cursor);
             begun.await.unwrap();
         }
         due.into_iter().map(|(item, _)| item.message).collect()
