@@ -135,7 +135,8 @@ impl Store {
         Err(StoreError::Refused(words))
     }
 
-    /// Records what came of an attempt at one part of a message (0 where it was not split).
+    /// Records what came of an attempt at one part of a message (0 where it was not split). Durable when
+    /// this returns; plans see it at once, other readers soon.
     pub async fn finish_attempt(
         &self,
         org: OrgId,
@@ -146,7 +147,7 @@ impl Store {
         let now = self.now();
         let pending = self
             .engine
-            .transact(|tx| plan_finish(tx, org, id, part, attempt, now))?;
+            .transact_durable(|tx| plan_finish(tx, org, id, part, attempt, now))?;
         Ok(pending.await?.0)
     }
 

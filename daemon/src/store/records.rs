@@ -81,7 +81,13 @@ pub(crate) fn save_message(
     if queued::save_message(tx, org, message)? {
         return Ok(());
     }
-    tx.put(keys::message(org, message.id), codec::encode(message))
+    let key = keys::message(org, message.id);
+    if tx.deletes(&keys::outbox(org, message.id)) {
+        // It leaves the queue, and had no key of its own.
+        tx.insert(key, codec::encode(message));
+        return Ok(());
+    }
+    tx.put(key, codec::encode(message))
 }
 
 /// The id of a message that has no place yet.

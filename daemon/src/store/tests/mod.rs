@@ -168,10 +168,11 @@ impl Bench {
     }
 
     async fn finish_part(&self, id: MessageId, part: usize, attempt: Attempt) -> Finished {
-        self.store
-            .finish_attempt(self.channel.org, id, part, attempt)
-            .await
-            .unwrap()
+        let org = self.channel.org;
+        let finished = self.store.finish_attempt(org, id, part, attempt).await;
+        // What comes behind it is applied behind it: from here on readers see it.
+        self.store.save_clock().await.unwrap();
+        finished.unwrap()
     }
 
     /// The ids of the items in a state.
