@@ -11,7 +11,7 @@
 //! | `h` | contact, thread | nothing: the threads of a contact |
 //! | `o` | message id | outbox item, and its message for as long as it is in the queue |
 //! | `q` | channel, contact, lane | line: what waits for that contact, in order |
-//! | `g` | channel, contact, lane, number | ids from the middle of a long line |
+//! | `g` | message id, its first | ids from the middle of a long line |
 //! | `j` | channel, contact, lane, message id | nothing: what came back into a line behind it |
 //! | `f` | channel, time, message id | nothing: sends scheduled for later |
 //! | `d` | channel, lane, due time, message id | nothing: what may be leased |
@@ -167,10 +167,9 @@ pub(crate) fn line(org: OrgId, item: &OutboxItem) -> Vec<u8> {
     of_line(Key::new(org, b'q'), item).0
 }
 
-/// Ids from the middle of an item's line.
-pub(crate) fn line_chunk(org: OrgId, item: &OutboxItem, number: u32) -> Vec<u8> {
-    let chunks = of_line(Key::new(org, b'g'), item);
-    chunks.bytes(&number.to_be_bytes()).0
+/// Ids from the middle of a line, by the first of them.
+pub(crate) fn line_chunk(org: OrgId, first: MessageId) -> Vec<u8> {
+    Key::new(org, b'g').bytes(first.as_bytes()).0
 }
 
 /// What came back into an item's line.

@@ -1,16 +1,15 @@
 //! The line of one contact on one channel and lane: the ids that wait, of which only the first may go.
 //!
 //! ```text
-//!   leaves <── head (up to 16 ids) ── chunks of 16, a record each ── tail (up to 16 ids) <── joins
+//!   leaves <── head (up to 8 ids) ── chunks of 8, a record each ── tail (up to 8 ids) <── joins
 //! ```
 //!
 //! Head and tail lie in the line's own record, so that joining and leaving touch no other but every
-//! sixteenth time, however long the line. An id in a line is greater than those before it. What comes back
-//! (tried again by a person, or its time has come) and is older than the last in line is kept beside it,
-//! each with a key; the first of all goes first. An id that leaves from the middle stays where it is and is passed
-//! over when its turn comes.
-
-use std::ops::Range;
+//! eighth time, however long the line. A chunk is kept under its first id and knows the first id of the next:
+//! so the chunks of all lines lie in the order of time, as they are written and read. An id in a line is
+//! greater than those before it. What comes back (tried again by a person, or its time has come) and is older
+//! than the last in line is kept beside it, each with a key; the first of all goes first. An id that leaves
+//! from the middle stays where it is and is passed over when its turn comes.
 
 use super::{
     engine::{StoreError, Transaction},
@@ -19,7 +18,7 @@ use super::{
 use crate::model::{MessageId, OrgId, OutboxItem};
 
 /// Ids in one chunk.
-const CHUNK: usize = 16;
+const CHUNK: usize = 8;
 const ID_BYTES: usize = 16;
 
 /// A line that was read, and is changed in memory until it is saved.
@@ -30,7 +29,8 @@ pub(crate) struct Line<'a> {
     key: Vec<u8>,
     known: bool,
     head: Vec<MessageId>,
-    chunks: Range<u32>,
+    /// The first id of the first chunk between head and tail; none where there is no chunk.
+    middle: Option<MessageId>,
     tail: Vec<MessageId>,
     returned: u32,
     /// The item of the first that has not come back, where it was read.
@@ -52,7 +52,7 @@ impl<'a> Line<'a> {
             key,
             known: stored.is_some(),
             head: Vec::new(),
-            chunks: 0..0,
+            middle: None,
             tail: Vec::new(),
             returned: 0,
             first_item: None,
@@ -65,15 +65,13 @@ impl<'a> Line<'a> {
     }
 
     fn read(&mut self, bytes: &[u8]) -> Option<()> {
-        let (numbers, rest) = bytes.split_first_chunk::<13>()?;
-        let number = |at: usize| {
-            let bytes = numbers.get(at..at + 4)?.try_into().ok()?;
-            Some(u32::from_be_bytes(bytes))
-        };
-        self.chunks = number(0)?..number(4)?;
-        self.returned = number(8)?;
-        let (head, tail) = rest.split_at_checked(usize::from(numbers[12]) * ID_BYTES)?;
+        let (returned, rest) = bytes.split_first_chunk::<4>()?;
+        let ([head, middle], rest) = rest.split_first_chunk::<2>()?;
+        let (head, rest) = rest.split_at_checked(usize::from(*head) * ID_BYTES)?;
+        let (middle, tail) = rest.split_at_checked(usize::from(*middle) * ID_BYTES)?;
+        self.returned = u32::from_be_bytes(*returned);
         self.head = ids(head);
+        self.middle = ids(middle).pop();
         self.tail = ids(tail);
         Some(())
     }
@@ -86,15 +84,12 @@ impl<'a> Line<'a> {
             }
             return;
         }
-        let ids = self.head.len() + self.tail.len();
-        let mut bytes = Vec::with_capacity(13 + ids * ID_BYTES);
-        for number in [self.chunks.start, self.chunks.end, self.returned] {
-            bytes.extend_from_slice(&number.to_be_bytes());
-        }
+        let ids = self.head.iter().chain(&self.middle).chain(&self.tail);
+        let mut bytes = Vec::with_capacity(6 + (2 * CHUNK + 1) * ID_BYTES);
+        bytes.extend_from_slice(&self.returned.to_be_bytes());
         bytes.push(u8::try_from(self.head.len()).expect("a head is one chunk"));
-        for id in self.head.iter().chain(&self.tail) {
-            bytes.extend_from_slice(id.as_bytes());
-        }
+        bytes.push(u8::from(self.middle.is_some()));
+        bytes.extend(ids.flat_map(MessageId::as_bytes));
         if self.known {
             tx.replace(&self.key, bytes);
         } else {
@@ -145,12 +140,14 @@ impl<'a> Line<'a> {
         }
         if self.tail.len() == CHUNK {
             let full = std::mem::take(&mut self.tail);
-            if self.head.is_empty() && self.chunks.is_empty() {
+            if self.head.is_empty() && self.middle.is_none() {
                 self.head = full;
             } else {
-                let key = keys::line_chunk(self.org, self.of, self.chunks.end);
-                tx.insert(key, bytes_of(&full));
-                self.chunks.end += 1;
+                // What begins the new tail will begin the next chunk.
+                let ids = [id].into_iter().chain(full.iter().copied());
+                let bytes: Vec<u8> = ids.flat_map(|id| *id.as_bytes()).collect();
+                tx.insert(keys::line_chunk(self.org, full[0]), bytes);
+                self.middle.get_or_insert(full[0]);
             }
         }
         self.tail.push(id);
@@ -191,13 +188,18 @@ impl<'a> Line<'a> {
             return Ok(());
         }
         self.head.drain(..1);
-        if self.head.is_empty() && !self.chunks.is_empty() {
-            let key = keys::line_chunk(self.org, self.of, self.chunks.start);
-            let chunk = tx.get(&key)?;
-            let chunk = chunk.ok_or_else(|| StoreError::unreadable(&key, "it is not there"))?;
-            self.head = ids(&chunk);
+        if let Some(first) = self.middle.filter(|_| self.head.is_empty()) {
+            let key = keys::line_chunk(self.org, first);
+            let chunk = tx.get(&key)?.map(|bytes| ids(&bytes)).unwrap_or_default();
+            let Some((next, head)) = chunk.split_first() else {
+                return Err(StoreError::unreadable(
+                    &key,
+                    "a line goes on here, but nothing is",
+                ));
+            };
             tx.remove(&key);
-            self.chunks.start += 1;
+            self.head = head.to_vec();
+            self.middle = Some(*next).filter(|next| self.tail.first() != Some(next));
         }
         Ok(())
     }
@@ -206,8 +208,4 @@ impl<'a> Line<'a> {
 fn ids(bytes: &[u8]) -> Vec<MessageId> {
     let (ids, _) = bytes.as_chunks::<ID_BYTES>();
     ids.iter().copied().map(MessageId::from_bytes).collect()
-}
-
-fn bytes_of(ids: &[MessageId]) -> Vec<u8> {
-    ids.iter().flat_map(MessageId::as_bytes).copied().collect()
 }

@@ -178,3 +178,18 @@ async fn a_timeline_is_read_page_by_page_over_long_threads() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_store_with_messages_by_place_is_not_opened() {
+    let bench = bench().await;
+    let mut key = keys::kind(bench.channel.org, keys::MESSAGE_BY_PLACE);
+    key.extend([0; 8]);
+    let written = bench.store.engine().transact(|tx| {
+        tx.insert(&key, "a message");
+        Ok::<_, StoreError>(())
+    });
+    written.unwrap().await.unwrap();
+    drop(bench.store);
+    let refused = Store::open(bench.folder.path(), EngineOptions::default());
+    assert!(matches!(refused, Err(OpenError::Older { .. })));
+}
