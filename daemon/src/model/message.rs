@@ -122,6 +122,13 @@ pub struct Message {
     /// When the provider says it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_at_ms: Option<Millis>,
+    /// The message before it in its thread; none for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<MessageId>,
+    /// A message further back in its thread, so that going back far takes few reads: only the first of
+    /// every so many messages has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leap: Option<MessageId>,
 }
 
 /// A report to be applied to a message.

@@ -73,6 +73,11 @@ impl OutboxItem {
         self.cursor = Value::Null;
     }
 
+    /// True where it stands in its contact's line.
+    pub fn is_in_line(&self) -> bool {
+        !self.scheduled && !self.state.is_out_of_line()
+    }
+
     /// The state as people see it: what waits only for its channel is held.
     pub fn state_shown(&self, channel_holds: bool) -> &'static str {
         let waits = matches!(self.state, OutboxState::Queued | OutboxState::Retrying);
@@ -105,19 +110,24 @@ pub struct OutboxItem {
     /// When it is due.
     pub due_ms: Millis,
     /// True until the time that it was scheduled for: it is in no line yet.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub scheduled: bool,
     /// True once a provider call of the attempt under way may have been made.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub called: bool,
     /// The adapter's cursor, saved before each call; null before the first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub cursor: Value,
     /// Why the last attempt failed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// True for the gateway's one answer to an opt-out or a call for help, which goes out whatever
     /// the person wants otherwise.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub answers_keyword: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }

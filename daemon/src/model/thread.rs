@@ -27,6 +27,12 @@ pub struct Thread {
     pub needs_human: bool,
     /// The `seq` of its newest message, which is also how many there are.
     pub last_seq: u64,
+    /// Its newest message.
+    #[serde(default)]
+    pub last: Option<MessageId>,
+    /// Its newest message that has a `leap` further back.
+    #[serde(default)]
+    pub leap: Option<MessageId>,
     /// The channel of its newest message.
     pub last_channel: ChannelId,
     /// When it began.

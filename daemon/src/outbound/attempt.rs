@@ -104,7 +104,7 @@ impl Attempter<'_> {
         let mut outbound = outbound_message(self.channel, public_url, item, message, part);
         attachments::link(links, self.channel, &mut outbound.content, store.now());
         let outbound = Arc::new(outbound);
-        let (org, id) = (self.channel.org, item.message);
+        let org = self.channel.org;
         drive(
             self.channel,
             transport,
@@ -115,7 +115,7 @@ impl Attempter<'_> {
             // The slot comes first: what is stored as called is soon called.
             |cursor| async move {
                 let slot = self.slots.take(item.priority).await;
-                store.begin_call(org, id, &cursor).await?;
+                store.begin_call(org, item, &cursor).await?;
                 Ok(slot)
             },
         )

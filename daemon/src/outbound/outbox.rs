@@ -276,7 +276,7 @@ impl Worker {
         let room = self.with_bounds(now, |bounds| {
             pace.lock().room(bounds, under_way.ids.len(), now)
         });
-        if room == 0 {
+        if room == 0 || self.is_busy(under_way) {
             return Vec::new();
         }
         let bulk_most = slots::open_to_bulk(self.granted * ATTEMPTS_PER_CALL);
@@ -302,6 +302,13 @@ impl Worker {
                 Vec::new()
             }
         }
+    }
+
+    /// True while nearly as many attempts are under way as there may be: then the queue is not read for
+    /// each that ends, but for several together. Others wait for their slot meanwhile.
+    fn is_busy(&self, under_way: &UnderWay) -> bool {
+        let free = (self.granted * ATTEMPTS_PER_CALL).saturating_sub(under_way.ids.len());
+        free < self.granted / 2
     }
 
     fn count(&mut self, due: &[(OutboxItem, Message)]) {

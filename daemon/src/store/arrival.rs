@@ -43,6 +43,8 @@ pub(super) fn received(
         metadata: inbound.metadata,
         created_at_ms: reader.at_ms,
         provider_at_ms: inbound.sent_at_ms,
+        previous: None,
+        leap: None,
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     keys,
     outbox::report,
     outside::Outside,
-    queue, records, reports, windows,
+    queue, queued, records, reports, windows,
 };
 use crate::model::{
     ChannelId, Failure, Message, MessageId, MessagePart, Millis, OrgId, OutboxItem, OutboxState,
@@ -85,10 +85,7 @@ impl Store {
             queue::promote(tx, org, channel, now, quota.room)?;
             let mut due = Vec::with_capacity(quota.room);
             for id in due_ids(tx, org, channel, quota, under_way, now)? {
-                let (Some(mut item), Some(mut message)) = (
-                    queue::item(tx, org, id)?,
-                    records::find_message(tx, org, id)?,
-                ) else {
+                let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
                     continue;
                 };
                 if self.refuse_opted_out(tx, org, &mut item, &mut message, now)? {
@@ -118,19 +115,19 @@ impl Store {
         Ok(next.planned())
     }
 
-    /// Leases an item for the call that goes with the adapter's cursor; durable when this returns,
-    /// and only then may the provider be called. An item that is not (or no longer) the first in its
-    /// line is refused, and one whose recipient has opted out since is failed.
+    /// Leases an item, as [`Store::due`] gave it, for the call that goes with the adapter's cursor; durable
+    /// when this returns, and only then may the provider be called. An item that is not (or no longer)
+    /// the first in its line is refused, and one whose recipient has opted out since is failed.
     pub async fn begin_call(
         &self,
         org: OrgId,
-        id: MessageId,
+        item: &OutboxItem,
         cursor: &Value,
     ) -> Result<(), StoreError> {
         let now = self.now();
+        let id = item.message;
         let pending = self.engine.transact_durable(|tx| {
-            let found = queue::item(tx, org, id)?;
-            let Some(mut item) = queue::leased(tx, org, found)? else {
+            let Some(mut item) = queue::leased(tx, org, item)? else {
                 return Err(StoreError::Refused(format!("message {id} is not due")));
             };
             if !item.called && self.refuse_call(tx, org, &mut item, now)? {
@@ -138,7 +135,7 @@ impl Store {
             }
             item.cursor = cursor.clone();
             item.called = true;
-            queue::save(tx, org, &item);
+            queue::save_lease(tx, org, &item);
             Ok(true)
         })?;
         if pending.await?.0 {
@@ -148,7 +145,8 @@ impl Store {
         Err(StoreError::Refused(words))
     }
 
-    /// Records what came of an attempt at one part of a message (0 where it was not split).
+    /// Records what came of an attempt at one part of a message (0 where it was not split). Durable when
+    /// this returns; plans see it at once, other readers soon.
     pub async fn finish_attempt(
         &self,
         org: OrgId,
@@ -159,7 +157,7 @@ impl Store {
         let now = self.now();
         let pending = self
             .engine
-            .transact(|tx| plan_finish(tx, org, id, part, attempt, now))?;
+            .transact_durable(|tx| plan_finish(tx, org, id, part, attempt, now))?;
         Ok(pending.await?.0)
     }
 
@@ -175,12 +173,7 @@ impl Store {
                 let Some(id) = keys::trailing_id(&key).map(MessageId::from_bytes) else {
                     continue;
                 };
-                if let (Some(item), Some(message)) = (
-                    queue::item(tx, org, id)?,
-                    records::find_message(tx, org, id)?,
-                ) {
-                    leased.push((item, message));
-                }
+                leased.extend(queued::both(tx, org, id)?);
             }
             Ok::<_, StoreError>(leased)
         })?;
@@ -232,11 +225,10 @@ fn plan_finish(
     attempt: Attempt,
     now: Millis,
 ) -> Result<Finished, StoreError> {
-    let Some(mut message) = records::find_message(tx, org, id)? else {
-        return Ok(Finished::Done(Status::Failed));
-    };
-    let Some(mut item) = queue::item(tx, org, id)? else {
-        return Ok(Finished::Done(message.status));
+    let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
+        let gone = records::find_message(tx, org, id)?;
+        let status = gone.map_or(Status::Failed, |message| message.status);
+        return Ok(Finished::Done(status));
     };
     if !item.state.is_out_of_line() && item.state != OutboxState::Leased {
         // The adapter ended the attempt before any call.
@@ -290,7 +282,7 @@ fn plan_finish(
     if message.status != before {
         reports::note_status(tx, org, &message);
     }
-    records::save_message(tx, org, &message);
+    records::save_message(tx, org, &message)?;
     Ok(finished)
 }
 
@@ -315,7 +307,7 @@ fn sent(
         item.called = false;
         item.cursor = Value::Null;
         item.error = None;
-        queue::save(tx, org, item);
+        queue::save(tx, org, item)?;
         return Ok(Finished::NextPart);
     }
     // Word of a failure may overtake the receipt: it is no dead letter, since the provider has all

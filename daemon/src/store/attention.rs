@@ -8,7 +8,7 @@ use super::{
     engine::{Pending, StoreError, Transaction},
     keys,
     outbox::report,
-    queue, records, reports,
+    queue, queued, records, reports,
 };
 use crate::model::{
     ChannelId, Message, MessageId, Millis, OrgId, OutboxItem, OutboxState, Report, Source, Status,
@@ -121,7 +121,7 @@ impl Store {
                 continue;
             };
             last = Some(id);
-            let item: Option<OutboxItem> = self.record(&keys::outbox(org, id))?;
+            let item = self.queued_item(org, id)?;
             page.items.extend(item.filter(|item| filter.matches(item)));
         }
         Ok(page)
@@ -133,8 +133,7 @@ impl Store {
         org: OrgId,
         id: MessageId,
     ) -> Result<Option<(OutboxItem, Message)>, StoreError> {
-        let item: Option<OutboxItem> = self.record(&keys::outbox(org, id))?;
-        Ok(item.zip(self.message(org, id)?))
+        self.queued(org, id)
     }
 
     /// The message that a provider's id belongs to.
@@ -148,9 +147,8 @@ impl Store {
         let Some(bytes) = self.engine.get(&key)? else {
             return Ok(None);
         };
-        let place = keys::read_place(codec::fixed(&key, &bytes)?);
-        let message: Option<Message> = self.record(&keys::message(org, place))?;
-        Ok(message.map(|message| message.id))
+        let id = MessageId::from_bytes(codec::fixed(&key, &bytes)?);
+        Ok(self.message(org, id)?.map(|message| message.id))
     }
 
     /// Carries out a person's decision on one item. Retrying a message that was split resumes at
@@ -200,10 +198,7 @@ impl Store {
     ) -> Result<Pending<Decision>, StoreError> {
         let now = self.now();
         self.engine.transact(|tx| {
-            let (Some(mut item), Some(mut message)) = (
-                queue::item(tx, org, id)?,
-                records::find_message(tx, org, id)?,
-            ) else {
+            let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
                 return Ok(Decision::NotFound);
             };
             if item.state == OutboxState::Leased {
@@ -229,7 +224,7 @@ impl Store {
                 }
             }
             reports::note_status(tx, org, &message);
-            records::save_message(tx, org, &message);
+            records::save_message(tx, org, &message)?;
             Ok(Decision::Done)
         })
     }
@@ -239,16 +234,13 @@ impl Store {
     pub async fn send_again(&self, org: OrgId, id: MessageId) -> Result<(), StoreError> {
         let now = self.now();
         let pending = self.engine.transact(|tx| {
-            let (Some(mut item), Some(mut message)) = (
-                queue::item(tx, org, id)?,
-                records::find_message(tx, org, id)?,
-            ) else {
+            let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
                 return Ok(());
             };
             if item.state == OutboxState::Uncertain {
                 again(tx, org, &mut item, &mut message, Source::Poll, now)?;
                 reports::note_status(tx, org, &message);
-                records::save_message(tx, org, &message);
+                records::save_message(tx, org, &message)?;
             }
             Ok::<_, StoreError>(())
         })?;

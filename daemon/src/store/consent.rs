@@ -218,7 +218,7 @@ impl Store {
         message.apply_to(message.next_part(), refused);
         queue::give_up(tx, org, item, message, OutboxState::Dead)?;
         reports::note_status(tx, org, message);
-        records::save_message(tx, org, message);
+        records::save_message(tx, org, message)?;
         Ok(true)
     }
 }
@@ -291,7 +291,7 @@ pub(super) fn take_signal(
 ) -> Result<bool, StoreError> {
     let message = match &consent.source {
         Some(id) => match records::find_external(tx, org, channel, id)? {
-            Some(place) => Some(records::message_at(tx, org, place)?.id),
+            Some(id) => Some(records::message_at(tx, org, id)?.id),
             None => None,
         },
         None => None,

@@ -167,6 +167,8 @@ fn new_thread(
         state: ThreadState::Open,
         needs_human: false,
         last_seq: 0,
+        last: None,
+        leap: None,
         last_channel: peer.channel.clone(),
         created_at_ms: peer.now_ms,
         updated_at_ms: peer.now_ms,

@@ -3,17 +3,19 @@
 //!
 //! | kind | after it | value |
 //! |---|---|---|
-//! | `m` | thread's number, sequence | message; both are in the message's id |
-//! | `x` | channel, provider's id | place of the message: locator and dedupe mark in one |
+//! | `M` | message id | message, unless it is in the queue; what came together lies together |
+//! | `x` | channel, provider's id | id of the message: locator and dedupe mark in one |
 //! | `t` | thread | thread |
 //! | `c` | contact | contact |
 //! | `n` | identifier, space | contact, open thread |
 //! | `h` | contact, thread | nothing: the threads of a contact |
-//! | `o` | message id | outbox item |
-//! | `q` | channel, contact, lane, message id | nothing: what waits for that contact, in order |
+//! | `o` | message id | outbox item, and its message for as long as it is in the queue |
+//! | `q` | channel, contact, lane | line: what waits for that contact, in order |
+//! | `g` | message id, its first | ids from the middle of a long line |
+//! | `j` | channel, contact, lane, message id | nothing: what came back into a line behind it |
 //! | `f` | channel, time, message id | nothing: sends scheduled for later |
 //! | `d` | channel, lane, due time, message id | nothing: what may be leased |
-//! | `b` | channel, message id | nothing: what is leased |
+//! | `b` | channel, message id | lease: the attempt under way |
 //! | `a` | channel, message id | nothing: sent, and no final report yet |
 //! | `s` | state, message id | nothing: items that want attention |
 //! | `k` | hash of an idempotency key | hash of the request, message id |
@@ -34,13 +36,16 @@
 //! | `N` | notification id | notification |
 //! | `G` | channel, kind | id of the notification that is not acknowledged yet |
 //! | `W` | identifier, space, our address | reply window of an identity |
-//! | `g` | identifier, space, our address, message id | nothing: held until that person writes |
-//! | `j` | channel, message id | nothing: refused for the window by a report, policy not asked yet |
+//! | `L` | identifier, space, our address, message id | nothing: held until that person writes |
+//! | `R` | channel, message id | nothing: refused for the window by a report, policy not asked yet |
 //! | `P` | channel, template's id, language | template |
 //! | `J` | channel | when its templates were last listed |
-//! | `M` | SHA-256 | what is known of a file |
+//! | `B` | SHA-256 | what is known of a file |
 //! | `F` | channel, due time, message id | attachments of a message that are to be fetched |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
+//!
+//! The letter `m` was of messages by thread and sequence: a store that has any is of another layout and is not
+//! opened.
 
 mod media;
 mod outside;
@@ -50,7 +55,7 @@ use trunkline_plugin_api::Identity;
 
 use crate::model::{
     ChannelId, ContactId, EventId, MessageId, Millis, NoticeKind, NotificationId, OrgId,
-    OutboxItem, Place, Priority, ThreadId,
+    OutboxItem, Priority, ThreadId,
 };
 
 pub(crate) use media::{media, media_job, media_jobs_of, media_shard};
@@ -60,7 +65,9 @@ pub(crate) use outside::*;
 const TEXT_BYTES_MAX: usize = 160;
 
 /// The kind byte of messages.
-pub(crate) const MESSAGE: u8 = b'm';
+pub(crate) const MESSAGE: u8 = b'M';
+/// The kind byte that messages had in an earlier layout.
+pub(crate) const MESSAGE_BY_PLACE: u8 = b'm';
 /// The kind byte of contacts.
 pub(crate) const CONTACT: u8 = b'c';
 /// The kind byte of threads.
@@ -114,22 +121,8 @@ pub(crate) fn kind(org: OrgId, kind: u8) -> Vec<u8> {
     Key::new(org, kind).0
 }
 
-pub(crate) fn message(org: OrgId, place: Place) -> Vec<u8> {
-    Key::new(org, MESSAGE).bytes(&place_bytes(place)).0
-}
-
-/// A place in 8 bytes that sort by thread, then sequence: 5 for the number, 3 for the sequence.
-pub(crate) fn place_bytes(place: Place) -> [u8; 8] {
-    ((place.thread << 24) | place.seq).to_be_bytes()
-}
-
-/// Reads what [`place_bytes`] wrote.
-pub(crate) fn read_place(bytes: [u8; 8]) -> Place {
-    let packed = u64::from_be_bytes(bytes);
-    Place {
-        thread: packed >> 24,
-        seq: packed & 0x00ff_ffff,
-    }
+pub(crate) fn message(org: OrgId, id: MessageId) -> Vec<u8> {
+    Key::new(org, MESSAGE).bytes(id.as_bytes()).0
 }
 
 /// The number that the next thread of an organization gets.
@@ -181,24 +174,29 @@ pub(crate) fn outbox(org: OrgId, id: MessageId) -> Vec<u8> {
     Key::new(org, OUTBOX).bytes(id.as_bytes()).0
 }
 
-/// What waits for one contact on one channel and lane.
-pub(crate) fn line_of(
-    org: OrgId,
-    channel: &ChannelId,
-    contact: ContactId,
-    lane: Priority,
-) -> Vec<u8> {
-    Key::new(org, b'q')
-        .channel(channel)
-        .bytes(contact.as_bytes())
-        .bytes(&[lane.lane()])
-        .0
+/// The line that an item stands in: of one contact on one channel and lane.
+pub(crate) fn line(org: OrgId, item: &OutboxItem) -> Vec<u8> {
+    of_line(Key::new(org, b'q'), item).0
 }
 
-/// An item's place in its contact's line.
-pub(crate) fn line(org: OrgId, item: &OutboxItem) -> Vec<u8> {
-    let line = line_of(org, &item.channel, item.contact, item.priority);
-    Key(line).bytes(item.message.as_bytes()).0
+/// Ids from the middle of a line, by the first of them.
+pub(crate) fn line_chunk(org: OrgId, first: MessageId) -> Vec<u8> {
+    Key::new(org, b'g').bytes(first.as_bytes()).0
+}
+
+/// What came back into an item's line.
+pub(crate) fn returned_of(org: OrgId, item: &OutboxItem) -> Vec<u8> {
+    of_line(Key::new(org, b'j'), item).0
+}
+
+pub(crate) fn returned(org: OrgId, item: &OutboxItem, id: MessageId) -> Vec<u8> {
+    Key(returned_of(org, item)).bytes(id.as_bytes()).0
+}
+
+fn of_line(key: Key, item: &OutboxItem) -> Key {
+    key.channel(&item.channel)
+        .bytes(item.contact.as_bytes())
+        .bytes(&[item.priority.lane()])
 }
 
 /// Everything of one lane that may be leased, by due time.

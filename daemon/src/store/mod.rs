@@ -25,6 +25,7 @@ mod linking;
 mod media;
 mod media_files;
 mod merge;
+mod line;
 mod notifications;
 mod orphans;
 mod outbox;
@@ -32,6 +33,7 @@ mod outlook;
 mod outside;
 mod queue;
 mod reactions;
+mod queued;
 mod reading;
 mod records;
 mod references;
@@ -166,6 +168,10 @@ impl Store {
             last_up_ms: OnceLock::new(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
+        if store.is_of_older_layout() {
+            let path = path.to_owned();
+            return Err(OpenError::Older { path });
+        }
         Ok((store, report))
     }
 
@@ -194,6 +200,14 @@ impl Store {
             self.tokens.write().insert(token.hash, token);
         }
         Ok(self)
+    }
+
+    fn is_of_older_layout(&self) -> bool {
+        let organizations = self.organizations();
+        let mut counts = organizations
+            .iter()
+            .map(|(_, org)| self.engine.count(org.0, keys::MESSAGE_BY_PLACE));
+        counts.any(|count| count > 0)
     }
 
     fn derive_organizations(&self) -> Result<(), StoreError> {

@@ -211,7 +211,7 @@ impl Store {
         let (priority, due_ms) = (new.priority, new.send_at_ms.unwrap_or(now).max(now));
         let mut message =
             Self::queued_message(new, conversation.contact, conversation.thread.id, now);
-        records::append_message(tx, org, &self.clock, &mut conversation.thread, &mut message);
+        records::place_message(tx, org, &self.clock, &mut conversation.thread, &mut message);
         media::refer(tx, org, &message.content)?;
         let item = OutboxItem {
             message: message.id,
@@ -228,7 +228,7 @@ impl Store {
             error: None,
             answers_keyword,
         };
-        queue::enqueue(tx, org, &item)?;
+        queue::enqueue(tx, org, &item, &message)?;
         if let Some(idempotency) = idempotency {
             let record = IdempotencyRecord {
                 request: idempotency.request,
@@ -283,6 +283,8 @@ impl Store {
             created_at_ms: now,
             provider_at_ms: None,
             reactions: Vec::new(),
+            previous: None,
+            leap: None,
         };
         message.apply(report(Status::Queued, Source::Accept, now));
         message

@@ -12,27 +12,31 @@
 //! waits behind a mass mailing to the same person.
 
 use super::{
-    codec,
     engine::{StoreError, Transaction},
     keys,
-    records::load,
+    line::Line,
+    queued,
 };
 use crate::model::{
     ChannelId, Message, MessageId, Millis, OrgId, OutboxItem, OutboxState, Priority, Status,
 };
 
-/// Reads an item.
-pub(crate) fn item(
+/// Writes an item back, with its lease where it has one.
+pub(crate) fn save(
     tx: &mut Transaction<'_>,
     org: OrgId,
-    id: MessageId,
-) -> Result<Option<OutboxItem>, StoreError> {
-    load(tx, &keys::outbox(org, id))
+    item: &OutboxItem,
+) -> Result<(), StoreError> {
+    if item.state == OutboxState::Leased {
+        save_lease(tx, org, item);
+    }
+    queued::save_item(tx, org, item)
 }
 
-/// Writes an item back.
-pub(crate) fn save(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) {
-    tx.replace(keys::outbox(org, item.message), codec::encode(item));
+/// Writes how far the attempt of a leased item is: its cursor, and whether it was called.
+pub(crate) fn save_lease(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) {
+    let key = keys::lease(org, &item.channel, item.message);
+    tx.replace(key, queued::lease_of(item));
 }
 
 /// Puts a new item in line behind everything that waits for the same contact, or lets it wait for
@@ -41,8 +45,9 @@ pub(crate) fn enqueue(
     tx: &mut Transaction<'_>,
     org: OrgId,
     item: &OutboxItem,
+    message: &Message,
 ) -> Result<(), StoreError> {
-    tx.insert(keys::outbox(org, item.message), codec::encode(item));
+    queued::insert(tx, org, item, message);
     if item.scheduled {
         let key = keys::scheduled(org, &item.channel, item.due_ms, item.message);
         tx.insert(key, []);
@@ -57,23 +62,21 @@ pub(crate) fn join_line(
     org: OrgId,
     item: &OutboxItem,
 ) -> Result<(), StoreError> {
-    let line = keys::line_of(org, &item.channel, item.contact, item.priority);
     // An item that comes back may be older than what stands in line; due is only the first.
-    let first = tx
-        .first_in(&line)?
-        .and_then(|(key, _)| keys::trailing_id(&key));
-    let first = first.map(MessageId::from_bytes);
+    let mut line = Line::load(tx, org, item)?;
+    let first = line.first(tx)?;
     if first == Some(item.message) {
         return Ok(());
     }
-    tx.insert(keys::line(org, item), []);
+    line.add(tx, item.message)?;
+    line.save(tx);
     match first {
         None => {
             tx.insert(keys::due(org, item), []);
             Ok(())
         }
         Some(first) if item.message < first => {
-            if let Some(behind) = self::item(tx, org, first)?
+            if let Some(behind) = queued::item(tx, org, first)?
                 && behind.state != OutboxState::Leased
             {
                 tx.delete(keys::due(org, &behind))?;
@@ -101,8 +104,10 @@ pub(crate) fn leave_line(
         return Ok(());
     }
     unschedule(tx, org, gone)?;
-    tx.remove(keys::line(org, gone));
-    make_first_due(tx, org, gone)
+    let mut line = Line::load(tx, org, gone)?;
+    line.take_out(tx, gone.message)?;
+    line.save(tx);
+    make_first_due(tx, org, &mut line)
 }
 
 /// Removes an item's due or lease mark.
@@ -115,28 +120,27 @@ fn unschedule(tx: &mut Transaction<'_>, org: OrgId, item: &OutboxItem) -> Result
     Ok(())
 }
 
-/// An item leased for a call: from due to leased, one attempt begun; one that is leased already
-/// stays so. None where it is not due.
+/// An item leased for a call: from due to leased; one that is leased already stays so. None where it
+/// is neither. `taken` is the item as it was taken for its attempt: whatever changes an item changes when it is due, or
+/// takes it out of line.
 pub(crate) fn leased(
     tx: &mut Transaction<'_>,
     org: OrgId,
-    item: Option<OutboxItem>,
+    taken: &OutboxItem,
 ) -> Result<Option<OutboxItem>, StoreError> {
-    let Some(mut item) = item else {
-        return Ok(None);
-    };
-    if item.state == OutboxState::Leased {
-        return Ok(Some(item));
-    }
-    let due = keys::due(org, &item);
-    if item.state.is_out_of_line() || !tx.contains(&due)? {
-        return Ok(None);
+    let due = keys::due(org, taken);
+    if taken.state == OutboxState::Leased || !tx.contains(&due)? {
+        let item = queued::item(tx, org, taken.message)?;
+        return Ok(item.filter(|item| item.state == OutboxState::Leased));
     }
     tx.remove(&due);
-    drop_attention(tx, org, &item)?;
-    item.begin();
-    item.state = OutboxState::Leased;
-    tx.insert(keys::lease(org, &item.channel, item.message), []);
+    drop_attention(tx, org, taken)?;
+    let item = OutboxItem {
+        state: OutboxState::Leased,
+        ..taken.clone()
+    };
+    let key = keys::lease(org, &item.channel, item.message);
+    tx.insert(key, queued::lease_of(&item));
     Ok(Some(item))
 }
 
@@ -153,8 +157,7 @@ pub(crate) fn set_state(
     if wants_attention(state) {
         tx.insert(keys::attention(org, state.as_str(), item.message), []);
     }
-    save(tx, org, item);
-    Ok(())
+    save(tx, org, item)
 }
 
 fn drop_attention(
@@ -183,25 +186,23 @@ pub(crate) fn reschedule(
     unschedule(tx, org, item)?;
     item.due_ms = due_ms;
     set_state(tx, org, item, state)?;
-    make_first_due(tx, org, item)
+    let mut line = Line::load(tx, org, item)?;
+    make_first_due(tx, org, &mut line)
 }
 
-/// Makes the first in the line of `of` due, unless its call is under way.
-fn make_first_due(tx: &mut Transaction<'_>, org: OrgId, of: &OutboxItem) -> Result<(), StoreError> {
-    let line = keys::line_of(org, &of.channel, of.contact, of.priority);
-    let Some((key, _)) = tx.first_in(&line)? else {
-        return Ok(());
-    };
-    let Some(first) = keys::trailing_id(&key).map(MessageId::from_bytes) else {
-        return Ok(());
-    };
-    match item(tx, org, first)? {
+/// Makes the first in a line due, unless its call is under way.
+fn make_first_due(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    line: &mut Line<'_>,
+) -> Result<(), StoreError> {
+    match line.first_item(tx)? {
         Some(first) if first.state != OutboxState::Leased => make_due(tx, org, &first),
         _ => Ok(()),
     }
 }
 
-/// Removes an item for good.
+/// Removes an item for good; the caller saves its message.
 pub(crate) fn remove(
     tx: &mut Transaction<'_>,
     org: OrgId,
@@ -235,7 +236,7 @@ pub(crate) fn settle(
     org: OrgId,
     message: &Message,
 ) -> Result<(), StoreError> {
-    let Some(mut found) = item(tx, org, message.id)? else {
+    let Some(mut found) = queued::item(tx, org, message.id)? else {
         return Ok(());
     };
     if found.state == OutboxState::Leased {
@@ -288,10 +289,10 @@ pub(crate) fn promote(
         let Some(id) = keys::trailing_id(&key).map(MessageId::from_bytes) else {
             continue;
         };
-        if let Some(mut item) = item(tx, org, id)? {
+        if let Some(mut item) = queued::item(tx, org, id)? {
             item.scheduled = false;
             item.accepted_at_ms = item.due_ms;
-            save(tx, org, &item);
+            save(tx, org, &item)?;
             join_line(tx, org, &item)?;
         }
     }

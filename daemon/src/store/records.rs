@@ -8,7 +8,7 @@ use super::{
     clock::Clock,
     codec,
     engine::{StoreError, Transaction},
-    keys,
+    keys, queued,
 };
 use crate::model::{
     ChannelId, ContactId, Message, MessageId, Millis, OrgId, Place, Thread, ThreadId,
@@ -53,53 +53,86 @@ pub(crate) fn note(tx: &mut Transaction<'_>, change: &Change) {
     tx.change(changes::KIND, change.encode());
 }
 
-/// The message that a provider's id stands for, where it is known.
+/// The id of the message that a provider's id stands for, where it is known.
 pub(crate) fn find_external(
     tx: &mut Transaction<'_>,
     org: OrgId,
     channel: &ChannelId,
     external_id: &str,
-) -> Result<Option<Place>, StoreError> {
+) -> Result<Option<MessageId>, StoreError> {
     let key = keys::external(org, channel, external_id);
     tx.get(&key)?
-        .map(|bytes| codec::fixed(&key, &bytes).map(keys::read_place))
+        .map(|bytes| codec::fixed(&key, &bytes).map(MessageId::from_bytes))
         .transpose()
 }
 
-/// The message with this id.
+/// The message with this id, in the queue or not.
 pub(crate) fn find_message(
     tx: &mut Transaction<'_>,
     org: OrgId,
     id: MessageId,
 ) -> Result<Option<Message>, StoreError> {
-    let found: Option<Message> = load(tx, &keys::message(org, id.place()))?;
-    Ok(found.filter(|message| message.id == id))
+    match load(tx, &keys::message(org, id))? {
+        Some(message) => Ok(Some(message)),
+        None => queued::message(tx, org, id),
+    }
 }
 
-/// The message at a place.
+/// The message that something stored points to by its id.
 pub(crate) fn message_at(
     tx: &mut Transaction<'_>,
     org: OrgId,
-    place: Place,
+    id: MessageId,
 ) -> Result<Message, StoreError> {
-    let key = keys::message(org, place);
-    load(tx, &key)?
-        .ok_or_else(|| StoreError::unreadable(&key, "a locator points here, but nothing is"))
+    find_message(tx, org, id)?.ok_or_else(|| {
+        let key = keys::message(org, id);
+        StoreError::unreadable(&key, "a locator points here, but nothing is")
+    })
 }
 
-/// Writes a changed message back.
-pub(crate) fn save_message(tx: &mut Transaction<'_>, org: OrgId, message: &Message) {
-    tx.replace(
-        keys::message(org, message.id.place()),
-        codec::encode(message),
-    );
+/// Writes a changed message back: with its item while it is in the queue, else by itself. One whose
+/// item has just been removed must be written by this in the same transaction.
+pub(crate) fn save_message(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    message: &Message,
+) -> Result<(), StoreError> {
+    if queued::save_message(tx, org, message)? {
+        return Ok(());
+    }
+    let key = keys::message(org, message.id);
+    if tx.deletes(&keys::outbox(org, message.id)) {
+        // It leaves the queue, and had no key of its own.
+        tx.insert(key, codec::encode(message));
+        return Ok(());
+    }
+    tx.put(key, codec::encode(message))
 }
 
 /// The id of a message that has no place yet.
 pub(crate) const UNPLACED: MessageId = MessageId::from_bytes([0; 16]);
 
+/// Messages from one that has a `leap` to the next.
+const LEAP: u64 = 32;
+
 /// Stores a new message at the end of its thread, which gives it its id.
 pub(crate) fn append_message(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    clock: &Clock,
+    thread: &mut Thread,
+    message: &mut Message,
+) {
+    place_message(tx, org, clock, thread, message);
+    tx.insert(keys::message(org, message.id), codec::encode(message));
+    if let Some(external_id) = &message.external_id {
+        let key = keys::external(org, &message.channel, external_id);
+        tx.insert(key, message.id.as_bytes());
+    }
+}
+
+/// Gives a new message its place at the end of its thread, and with it its id. The caller stores it.
+pub(crate) fn place_message(
     tx: &mut Transaction<'_>,
     org: OrgId,
     clock: &Clock,
@@ -116,10 +149,9 @@ pub(crate) fn append_message(
     message.id = MessageId::at(place, clock.time());
     message.thread = thread.id;
     message.seq = thread.last_seq;
-    tx.insert(keys::message(org, place), codec::encode(message));
-    if let Some(external_id) = &message.external_id {
-        let key = keys::external(org, &message.channel, external_id);
-        tx.insert(key, keys::place_bytes(place));
+    message.previous = thread.last.replace(message.id);
+    if thread.last_seq % LEAP == 1 {
+        message.leap = thread.leap.replace(message.id);
     }
     tx.replace(keys::thread(org, thread.id), codec::encode(thread));
 }

@@ -145,7 +145,7 @@ pub(crate) fn apply(
         }
         Some((mut message, Some(part))) => {
             let applied = apply_to(tx, org, &mut message, part, report, source, now_ms)?;
-            records::save_message(tx, org, &message);
+            records::save_message(tx, org, &message)?;
             Ok(applied)
         }
         None => wait(tx, org, channel, report, source, now_ms),
@@ -160,8 +160,8 @@ fn find(
     channel: &ChannelId,
     report: &StatusReport,
 ) -> Result<Option<(Message, Option<usize>)>, StoreError> {
-    if let Some(place) = records::find_external(tx, org, channel, &report.external_id)? {
-        let message = records::message_at(tx, org, place)?;
+    if let Some(id) = records::find_external(tx, org, channel, &report.external_id)? {
+        let message = records::message_at(tx, org, id)?;
         let is_its = message.external_id.as_ref() == Some(&report.external_id);
         let part = message.part_of(&report.external_id);
         let part = part.or(is_its.then_some(0));
@@ -270,7 +270,7 @@ pub(crate) fn learn_external_id(
         return Ok(());
     }
     let key = keys::external(org, &message.channel, external_id);
-    tx.put(&key, keys::place_bytes(message.id.place()))?;
+    tx.put(&key, message.id.as_bytes())?;
     message.set_external_id(part, external_id);
     Ok(())
 }

@@ -138,8 +138,8 @@ impl Store {
     ) -> Result<Page<Message, MessageId>, StoreError> {
         let mut heads = Vec::with_capacity(sources.len());
         for source in sources {
-            let last = self.last_before(org, source.thread, before)?;
-            heads.extend(self.shown_up_to(org, source, last)?);
+            let newest = self.newest_before(org, source.thread, before)?;
+            heads.extend(self.shown_from(org, source, newest)?);
         }
         let mut page = Page::default();
         while let Some(newest) = (0..heads.len()).max_by_key(|at| heads[*at].1.id) {
@@ -148,7 +148,7 @@ impl Store {
                 break;
             }
             let (source, message) = heads.swap_remove(newest);
-            heads.extend(self.shown_up_to(org, source, message.seq - 1)?);
+            heads.extend(self.shown_from(org, source, message.previous)?);
             // A thread can be reached in two ways.
             if page.items.last().is_none_or(|last| last.id != message.id) {
                 page.items.push(message);
@@ -157,46 +157,52 @@ impl Store {
         Ok(page)
     }
 
-    /// The newest message of a source that is shown, from a sequence downwards.
-    fn shown_up_to<'a>(
+    /// The newest message of a source that is shown, from one backwards.
+    fn shown_from<'a>(
         &self,
         org: OrgId,
         source: &'a Source,
-        seq: u64,
+        mut from: Option<MessageId>,
     ) -> Result<Option<(&'a Source, Message)>, StoreError> {
-        for seq in (1..=seq).rev() {
-            match self.message_in(org, source.thread, seq)? {
-                Some(message) if source.shows(&message) => {
-                    return Ok(Some((source, message)));
-                }
-                Some(_) => {}
-                None => break,
+        while let Some(id) = from {
+            let Some(message) = self.message(org, id)? else {
+                break;
+            };
+            if source.shows(&message) {
+                return Ok(Some((source, message)));
             }
+            from = message.previous;
         }
         Ok(None)
     }
 
-    /// The sequence of the newest message of a thread that is older than `before`; 0 for none.
-    fn last_before(
+    /// The newest message of a thread that is older than `before`. Each message knows the one before
+    /// it, and some know one much further back.
+    fn newest_before(
         &self,
         org: OrgId,
         thread: ThreadId,
         before: Option<MessageId>,
-    ) -> Result<u64, StoreError> {
-        let last = self
-            .thread(org, thread)?
-            .map_or(0, |thread| thread.last_seq);
-        let Some(before) = before else {
-            return Ok(last);
+    ) -> Result<Option<MessageId>, StoreError> {
+        let Some(thread) = self.thread(org, thread)? else {
+            return Ok(None);
         };
-        let (mut low, mut high) = (0, last);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            match self.message_in(org, thread, middle)? {
-                Some(message) if message.id < before => low = middle,
-                _ => high = middle - 1,
-            }
+        let Some(before) = before else {
+            return Ok(thread.last);
+        };
+        if before.place().thread == thread.id.number()
+            && let Some(message) = self.message(org, before)?
+        {
+            return Ok(message.previous);
         }
-        Ok(low)
+        let (mut at, mut leap) = (thread.last, thread.leap);
+        while let Some(id) = leap.filter(|id| *id >= before) {
+            let message = self.message(org, id)?;
+            (at, leap) = message.map_or((None, None), |message| (message.previous, message.leap));
+        }
+        while let Some(id) = at.filter(|id| *id >= before) {
+            at = self.message(org, id)?.and_then(|message| message.previous);
+        }
+        Ok(at)
     }
 }

@@ -1,28 +1,20 @@
 //! What is read for people and programs: contacts, timelines, threads, messages.
 
 use super::{Page, Store, codec, engine::StoreError, keys, records::IdentityRecord};
-use crate::model::{
-    Contact, ContactId, Message, MessageId, OrgId, Place, Thread, ThreadId, TurnRecord,
-};
+use crate::model::{Contact, ContactId, Message, MessageId, OrgId, Thread, ThreadId, TurnRecord};
 
 impl Store {
     /// A message by its id.
     pub fn message(&self, org: OrgId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let found: Option<Message> = self.record(&keys::message(org, id.place()))?;
-        Ok(found.filter(|message| message.id == id))
-    }
-
-    pub(super) fn message_in(
-        &self,
-        org: OrgId,
-        thread: ThreadId,
-        seq: u64,
-    ) -> Result<Option<Message>, StoreError> {
-        let place = Place {
-            thread: thread.number(),
-            seq,
-        };
-        self.record(&keys::message(org, place))
+        let key = keys::message(org, id);
+        if let Some(message) = self.record(&key)? {
+            return Ok(Some(message));
+        }
+        if let Some((_, message)) = self.queued(org, id)? {
+            return Ok(Some(message));
+        }
+        // It may have left the queue between the two looks; it never goes back there.
+        self.record(&key)
     }
 
     /// A contact by its id.

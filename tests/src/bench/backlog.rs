@@ -13,6 +13,7 @@ use super::options::Options;
 use super::provider::Provider;
 use super::sends::{CHANNEL, Sends};
 use super::setup;
+use super::usage::{Each, Usage};
 use crate::config::Config;
 use crate::daemon::Daemon;
 
@@ -32,6 +33,10 @@ const MEMORY_MAX: f64 = 1.50;
 /// What one length of queue showed.
 struct Seen {
     accept: Latencies,
+    /// What one accept used.
+    accept_used: Each,
+    /// What one dispatch used.
+    dispatch_used: Each,
     /// Time for one dispatch within a burst.
     dispatch: Duration,
     resident_mib: u64,
@@ -55,11 +60,15 @@ pub async fn measure(options: &Options) -> Result<()> {
     sends.accept(FEW).await?;
     let few = look(&mut provider, &mut sends, FEW).await?;
     print(FEW, &few);
+    let before = Usage::of(sends.daemon.pid())?;
     let filled = sends.accept(options.waiting).await?;
     println!(
-        "  filled          {:>9} accepted/s over {} connections",
+        "  filled          {:>9} accepted/s over {} connections, each {}",
         rate(options.waiting, filled.elapsed),
-        options.connections
+        options.connections,
+        Usage::of(sends.daemon.pid())?
+            .since(before)
+            .each(options.waiting)
     );
     let many = look(&mut provider, &mut sends, options.waiting).await?;
     print(options.waiting, &many);
@@ -67,7 +76,11 @@ pub async fn measure(options: &Options) -> Result<()> {
     let accept = ratio(many.accept.at(500), few.accept.at(500));
     let dispatch = ratio(many.dispatch, few.dispatch);
     verdict("accept", accept, COST_MAX);
+    let accept = ratio(many.accept_used.cpu, few.accept_used.cpu);
+    verdict("  its CPU", accept, COST_MAX);
     verdict("dispatch", dispatch, COST_MAX);
+    let dispatch = ratio(many.dispatch_used.cpu, few.dispatch_used.cpu);
+    verdict("  its CPU", dispatch, COST_MAX);
     let mib = |seen: &Seen| Ok::<_, anyhow::Error>(f64::from(u32::try_from(seen.resident_mib)?));
     let memory = mib(&many)? / mib(&few)?.max(1.0);
     verdict("memory", memory, MEMORY_MAX);
@@ -77,7 +90,11 @@ pub async fn measure(options: &Options) -> Result<()> {
 /// Measures with `waiting` messages in the queue; about as many are there afterwards.
 async fn look(provider: &mut Provider, sends: &mut Sends, waiting: usize) -> Result<Seen> {
     let resident_mib = setup::settled_mib(sends.daemon.pid()).await?;
+    let pid = sends.daemon.pid();
+    let before = Usage::of(pid)?;
     let accept = sends.accept_singly(ACCEPTS).await?;
+    let accept_used = Usage::of(pid)?.since(before).each(ACCEPTS);
+    let mut used = Vec::with_capacity(BURSTS);
     let mut bursts = Vec::with_capacity(BURSTS);
     let mut left = waiting + ACCEPTS;
     for _ in 0..BURSTS {
@@ -87,16 +104,21 @@ async fn look(provider: &mut Provider, sends: &mut Sends, waiting: usize) -> Res
             left = FEW;
         }
         provider.forget()?;
+        let before = Usage::of(pid)?;
         sends.enable().await?;
         provider.wait_count(BURST.1).await?;
         sends.disable(provider).await?;
+        used.push(Usage::of(pid)?.since(before).each(provider.count()?));
         left = left.saturating_sub(provider.count()?);
         bursts.push(provider.span(BURST.0, BURST.1)?);
     }
     bursts.sort();
+    used.sort();
     let calls = u32::try_from(BURST.1 - BURST.0)?;
     Ok(Seen {
         accept,
+        accept_used,
+        dispatch_used: used[BURSTS / 2],
         dispatch: bursts[BURSTS / 2] / calls,
         resident_mib,
     })
@@ -122,6 +144,8 @@ fn print(waiting: usize, seen: &Seen) {
         ms(seen.dispatch),
         seen.resident_mib,
     );
+    println!("            one accept {}", seen.accept_used);
+    println!("            one dispatch {}", seen.dispatch_used);
 }
 
 fn verdict(name: &str, ratio: f64, most: f64) {

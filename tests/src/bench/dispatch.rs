@@ -10,11 +10,12 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::bare;
-use super::latency::{ms, rate};
+use super::latency::rate;
 use super::options::Options;
 use super::provider::Provider;
 use super::sends::{CHANNEL, Sends};
 use super::setup;
+use super::usage::{Each, Usage};
 use crate::config::Config;
 use crate::daemon::Daemon;
 
@@ -25,7 +26,7 @@ const BARE: Duration = Duration::from_secs(3);
 /// The least ratio that is aimed at.
 const TARGET: f64 = 0.50;
 
-/// Prints both rates and their ratio.
+/// Prints both rates and their ratio, for each time that the provider takes.
 pub async fn measure(options: &Options) -> Result<()> {
     println!(
         "outbound: {} sends a round, accepted ahead, to {} recipients; {} calls under way at once",
@@ -36,42 +37,48 @@ pub async fn measure(options: &Options) -> Result<()> {
     let daemon = Daemon::start(config).await;
     let mut sends = Sends::new(daemon, options.recipients, options.connections);
     sends.disable(&mut provider).await?;
-    compare(&mut provider, &mut sends, options, options.sends).await?;
-    println!("  the same, the provider taking {} ms", options.answer_ms);
-    provider.answer_after(options.answer_ms)?;
-    compare(&mut provider, &mut sends, options, options.sends / 4).await?;
+    println!("  answer   bare loop   trunkline   ratio   (at least {TARGET:.2})");
+    for answer_ms in &options.answer_ms {
+        provider.answer_after(*answer_ms)?;
+        // A slow provider needs fewer sends for a round as long.
+        let count = options.sends / if *answer_ms == 0 { 1 } else { 4 };
+        let line = compare(&mut provider, &mut sends, options, count.max(10)).await?;
+        println!("{answer_ms:>5} ms {line}");
+    }
     check_receipts(&sends).await
 }
 
-/// Rounds of both by turns; prints the middle ones and their ratio.
+/// What one round showed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Round {
+    per_second: u32,
+    each: Each,
+}
+
+/// Rounds of both by turns; gives the middle ones and their ratio in words.
 async fn compare(
     provider: &mut Provider,
     sends: &mut Sends,
     options: &Options,
     count: usize,
-) -> Result<()> {
-    let (mut bare_rates, mut own_rates, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
+) -> Result<String> {
+    let (mut bare_rates, mut own, mut accepts) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         bare_rates.push(bare_round(provider, sends, options).await?);
-        accepted.push(sends.accept(count).await?);
-        own_rates.push(round(provider, sends, count).await?);
+        let before = Usage::of(sends.daemon.pid())?;
+        sends.accept(count).await?;
+        accepts.push(Usage::of(sends.daemon.pid())?.since(before).each(count));
+        own.push(round(provider, sends, count).await?);
     }
     bare_rates.push(bare_round(provider, sends, options).await?);
-    let first = &accepted[0];
-    println!(
-        "  accepted        {:>9} sends/s over {} connections, p50 {}",
-        first.per_second(),
-        options.connections,
-        ms(first.latencies.at(500)),
-    );
-    print("bare loop", &bare_rates, "calls");
-    print("trunkline", &own_rates, "sends");
-    let ratio = f64::from(middle(&own_rates)) / f64::from(middle(&bare_rates).max(1));
-    println!(
-        "  ratio           {ratio:>9.3}   {} (at least {TARGET:.2})",
-        setup::verdict(ratio >= TARGET)
-    );
-    Ok(())
+    let (bare, own, accept) = (middle(&bare_rates), middle(&own), middle(&accepts));
+    let ratio = f64::from(own.per_second) / f64::from(bare.max(1));
+    Ok(format!(
+        "{bare:>8}/s  {:>8}/s   {ratio:>5.3}   {}; a send {}, an accept {accept}",
+        own.per_second,
+        setup::verdict(ratio >= TARGET),
+        own.each,
+    ))
 }
 
 async fn bare_round(provider: &Provider, sends: &Sends, options: &Options) -> Result<u32> {
@@ -81,14 +88,19 @@ async fn bare_round(provider: &Provider, sends: &Sends, options: &Options) -> Re
 }
 
 /// Lets the channel go until all that waits is at the provider; gives the rate behind its start.
-async fn round(provider: &mut Provider, sends: &Sends, count: usize) -> Result<u32> {
+async fn round(provider: &mut Provider, sends: &Sends, count: usize) -> Result<Round> {
     provider.forget()?;
+    let before = Usage::of(sends.daemon.pid())?;
     sends.enable().await?;
     provider.wait_count(count).await?;
     let first = count / 10 + 1;
     let span = provider.span(first, count)?;
     sends.disable(provider).await?;
-    Ok(rate(count - first, span))
+    let used = Usage::of(sends.daemon.pid())?.since(before);
+    Ok(Round {
+        per_second: rate(count - first, span),
+        each: used.each(count),
+    })
 }
 
 /// Every accepted send must have its receipt, none may be left in the queue.
@@ -105,17 +117,8 @@ async fn check_receipts(sends: &Sends) -> Result<()> {
     Ok(())
 }
 
-fn middle(rates: &[u32]) -> u32 {
-    let mut sorted = rates.to_vec();
+fn middle<T: Copy + Default + Ord>(seen: &[T]) -> T {
+    let mut sorted = seen.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-}
-
-fn print(name: &str, rates: &[u32], what: &str) {
-    let rounds: Vec<_> = rates.iter().map(ToString::to_string).collect();
-    println!(
-        "  {name:<16}{:>9} {what}/s   (the middle of {})",
-        middle(rates),
-        rounds.join(" ")
-    );
 }

@@ -29,3 +29,4 @@ pub mod sends;
 pub mod setup;
 pub mod start;
 pub mod traffic;
+pub mod usage;

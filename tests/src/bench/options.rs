@@ -37,10 +37,9 @@ pub struct Options {
     /// Provider calls under way at once, in the bare loop; the daemon's own number by default.
     #[arg(long, global = true, default_value_t = 16)]
     pub under_way: usize,
-    /// Milliseconds that the provider takes for an answer in the second outbound figure: the first is
-    /// of a provider that takes none.
-    #[arg(long, global = true, default_value_t = 10)]
-    pub answer_ms: u64,
+    /// Milliseconds that the provider takes for an answer, one line of the outbound figures each.
+    #[arg(long, global = true, value_delimiter = ',', default_values_t = [0, 2, 10])]
+    pub answer_ms: Vec<u64>,
     /// Messages waiting for the backlog figures.
     #[arg(long, global = true, default_value_t = 1_000_000)]
     pub waiting: usize,

@@ -114,6 +114,16 @@ pub enum OpenError {
         /// What is missing.
         missing: String,
     },
+    /// The store was written in a layout that is no longer read.
+    #[error(
+        "{} was written by a version before the first release, in a layout that this version does not \
+         read: move it away to begin with an empty store, or run the version that wrote it",
+        path.display()
+    )]
+    Older {
+        /// The store's folder.
+        path: PathBuf,
+    },
     /// What the store holds of itself can't be read.
     #[error("the store can't be read: {0}")]
     Unreadable(#[from] StoreError),

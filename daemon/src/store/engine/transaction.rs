@@ -150,6 +150,12 @@ impl<'a> Transaction<'a> {
         self.write(WriteKind::Delete, key.as_ref(), &[]);
     }
 
+    /// Whether this transaction deletes a key that was there before it.
+    pub fn deletes(&self, key: &[u8]) -> bool {
+        self.find(key)
+            .is_ok_and(|at| self.writes[at].kind == WriteKind::Delete)
+    }
+
     /// Adds a typed change for those who follow the log.
     pub fn change(&mut self, kind: u16, data: impl AsRef<[u8]>) {
         let data = data.as_ref();

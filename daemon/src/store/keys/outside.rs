@@ -6,9 +6,9 @@ use super::Key;
 use crate::model::{ChannelId, MessageId, OrgId};
 
 /// The kind byte of items held until a person writes.
-pub(crate) const WINDOW_HELD: u8 = b'g';
+pub(crate) const WINDOW_HELD: u8 = b'L';
 /// The kind byte of messages refused for the reply window by a report.
-pub(crate) const WINDOW_REFUSAL: u8 = b'j';
+pub(crate) const WINDOW_REFUSAL: u8 = b'R';
 /// The kind byte of catalogues of templates.
 pub(crate) const CATALOGUE: u8 = b'J';
 

@@ -21,6 +21,7 @@ mod outbox;
 mod reactions;
 mod references;
 mod windows;
+mod places;
 
 /// Everything that is due.
 const ALL: Quota = Quota {
@@ -32,11 +33,14 @@ const ALL: Quota = Quota {
 struct Bench {
     store: Store,
     channel: ChannelRef,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 async fn bench() -> Bench {
-    let folder = tempfile::tempdir().unwrap();
+    bench_in(tempfile::tempdir().unwrap()).await
+}
+
+async fn bench_in(folder: tempfile::TempDir) -> Bench {
     let (store, _) = Store::open(folder.path(), EngineOptions::default()).unwrap();
     let org = store.organization("default").await.unwrap();
     let channel = ChannelRef {
@@ -47,11 +51,17 @@ async fn bench() -> Bench {
     Bench {
         store,
         channel,
-        _folder: folder,
+        folder,
     }
 }
 
 impl Bench {
+    /// The same after the store was closed and opened again.
+    async fn restarted(self) -> Self {
+        drop(self.store);
+        bench_in(self.folder).await
+    }
+
     fn inbound(&self, events: Vec<Event>) -> Inbound {
         let record = WebhookEvent {
             id: self.store.new_event_id(),
@@ -152,7 +162,7 @@ impl Bench {
             .unwrap();
         for (item, _) in &due {
             let cursor = serde_json::Value::from("call");
-            let begun = self.store.begin_call(org, item.message, &cursor);
+            let begun = self.store.begin_call(org, item, &cursor);
             begun.await.unwrap();
         }
         due.into_iter().map(|(item, _)| item.message).collect()
@@ -164,10 +174,11 @@ impl Bench {
     }
 
     async fn finish_part(&self, id: MessageId, part: usize, attempt: Attempt) -> Finished {
-        self.store
-            .finish_attempt(self.channel.org, id, part, attempt)
-            .await
-            .unwrap()
+        let org = self.channel.org;
+        let finished = self.store.finish_attempt(org, id, part, attempt).await;
+        // What comes behind it is applied behind it: from here on readers see it.
+        self.store.save_clock().await.unwrap();
+        finished.unwrap()
     }
 
     /// The ids of the items in a state.
