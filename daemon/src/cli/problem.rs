@@ -20,7 +20,7 @@ pub(super) struct Problem {
     /// Single findings, one line each: a refused configuration's.
     pub(super) errors: Vec<String>,
     /// A link that helps.
-    pub(super) link: Option<String>,
+    pub(super) link: Option<Box<str>>,
 }
 
 impl fmt::Display for Problem {
@@ -50,7 +50,7 @@ impl Problem {
             title: text("title").unwrap_or_else(|| format!("the daemon answered {status}")),
             detail: text("detail"),
             code: text("code"),
-            link: text("link"),
+            link: text("link").map(String::into_boxed_str),
             errors: errors
                 .filter_map(|line| line.as_str().map(output::clean))
                 .collect(),

@@ -99,8 +99,12 @@ mod tests {
         fn late_news_changes_nothing_newer(mut heard in prop::collection::vec(0i64..1000, 1..6), refused in prop::collection::vec(0i64..1000, 0..4), now in 0i64..3000) {
             let note = |heard: &[i64], refused: &[i64]| {
                 let mut window = Window::default();
-                heard.iter().for_each(|at| window.hear(*at));
-                refused.iter().for_each(|at| window.refuse(*at));
+                for at in heard {
+                    window.hear(*at);
+                }
+                for at in refused {
+                    window.refuse(*at);
+                }
                 window.state(500, now)
             };
             let forwards = note(&heard, &refused);

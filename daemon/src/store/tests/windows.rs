@@ -102,7 +102,7 @@ async fn held_messages_wait_in_order_and_a_person_may_decide_on_them() {
     let result = bench.hear("S1", "us", None).await;
     assert_eq!(
         result.answered,
-        [bench.channel.id.clone()],
+        std::slice::from_ref(&bench.channel.id),
         "the outbox is told"
     );
     assert_eq!(bench.lease().await, [ids[0]]);
