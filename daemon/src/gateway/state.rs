@@ -112,6 +112,17 @@ pub(super) struct Arbiters {
     pub(super) media: Arbiter,
 }
 
+impl Default for Arbiters {
+    fn default() -> Self {
+        Self {
+            guardians: Arbiter::new(),
+            outbound: Arbiter::new(),
+            watch: Arbiter::new(),
+            media: Arbiter::new(),
+        }
+    }
+}
+
 impl Gateway {
     /// Starts every channel and everything around them; the listeners come after.
     pub async fn start(options: GatewayOptions) -> Result<Arc<Self>, StartError> {
@@ -179,12 +190,7 @@ impl Gateway {
             ),
             plugins: ArcSwap::from_pointee(prepared.plugins),
             running: Mutex::default(),
-            arbiters: Arbiters {
-                guardians: Arbiter::new(),
-                outbound: Arbiter::new(),
-                watch: Arbiter::new(),
-                media: Arbiter::new(),
-            },
+            arbiters: Arbiters::default(),
             keeper: Keeper::new(store.clone(), settings.clone()),
             links,
             canaries,
@@ -203,19 +209,23 @@ impl Gateway {
             accounts: Arc::default(),
         });
         gateway.start_writers(news).await;
-        let mut running = gateway.running.lock().await;
-        for spec in specs {
-            let started = gateway.launch(spec);
-            running.insert(started.channel.id.to_string(), started);
-        }
-        gateway.publish(&running);
-        for channel in running.values_mut() {
-            gateway.start_sending(channel);
-        }
-        drop(running);
+        gateway.launch_all(specs).await;
         gateway.start_followers().await;
         gateway.start_backfill().await?;
         Ok(gateway)
+    }
+
+    /// Starts the channels; nothing is sent before all of them are known.
+    async fn launch_all(self: &Arc<Self>, specs: Vec<ChannelSpec>) {
+        let mut running = self.running.lock().await;
+        for spec in specs {
+            let started = self.launch(spec);
+            running.insert(started.channel.id.to_string(), started);
+        }
+        self.publish(&running);
+        for channel in running.values_mut() {
+            self.start_sending(channel);
+        }
     }
 
     /// Starts what keeps the news of health and what owners are told, in the order of their end.

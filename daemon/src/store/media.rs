@@ -105,7 +105,7 @@ impl Store {
                 plan_fetched(tx, org, &mut message, index, outcome, now)?;
             }
             if changed {
-                records::save_message(tx, org, &message);
+                records::save_message(tx, org, &message)?;
                 let id = message.id;
                 records::note(tx, &Change::Media { org, message: id });
             }

@@ -11,7 +11,7 @@ use super::{
     engine::{StoreError, Transaction},
     keys,
     outbox::report,
-    queue, records, reports,
+    queue, queued, records, reports,
     windows::{WINDOW_CLOSED, is_window_closed, known},
 };
 use crate::model::{
@@ -45,10 +45,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let now = self.now();
         let pending = self.engine.transact(|tx| {
-            let (Some(mut item), Some(mut message)) = (
-                queue::item(tx, org, id)?,
-                records::find_message(tx, org, id)?,
-            ) else {
+            let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
                 return Ok(false);
             };
             let waits = matches!(item.state, OutboxState::Queued | OutboxState::Retrying);
@@ -57,7 +54,7 @@ impl Store {
                 return Ok(false);
             }
             outside.apply(tx, org, &rule.scope, &mut item, &mut message, now)?;
-            records::save_message(tx, org, &message);
+            records::save_message(tx, org, &message)?;
             Ok::<_, StoreError>(true)
         })?;
         Ok(pending.await?.0)
@@ -102,7 +99,7 @@ impl Store {
             tx.delete(keys::window_refusal(org, &message.channel, id))?;
             let is_refused = message.status == Status::Failed
                 && message.error.as_ref().is_some_and(is_window_closed);
-            if !is_refused || queue::item(tx, org, id)?.is_some() {
+            if !is_refused || queued::item(tx, org, id)?.is_some() {
                 return Ok(());
             }
             let window = known(tx, org, &message.peer, &rule.scope)?;
@@ -111,12 +108,14 @@ impl Store {
                 return Ok(());
             }
             let mut item = requeued(&mut message, now);
-            queue::enqueue(tx, org, &item)?;
+            // From now on it is in the queue, with its item.
+            tx.delete(keys::message(org, id))?;
+            queue::enqueue(tx, org, &item, &message)?;
             if !is_open {
                 outside.apply(tx, org, &rule.scope, &mut item, &mut message, now)?;
             }
             reports::note_status(tx, org, &message);
-            records::save_message(tx, org, &message);
+            records::save_message(tx, org, &message)?;
             Ok::<_, StoreError>(())
         })?;
         pending.await?;
@@ -138,7 +137,7 @@ impl Store {
         for mark in self.scan_prefix(&keys::kind(org, keys::WINDOW_HELD), None, false) {
             let (key, _) = mark?;
             let id = MessageId::from_bytes(keys::trailing_id(&key).unwrap_or_default());
-            let item: Option<OutboxItem> = self.record(&keys::outbox(org, id))?;
+            let item = self.queued_item(org, id)?;
             let is_old = |item: &OutboxItem| {
                 item.state != OutboxState::Held
                     || (item.channel == *channel && item.accepted_at_ms < before_ms)
@@ -269,10 +268,7 @@ fn expire(
     before_ms: Millis,
     now: Millis,
 ) -> Result<bool, StoreError> {
-    let (Some(mut item), Some(mut message)) = (
-        queue::item(tx, org, id)?,
-        records::find_message(tx, org, id)?,
-    ) else {
+    let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
         return Ok(false);
     };
     if item.state != OutboxState::Held || item.accepted_at_ms >= before_ms {
@@ -293,6 +289,6 @@ fn expire(
     message.apply_to(message.next_part(), failed);
     queue::give_up(tx, org, &mut item, &message, OutboxState::Dead)?;
     reports::note_status(tx, org, &message);
-    records::save_message(tx, org, &message);
+    records::save_message(tx, org, &message)?;
     Ok(true)
 }

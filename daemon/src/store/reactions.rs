@@ -35,10 +35,10 @@ pub(super) fn apply(
     if records::find_external(tx, org, &channel.id, &reaction.id)?.is_some() {
         return Ok(Reacted::Repeated);
     }
-    let Some(place) = records::find_external(tx, org, &channel.id, &reaction.target)? else {
+    let Some(id) = records::find_external(tx, org, &channel.id, &reaction.target)? else {
         return Ok(Reacted::Unknown(Box::new(reaction)));
     };
-    let mut message = records::message_at(tx, org, place)?;
+    let mut message = records::message_at(tx, org, id)?;
     let new = MessageReaction {
         sender: reaction.sender.identity,
         name: reaction.sender.name,
@@ -46,12 +46,12 @@ pub(super) fn apply(
         at_ms: reaction.sent_at_ms.unwrap_or(at_ms),
     };
     if react(&mut message.reactions, new, &reaction.sender.also) {
-        records::save_message(tx, org, &message);
+        records::save_message(tx, org, &message)?;
         note(tx, org, &message);
     }
     // The mark is a locator too: of the message that the reaction is on.
     let mark = keys::external(org, &channel.id, &reaction.id);
-    tx.insert(mark, keys::place_bytes(place));
+    tx.insert(mark, id.as_bytes());
     Ok(Reacted::Applied)
 }
 

@@ -140,7 +140,7 @@ pub(crate) fn apply(
     match find(tx, org, channel, &report)? {
         Some((mut message, None)) => {
             let noted = note_given_up(&mut message, report, source, now_ms);
-            records::save_message(tx, org, &message);
+            records::save_message(tx, org, &message)?;
             Ok(noted)
         }
         Some((mut message, Some(part))) => {

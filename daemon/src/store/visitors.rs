@@ -40,8 +40,8 @@ impl Store {
         let Some(bytes) = self.engine.get(&key)? else {
             return Ok(None);
         };
-        let place = keys::read_place(codec::fixed(&key, &bytes)?);
-        self.record(&keys::message(org, place))
+        let id = MessageId::from_bytes(codec::fixed(&key, &bytes)?);
+        self.message(org, id)
     }
 
     /// Notes in a received message's history that somebody here has read it. Once; its status stays.
@@ -62,7 +62,7 @@ impl Store {
                 detail: None,
                 error: None,
             });
-            save_message(tx, org, &message);
+            save_message(tx, org, &message)?;
             Ok::<_, StoreError>(())
         })?;
         pending.await?;

@@ -14,7 +14,7 @@ use super::{
     engine::{StoreError, Transaction},
     keys,
     outbox::report,
-    queue,
+    queue, queued,
     records::{self, load},
 };
 use crate::model::{
@@ -151,10 +151,7 @@ fn release(
     for (key, _) in tx.scan(&keys::window_held_of(org, who, scope), BATCH)? {
         tx.remove(&key);
         let id = MessageId::from_bytes(keys::trailing_id(&key).unwrap_or_default());
-        let (Some(mut item), Some(mut message)) = (
-            queue::item(tx, org, id)?,
-            records::find_message(tx, org, id)?,
-        ) else {
+        let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
             continue;
         };
         if item.state != OutboxState::Held {
@@ -166,7 +163,7 @@ fn release(
             ..report(Status::Queued, Source::Accept, now)
         };
         message.apply_to(message.next_part(), freed);
-        records::save_message(tx, org, &message);
+        records::save_message(tx, org, &message)?;
         (item.due_ms, item.error, item.attempts) = (now, None, 0);
         queue::set_state(tx, org, &mut item, OutboxState::Queued)?;
         queue::join_line(tx, org, &item)?;

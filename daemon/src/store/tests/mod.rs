@@ -18,10 +18,10 @@ mod linking;
 mod media;
 mod merge;
 mod outbox;
+mod places;
 mod reactions;
 mod references;
 mod windows;
-mod places;
 
 /// Everything that is due.
 const ALL: Quota = Quota {

@@ -29,6 +29,7 @@ fn template(language: Option<&str>, variables: &Value, components: Value) -> Con
             language: language.map(String::from),
             variables: variables.as_object().expect("an object").clone(),
             components,
+            ..TemplateCall::default()
         }),
         ..Content::default()
     }

@@ -208,6 +208,7 @@ fn template(variables: &Value, components: Value) -> OutboundMessage {
             language: Some("en_US".into()),
             variables: variables.as_object().expect("an object").clone(),
             components,
+            ..TemplateCall::default()
         }),
         ..Content::text("what the template says, for the timeline")
     })
