@@ -299,6 +299,7 @@ async fn stop_on_a_button_and_in_whatsapp_itself() {
     let stage = stage().await;
     let stop = json!({"type": "button_reply", "button_reply": {"id": "s", "title": "STOP"}});
     deliver(&stage, &WaMessage::new(ADA, "interactive", stop)).await;
+    deliver(&stage, &WaMessage::text("+15005550104", "Hello")).await;
     let meta = stage.simulator.meta();
     let value = json!({
         "metadata": {"phone_number_id": meta.phone_number_id()},

@@ -141,6 +141,9 @@ async fn every_kind_arrives_in_the_documented_form() {
             "components": [{"type": "BODY", "text": text}],
         }));
     }
+    let refresh = format!("/api/v1/channels/{WA}/templates/refresh");
+    let refreshed = stage.daemon.api().post(&refresh, &json!({})).await;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.reply.text());
     let asked = WaMessage::text(ADA, "Hi");
     deliver(&stage, &asked).await;
     let cases = [plain_cases(), rich_cases(&asked.id)].concat();
@@ -197,7 +200,7 @@ async fn states_advance_in_whatever_order_they_come() {
         let stage = stage().await;
         let meta = stage.simulator.meta();
         meta.set_reports(reports.clone());
-        meta.open_window(ADA);
+        deliver(&stage, &WaMessage::text(ADA, "Hello?")).await;
         let id = send(&stage, json!({"text": "Hi"})).await;
         let message = stage.daemon.api().wait_status(&id, end).await;
         if end == "failed" {
@@ -217,19 +220,23 @@ async fn refusals_have_their_class() {
     let stage = stage().await;
     let meta = stage.simulator.meta();
     let api = stage.daemon.api();
-    let failed = async |content: Value| {
-        let id = send(&stage, content).await;
-        api.wait_status(&id, "failed").await["error"].clone()
-    };
-    let template = |variables: Value| json!({"template": {"name": "hello_world", "language": "en_US", "variables": variables}});
-    let wrong_count = failed(template(json!({"1": "too many"}))).await;
-    assert_eq!(
-        (&wrong_count["class"], &wrong_count["provider_code"]),
-        (&json!("content"), &json!("132000"))
-    );
+    let template = |name: &str, variables: Value| json!({"template": {"name": name, "language": "en_US", "variables": variables}});
+    // What the catalogue tells is refused at once, what only the provider knows by its code.
+    let wrong_count = template("hello_world", json!({"1": "too many"}));
+    let body = json!({"channel": WA, "to": ADA, "content": wrong_count});
+    let refused = eventually("the catalogue", SOON, || async {
+        let answer = api.post("/api/v1/messages", &body).await;
+        (answer.status == 422).then_some(answer)
+    })
+    .await;
+    assert_eq!(refused.json["code"], "template_variables");
     meta.make_unreachable(ADA);
-    let unreachable = failed(template(json!({}))).await;
-    assert_eq!(unreachable["class"], "recipient");
+    let id = send(&stage, template("hello_world", json!({}))).await;
+    let unreachable = api.wait_status(&id, "failed").await["error"].clone();
+    assert_eq!(
+        (&unreachable["class"], &unreachable["provider_code"]),
+        (&json!("recipient"), &json!("131026"))
+    );
 }
 
 /// The window is Meta's to judge as well: what it says is understood.
@@ -248,7 +255,7 @@ async fn a_closed_window_is_told() {
 async fn faults_are_survived_without_doubling() {
     let stage = stage().await;
     let meta = stage.simulator.meta();
-    meta.open_window(ADA);
+    deliver(&stage, &WaMessage::text(ADA, "Hello?")).await;
     meta.behave_once(Behaviour::error(400, 130_429, "Rate limit hit"));
     meta.behave_once(Behaviour::error(500, 131_000, "Something went wrong"));
     meta.behave_once(Behaviour::status(503));

@@ -99,7 +99,7 @@ const GIVEN: [(&str, &str); 26] = [
     ("to", "\"+15550101\""),
     ("via", "\"sms_support\""),
     ("channels", "[\"sms_support\"]"),
-    ("continue_on", "\"whatsapp\""),
+    ("continue_on", "\"sms_support\""),
     ("labels", "{ send = \"Send it\" }"),
     ("address", "\"+15550100\""),
     ("reply_window", "\"23h\""),
