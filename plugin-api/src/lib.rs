@@ -18,6 +18,7 @@
 #![deny(unsafe_code)]
 
 mod adapter;
+mod body;
 mod error;
 mod event;
 mod export;
@@ -37,6 +38,7 @@ mod webhook;
 pub mod wire;
 
 pub use adapter::Adapter;
+pub use body::{Body, Piece, PieceEncoding};
 pub use error::{AdapterError, ErrorClass};
 pub use event::{
     Consent, ConsentChange, Event, InboundMessage, Note, Reaction, ReportedStatus, Sender,
@@ -51,9 +53,8 @@ pub use message::{
 pub use secret::{Secret, SecretList};
 pub use step::{Lookup, Probe, ProbeState, Step, Turn};
 pub use transport::{
-    Body, DigestRequest, FileReply, Header, HttpReply, HttpRequest, Piece, PieceEncoding,
-    PushReply, PushRequest, Reply, ReplyTo, Request, SmtpReply, SmtpRequest, SmtpTls,
-    TransportError, TransportKind,
+    DigestRequest, FileReply, Header, HttpReply, HttpRequest, PushReply, PushRequest, Reply,
+    ReplyTo, Request, SmtpReply, SmtpRequest, SmtpTls, TransportError, TransportKind,
 };
 pub use webhook::{Received, Response, Verdict, WebhookRequest};
 

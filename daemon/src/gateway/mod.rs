@@ -6,6 +6,7 @@
 //!                   SIGTERM ─> drain: listeners, outboxes, channels, store; in that order
 //! ```
 
+mod arbiters;
 mod channels;
 mod check;
 mod marks;

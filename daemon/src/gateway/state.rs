@@ -6,11 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use actix::Arbiter;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, oneshot};
 
-use super::{Prepared, channels::RunningChannel, prepare};
+use super::{Prepared, arbiters::Arbiters, channels::RunningChannel, prepare};
 use crate::{
     channel::{ChannelSpec, Registry},
     config::{Config, ConfigErrors, Settings},
@@ -98,29 +97,6 @@ pub struct Gateway {
 struct Writer {
     stop: oneshot::Sender<()>,
     stopped: oneshot::Receiver<()>,
-}
-
-/// Threads for what must not share one.
-pub(super) struct Arbiters {
-    /// Guardians: never blocked by what they guard.
-    pub(super) guardians: Arbiter,
-    /// Outboxes and the calls to providers.
-    pub(super) outbound: Arbiter,
-    /// Probes, polling, turns, replays, sweeping.
-    pub(super) watch: Arbiter,
-    /// Files that come in.
-    pub(super) media: Arbiter,
-}
-
-impl Default for Arbiters {
-    fn default() -> Self {
-        Self {
-            guardians: Arbiter::new(),
-            outbound: Arbiter::new(),
-            watch: Arbiter::new(),
-            media: Arbiter::new(),
-        }
-    }
 }
 
 impl Gateway {

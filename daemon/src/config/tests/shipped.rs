@@ -98,23 +98,19 @@ fn examples_work_once_they_are_uncommented() {
     for text in texts {
         let written = Written::new(&uncommented(&text));
         fs::create_dir(written.path("secrets")).unwrap();
-        let written = written
-            .file("secrets/sms_support.token", super::TOKEN)
-            .env("TWILIO_AUTH_TOKEN", "hush");
-        let names = [
-            "sms_support.auth_token",
-            "whatsapp.token",
-            "whatsapp.app_secret",
-            "whatsapp.access_token",
-            "whatsapp.verify_token",
-            "website.token",
-            "website.secret",
-        ];
-        let written = names.iter().fold(written, |written, name| {
-            written.file(&format!("secrets/{name}"), super::TOKEN)
-        });
+        let text = uncommented(&text);
+        let written =
+            named(&text, "env = \"").fold(written, |written, name| written.env(name, "hush"));
+        let written = named(&text, "file = \"")
+            .fold(written, |written, name| written.file(name, super::TOKEN));
         assert_eq!(written.valid().channels.len(), 1, "{text}");
     }
+}
+
+/// The names that stand behind `before`, up to the next quote.
+fn named<'a>(text: &'a str, before: &str) -> impl Iterator<Item = &'a str> {
+    let rests = text.split(before).skip(1);
+    rests.filter_map(|rest| rest.split('"').next())
 }
 
 /// Examples are lines that begin with `#` and no space; what has a space is prose.

@@ -1,22 +1,24 @@
 //! The JSON of the API, made from the model in one place.
 
+mod message;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use trunkline_plugin_api::{Front, Media};
+use trunkline_plugin_api::Front;
 
+use self::message::failure;
+pub(super) use self::message::{media_file, message, messages};
 use super::windows;
 use crate::{
     channel::Channel,
     config::ReloadPlan,
     gateway::Gateway,
-    media,
     model::{
-        ApiToken, ConsentEntry, ConsentProof, Contact, Direction, Failure, Health, HistoryEntry,
-        MediaHash, MediaRecord, Message, MessageId, MessagePart, MessageReaction, Millis,
-        OutboxItem, Thread, TurnRecord, WebhookEvent,
+        ApiToken, ConsentEntry, ConsentProof, Contact, Health, Millis, OutboxItem, Thread,
+        TurnRecord, WebhookEvent,
     },
     outbound::{self, Preview},
-    store::{DayUse, Page},
+    store::DayUse,
 };
 
 /// RFC 3339 in UTC with milliseconds.
@@ -26,46 +28,6 @@ pub(super) fn time(at_ms: Millis) -> Value {
 
 pub(super) fn maybe_time(at_ms: Option<Millis>) -> Value {
     at_ms.map_or(Value::Null, time)
-}
-
-fn failure(error: &Failure) -> Value {
-    json!({
-        "class": error.class,
-        "code": error.code,
-        "message": error.message,
-        "provider_code": error.provider_code,
-    })
-}
-
-fn history_entry(entry: &HistoryEntry) -> Value {
-    json!({
-        "status": entry.status,
-        "at": time(entry.at_ms),
-        "source": entry.source,
-        "code": entry.code,
-        "detail": entry.detail,
-        "part": entry.part,
-        "count": entry.count,
-    })
-}
-
-/// What the provider was given in place of the text; a message that goes as it is has no parts.
-fn message_part(part: &MessagePart) -> Value {
-    json!({
-        "text": part.text,
-        "status": part.status,
-        "external_id": part.external_id,
-        "error": part.error.as_ref().map(failure),
-    })
-}
-
-fn reaction(reaction: &MessageReaction) -> Value {
-    json!({
-        "emoji": reaction.emoji,
-        "sender": reaction.sender,
-        "name": reaction.name,
-        "at": time(reaction.at_ms),
-    })
 }
 
 /// How a message would go out. What counts in no segments has null for them.
@@ -113,99 +75,6 @@ fn day_use(caps: &[DayUse], is_organization: bool) -> Value {
         let left = cap.max.saturating_sub(cap.used);
         json!({"max": cap.max, "used": cap.used, "left": left})
     })
-}
-
-pub(super) fn message(organization: &str, message: &Message) -> Value {
-    let content = &message.content;
-    let mut shown = json!({
-        "text": content.text,
-        "html": content.html,
-        "subject": content.subject,
-        "media": attachments(message),
-    });
-    let rest = json!(content);
-    for key in [
-        "template",
-        "location",
-        "interactive",
-        "contacts",
-        "reaction",
-    ] {
-        if let Some(value) = rest.get(key) {
-            shown[key] = value.clone();
-        }
-    }
-    json!({
-        "id": message.id.to_string(),
-        "organization": organization,
-        "thread": message.thread.to_string(),
-        "channel": message.channel,
-        "medium": message.medium,
-        "direction": message.direction,
-        "contact": message.contact.to_string(),
-        "peer": message.peer,
-        "author": message.author,
-        "content": shown,
-        "parts": message.parts.iter().map(message_part).collect::<Vec<_>>(),
-        "external_id": message.external_id,
-        "reply_to": message.reply_to,
-        "reactions": message.reactions.iter().filter(|one| one.is_shown()).map(reaction).collect::<Vec<_>>(),
-        "status": message.status,
-        "history": message.history.iter().map(history_entry).collect::<Vec<_>>(),
-        "error": message.error.as_ref().map(failure),
-        "metadata": message.metadata,
-        "created_at": time(message.created_at_ms),
-        "provider_at": maybe_time(message.provider_at_ms),
-    })
-}
-
-/// Attachments as they are listed. Those that came in are `pending` until they are `stored` or
-/// `failed`; a URL that goes out has no state, since nothing is fetched from it here.
-fn attachments(message: &Message) -> Vec<Value> {
-    let incoming = message.direction == Direction::Inbound;
-    let shown = |(index, media): (u32, &Media)| {
-        let (source, error) = (&media.source, message.media_failure(index));
-        let state = match (&source.sha256, error) {
-            (Some(_), _) => Some("stored"),
-            (None, Some(_)) => Some("failed"),
-            (None, None) => incoming.then_some("pending"),
-        };
-        let mut shown = json!({
-            "state": state,
-            "content_type": media.content_type,
-            "name": media.name,
-            "size": media.size,
-            "sha256": source.sha256,
-            "href": source.sha256.as_deref().map(media::href),
-            "error": error.map(failure),
-        });
-        if let Some(url) = &source.url {
-            shown["url"] = json!(url);
-        }
-        if let Some(id) = &source.provider_id {
-            shown["provider_id"] = json!(id);
-        }
-        shown
-    };
-    (0..).zip(&message.content.media).map(shown).collect()
-}
-
-/// What is known of a file.
-pub(super) fn media_file(hash: &MediaHash, record: &MediaRecord) -> Value {
-    let sha256 = hash.to_string();
-    json!({
-        "size": record.size,
-        "content_type": record.content_type,
-        "name": record.name,
-        "href": media::href(&sha256),
-        "sha256": sha256,
-    })
-}
-
-/// A page of messages of one organization, in the form of every list.
-pub(super) fn messages(organization: &str, page: &Page<Message, MessageId>) -> Value {
-    let items = page.items.iter().map(|shown| message(organization, shown));
-    super::paging::list(items.collect(), page.next.map(|id| id.to_string()))
 }
 
 pub(super) fn contact(organization: &str, contact: &Contact) -> Value {
