@@ -37,6 +37,7 @@ mod outbound_trouble;
 mod pace;
 mod plugins;
 mod powercut;
+mod purity;
 mod reload;
 mod routes;
 mod segments;
