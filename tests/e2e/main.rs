@@ -38,6 +38,7 @@ mod pace;
 mod plugins;
 mod powercut;
 mod purity;
+mod recorded;
 mod reload;
 mod routes;
 mod segments;

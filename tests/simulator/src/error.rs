@@ -43,6 +43,9 @@ pub enum SimulatorError {
     /// A secret that is not in the form its proof asks for.
     #[error("the secret can't be used: {0}")]
     BadSecret(String),
+    /// A recording that is not what its provider sends.
+    #[error("the recording can't be read: {0}")]
+    BadRecording(String),
     /// No message of that id in the ledger.
     #[error("the ledger has no message {0}")]
     UnknownMessage(String),

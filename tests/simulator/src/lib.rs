@@ -46,6 +46,7 @@ mod error;
 mod mailserver;
 mod meta;
 mod recorded;
+mod replay;
 mod reply;
 mod resend;
 mod server;
@@ -67,6 +68,7 @@ pub use meta::{
     WaMessage,
 };
 pub use recorded::RecordedRequest;
+pub use replay::Recorded;
 pub use resend::{Resend, ResendMail, ResendMessage, SignedWebhook};
 pub use server::Simulator;
 pub use ses::{Ses, SesMessage};

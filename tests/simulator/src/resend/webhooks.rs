@@ -101,7 +101,11 @@ impl Resend {
         self.webhook("email.received", &data)
     }
 
-    fn webhook(&self, kind: &str, data: &Value) -> Result<SignedWebhook, SimulatorError> {
+    pub(crate) fn webhook(
+        &self,
+        kind: &str,
+        data: &Value,
+    ) -> Result<SignedWebhook, SimulatorError> {
         let body = json!({"type": kind, "created_at": Timestamp::now().to_string(), "data": data});
         let body = body.to_string().into_bytes();
         let id = format!("msg_{:032x}", rand::random::<u128>());

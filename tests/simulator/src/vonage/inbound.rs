@@ -118,7 +118,7 @@ impl Vonage {
     }
 
     /// Adds time, nonce and signature to parameters, and puts them where the account says.
-    pub(super) fn sign_sms(
+    pub(crate) fn sign_sms(
         &self,
         url: &str,
         mut params: Vec<(String, String)>,
@@ -153,7 +153,7 @@ impl Vonage {
     }
 
     /// Puts a token to a body.
-    pub(super) fn sign_message(&self, url: &str, body: &Value, age_s: i64) -> SignedRequest {
+    pub(crate) fn sign_message(&self, url: &str, body: &Value, age_s: i64) -> SignedRequest {
         let body = body.to_string().into_bytes();
         let issued_s = Timestamp::now().as_second() - age_s;
         let token = token::of_webhook(&self.inner.account.lock(), &body, issued_s);
