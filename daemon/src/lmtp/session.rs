@@ -271,7 +271,7 @@ impl Session {
                 header("x-envelope-to", &to.address),
             ],
             received_at_ms: self.shared.gateway.store.now(),
-            body,
+            body: body.into(),
         };
         match self.shared.gateway.ingress.take(&to.channel, request).await {
             Answer::Adapter(response) => reply_for(response.status),
