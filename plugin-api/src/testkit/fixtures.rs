@@ -118,7 +118,7 @@ pub fn message(space: &str, identifier: &str, text: &str) -> OutboundMessage {
 pub fn reply(status: u16, body: impl Into<Vec<u8>>) -> Reply {
     Reply::Http(HttpReply {
         status,
-        body: body.into().into(),
+        body: body.into(),
         ..HttpReply::default()
     })
 }

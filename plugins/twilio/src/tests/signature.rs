@@ -209,7 +209,7 @@ fn changed_webhooks_are_refused() {
         ("one byte", |copy| copy.body.to_mut()[0] ^= 1),
         ("added parameter", |copy| copy.body.to_mut().extend(b"&A=1")),
         ("second value", |copy| {
-            copy.body.to_mut().extend(b"&Body=Ho")
+            copy.body.to_mut().extend(b"&Body=Ho");
         }),
         ("trailing space", |copy| copy.body.to_mut().extend(b"+")),
         ("cut body", |copy| copy.body.to_mut().truncate(40)),
