@@ -132,7 +132,7 @@ mod tests {
     fn a_large_mail_of_unknown_length_moves_once() {
         let keep_max = 4 << 20;
         let mut unstuffer = Unstuffer::new(0, keep_max);
-        let chunk = [b'a'; 64 << 10];
+        let chunk = vec![b'a'; 64 << 10];
         let mut places = std::collections::BTreeSet::new();
         for _ in 0..keep_max / chunk.len() as u64 {
             assert_eq!(unstuffer.push(&chunk), None);
