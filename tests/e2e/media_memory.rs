@@ -19,14 +19,14 @@ const MIB: usize = 1 << 20;
 /// What the daemon may grow by while a file passes, in MiB.
 const FILE_GROWTH_MAX: u64 = 40;
 /// The same for a webhook or a mail of 20 MiB: its body is there once, the plugin reads it where the daemon has it.
-pub const BODY_GROWTH_MAX: u64 = 30;
+pub(crate) const BODY_GROWTH_MAX: u64 = 30;
 
 /// Memory of a daemon that has given back what its start took, in MiB. While it has not, growth would
 /// not show.
 const AT_REST_MAX: u64 = 64;
 
 /// Waits for the memory of a daemon at rest and forgets the highest so far; gives what there is now, in MiB.
-pub async fn mark(stage: &Stage) -> u64 {
+pub(crate) async fn mark(stage: &Stage) -> u64 {
     let pid = stage.daemon.pid();
     eventually(
         "the memory of the start is given back",
@@ -43,7 +43,7 @@ pub async fn mark(stage: &Stage) -> u64 {
 }
 
 /// Panics where the daemon grew by too much since `before`.
-pub fn grew_little(stage: &Stage, what: &str, before: u64, growth_max: u64) {
+pub(crate) fn grew_little(stage: &Stage, what: &str, before: u64, growth_max: u64) {
     let peak = resident_mib(stage.daemon.pid()).expect("it runs").1;
     let growth = peak.saturating_sub(before);
     println!("{what}: {before} MiB before, {peak} MiB at most, {growth} MiB more");
