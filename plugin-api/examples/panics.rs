@@ -42,7 +42,7 @@ impl Adapter for Panics {
 
     fn receive(&self, request: &WebhookRequest) -> Received {
         log(LogLevel::Info, "panics", "a webhook\nin two lines");
-        match request.body.as_slice() {
+        match &*request.body {
             b"str" => panic!("plain words"),
             b"string" => panic!("{} words", request.method),
             b"other" => panic_any(PanicsWhenDropped),

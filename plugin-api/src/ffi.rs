@@ -3,6 +3,7 @@
 //!
 //! Every function catches panics: one that crossed `extern "C"` would end the daemon.
 
+mod lent;
 #[cfg(test)]
 mod tests;
 
@@ -16,9 +17,10 @@ use std::{
 };
 
 use crate::{
-    Adapter,
-    wire::{self, ABI_MINOR, Answer, Code, MAGIC, PARTS_MAX},
+    Adapter, RawBody,
+    wire::{self, ABI_MINOR, Answer, Code, MAGIC, Op, PARTS_MAX},
 };
+pub(crate) use lent::Lent;
 
 /// `tl_bytes`: bytes that belong to the caller and live as long as the call.
 #[derive(Debug, Clone, Copy)]
@@ -227,11 +229,27 @@ unsafe extern "C" fn call<E: Export>(
         }
         guarded(|| {
             let _logging = Logging::to(channel.host);
-            wire::answer(&channel.adapter, op, &borrowed[..n])
+            answer(&channel.adapter, op, &borrowed[..n])
         })
     };
     // SAFETY: the host's sink is valid during this call.
     unsafe { write(out, &answer) }
+}
+
+/// Runs one call; a webhook's body is read where the host has it.
+fn answer<A: Adapter>(adapter: &A, op: u32, parts: &[&[u8]]) -> Answer {
+    let [json, body, ..] = parts else {
+        return wire::answer(adapter, op, parts);
+    };
+    if op != Op::Receive.number() {
+        return wire::answer(adapter, op, parts);
+    }
+    // SAFETY: the bytes are borrowed until this function returns. `wire::receive` drops the body
+    // before that, by a panic too: it becomes part of a request of which the adapter gets a shared
+    // reference, out of which nothing can be moved or swapped (there is no `Cell` in it), and whose
+    // clone is a copy of the bytes. A thread can hold the reference no longer than the call either.
+    let body = RawBody::lent(unsafe { Lent::new(body) });
+    wire::receive(adapter, json, body)
 }
 
 unsafe extern "C" fn close<E: Export>(handle: *mut Handle) {

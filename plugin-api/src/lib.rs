@@ -27,6 +27,7 @@ mod facts;
 pub mod ffi;
 mod message;
 pub mod note;
+mod raw_body;
 mod retry_after;
 mod secret;
 pub mod sign;
@@ -50,6 +51,7 @@ pub use message::{
     Content, Identity, Interactive, Location, Media, MediaEncoding, MediaRange, MediaRef,
     OutboundMessage, Part, ReactionCall, Receipt, ReceivedRef, Sent, Template, TemplateCall,
 };
+pub use raw_body::RawBody;
 pub use secret::{Secret, SecretList};
 pub use step::{Lookup, Probe, ProbeState, Step, Turn};
 pub use transport::{

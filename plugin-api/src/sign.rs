@@ -15,8 +15,16 @@ pub fn hmac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
 
 /// HMAC-SHA256 of `message` under `key`, 32 bytes.
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    hmac_sha256_of(key, &[message])
+}
+
+/// HMAC-SHA256 under `key` of parts that stand one behind the other, 32 bytes. Where a large body
+/// is signed together with something else, this joins them without a copy.
+pub fn hmac_sha256_of(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    mac.update(message);
+    for part in parts {
+        mac.update(part);
+    }
     mac.finalize().into_bytes().into()
 }
 

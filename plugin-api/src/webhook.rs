@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Event, Timestamp};
+use crate::{Event, RawBody, Timestamp};
 
 /// One HTTP request as it reached the public listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +18,10 @@ pub struct WebhookRequest {
     pub headers: Vec<(String, String)>,
     /// When the daemon received it.
     pub received_at_ms: Timestamp,
-    /// The body exactly as received; crosses the plugin boundary as part 1.
+    /// The body exactly as received; crosses the plugin boundary as part 1, and is read there in
+    /// place.
     #[serde(skip)]
-    pub body: Vec<u8>,
+    pub body: RawBody,
 }
 
 impl WebhookRequest {

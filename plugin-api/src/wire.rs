@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 pub use call::{Call, OpenInput, Opened};
 pub use carry::Carries;
-pub use serve::{Answer, answer, describe, open};
+pub use serve::{Answer, answer, describe, open, receive};
 
 /// The version in the name of the exported symbol; a host loads no other.
 pub const ABI_MAJOR: u32 = 1;

@@ -79,7 +79,7 @@ impl Adapter for Sample {
             return Received::refused(Verdict::Mismatch, 401, reason);
         }
         let text = match self.config.flaw {
-            Flaw::PanicsOnStrangeBytes => String::from_utf8(request.body.clone()).expect("UTF-8"),
+            Flaw::PanicsOnStrangeBytes => String::from_utf8(request.body.to_vec()).expect("UTF-8"),
             Flaw::Impure => self.calls.fetch_add(1, Ordering::Relaxed).to_string(),
             _ => String::from_utf8_lossy(&request.body).into_owned(),
         };

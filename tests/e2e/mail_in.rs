@@ -9,6 +9,7 @@ use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::mail::{HELP, Handed, Mail, deliver, lmtp, load};
 use trunkline_tests::wait::{SOON, eventually};
 
+use crate::media_memory::{BODY_GROWTH_MAX, grew_little, mark};
 use crate::stage::Stage;
 
 const MAIL: &str = "mail_support";
@@ -102,7 +103,6 @@ async fn a_mail_of_20_mb_is_in_memory_once() {
     let at = lmtp(&stage.daemon);
     let small = Mail::new(ADA, "small@example.org", "first").bytes();
     deliver(&at, ADA, &[HELP], &small).await.unwrap();
-    let before = memory_kib(&stage, "VmRSS");
     let line = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\r\n";
     let body = format!(
         "--b\r\nContent-Type: text/plain\r\n\r\nsee the file\r\n--b\r\n\
@@ -114,31 +114,16 @@ async fn a_mail_of_20_mb_is_in_memory_once() {
         .header("MIME-Version", "1.0")
         .header("Content-Type", "multipart/mixed; boundary=b")
         .bytes();
+    let before = mark(&stage).await;
     let answers = deliver(&at, ADA, &[HELP], &mail).await.unwrap();
     assert_eq!(codes(&answers), [250], "{answers:?}");
-    let peak = memory_kib(&stage, "VmHWM");
+    grew_little(&stage, "20 MB of mail", before, BODY_GROWTH_MAX);
     let timeline = stage.daemon.api().timeline(ADA).await;
     let large = timeline
         .iter()
         .find(|message| message["content"]["text"] != "first");
     let large = large.expect("the large mail is there");
     assert_eq!(large["content"]["media"][0]["name"], "large.pdf", "{large}");
-    let grown = peak.saturating_sub(before);
-    assert!(
-        grown < 40 * 1024,
-        "memory grew by {grown} KiB over {before} KiB"
-    );
-}
-
-/// A line of the daemon's `/proc/PID/status`, in KiB.
-fn memory_kib(stage: &Stage, name: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", stage.daemon.pid()));
-    let status = status.expect("the daemon runs");
-    let line = status.lines().find(|line| line.starts_with(name));
-    let words = line.and_then(|line| line.split_whitespace().nth(1));
-    words
-        .and_then(|kib| kib.parse().ok())
-        .expect("a figure in KiB")
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ impl Rejected {
             url: request.url.clone(),
             headers: request.headers.clone(),
             received_at_ms: request.received_at_ms,
-            body: request.body[..request.body.len().min(room)].to_vec(),
+            body: request.body[..request.body.len().min(room)].into(),
         };
         let is_cut = request.body.len() > room;
         Self::of(org, verdict, reason, request_kept, is_cut)
@@ -154,7 +154,7 @@ mod tests {
         WebhookRequest {
             method: "POST".into(),
             url: format!("https://h.example/{number}"),
-            body: vec![b'x'; body_len],
+            body: vec![b'x'; body_len].into(),
             ..WebhookRequest::default()
         }
     }

@@ -282,7 +282,7 @@ impl Replayer {
             url: record.raw_url.clone().unwrap_or_default(),
             headers: record.raw_headers.clone(),
             received_at_ms: record.received_at_ms,
-            body,
+            body: body.into(),
         })
     }
 }

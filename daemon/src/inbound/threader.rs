@@ -147,7 +147,7 @@ async fn raw_record(
         raw_file: None,
     };
     if request.body.len() <= INLINE_BYTES_MAX {
-        record.raw_body.clone_from(&request.body);
+        record.raw_body = request.body.to_vec();
         return Ok(record);
     }
     let (store, request) = (store.clone(), request.clone());

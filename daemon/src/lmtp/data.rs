@@ -2,6 +2,9 @@
 //! CR LF, dot, CR LF ends it; whatever else looks like an end is part of the mail, so that no part of
 //! a mail is ever taken for commands.
 
+/// Bytes of a mail of unknown length behind which it is taken for a large one.
+const KNOWN_BYTES_MAX: usize = 256 * 1024;
+
 /// Takes a mail in chunks of any size.
 #[derive(Debug, Clone)]
 pub(super) struct Unstuffer {
@@ -90,9 +93,17 @@ impl Unstuffer {
 
     fn keep(&mut self, bytes: &[u8]) {
         self.len += bytes.len() as u64;
-        if !self.is_cut() {
-            self.mail.extend_from_slice(bytes);
+        if self.is_cut() {
+            return;
         }
+        let is_full = self.mail.capacity() - self.mail.len() < bytes.len();
+        if is_full && self.mail.len() > KNOWN_BYTES_MAX {
+            // Once, up to what is allowed: memory that is not written to costs nothing, while a
+            // vector that grows by doubling is there twice when it moves.
+            let room = usize::try_from(self.keep_max).unwrap_or(usize::MAX);
+            self.mail.reserve_exact(room - self.mail.len());
+        }
+        self.mail.extend_from_slice(bytes);
     }
 }
 
@@ -115,6 +126,26 @@ mod tests {
             }
         }
         None
+    }
+
+    #[test]
+    fn a_large_mail_of_unknown_length_moves_once() {
+        let keep_max = 4 << 20;
+        let mut unstuffer = Unstuffer::new(0, keep_max);
+        let chunk = vec![b'a'; 64 << 10];
+        let mut places = std::collections::BTreeSet::new();
+        for _ in 0..keep_max / chunk.len() as u64 {
+            assert_eq!(unstuffer.push(&chunk), None);
+            if unstuffer.mail.len() > 2 * KNOWN_BYTES_MAX {
+                places.insert((unstuffer.mail.as_ptr(), unstuffer.mail.capacity()));
+            }
+        }
+        assert_eq!(unstuffer.mail.len() as u64, keep_max);
+        assert_eq!(places.len(), 1, "{places:?}");
+        assert_eq!(unstuffer.mail.capacity() as u64, keep_max);
+        assert_eq!(unstuffer.push(&chunk), None);
+        assert!(unstuffer.is_cut());
+        assert_eq!(unstuffer.mail.len() as u64, keep_max, "no more is kept");
     }
 
     fn mail(written: &[u8]) -> Vec<u8> {

@@ -202,7 +202,9 @@ impl Session {
         let bytes_max = self.bytes_max();
         let announced = envelope.size.unwrap_or(bytes_max);
         let keep_max = announced.saturating_add(SLACK_BYTES).min(bytes_max);
-        let Some(room) = shared.room(keep_max).await else {
+        // Each recipient but the last is given a copy, one after the other.
+        let copies = envelope.recipients.len().min(2) as u64;
+        let Some(room) = shared.room(keep_max.saturating_mul(copies)).await else {
             self.connection.reply(BUSY.0, BUSY.1);
             return Ok(());
         };
@@ -271,7 +273,7 @@ impl Session {
                 header("x-envelope-to", &to.address),
             ],
             received_at_ms: self.shared.gateway.store.now(),
-            body,
+            body: body.into(),
         };
         match self.shared.gateway.ingress.take(&to.channel, request).await {
             Answer::Adapter(response) => reply_for(response.status),

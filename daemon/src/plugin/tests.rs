@@ -14,7 +14,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use trunkline_plugin_api::WebhookRequest;
+use trunkline_plugin_api::{RawBody, WebhookRequest};
 
 use super::{PluginOptions, PluginSet};
 
@@ -86,7 +86,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own file");
 }
 
-fn webhook(body: impl Into<Vec<u8>>) -> WebhookRequest {
+fn webhook(body: impl Into<RawBody>) -> WebhookRequest {
     WebhookRequest {
         method: "POST".into(),
         url: "https://hooks.example.org/webhooks/x".into(),

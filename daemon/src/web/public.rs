@@ -223,7 +223,7 @@ fn to_webhook(gateway: &Gateway, request: &HttpRequest, body: Vec<u8>) -> Webhoo
         url: gateway.settings.load().server.public_url.join(target),
         headers,
         received_at_ms: gateway.store.now(),
-        body,
+        body: body.into(),
     }
 }
 

@@ -90,7 +90,7 @@ pub fn post(url: &str, content_type: &str, body: impl Into<Vec<u8>>) -> WebhookR
         url: url.into(),
         headers: vec![("content-type".into(), content_type.into())],
         received_at_ms: NOW_MS,
-        body: body.into(),
+        body: body.into().into(),
     }
 }
 

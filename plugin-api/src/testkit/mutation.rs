@@ -1,6 +1,6 @@
 //! Webhooks as an attacker or a broken proxy would send them. The same ones in every run.
 
-use crate::WebhookRequest;
+use crate::{RawBody, WebhookRequest};
 
 /// Random changes of each kind.
 const ROUNDS: usize = 64;
@@ -39,16 +39,16 @@ pub(super) fn of_body(request: &WebhookRequest) -> Vec<WebhookRequest> {
     let mut dice = Dice::new();
     let mut changed = Vec::new();
     for _ in 0..ROUNDS {
-        changed.push(with(request, |copy| dice.flip(&mut copy.body)));
+        changed.push(with(request, |copy| dice.flip(copy.body.to_mut())));
         changed.push(with(request, |copy| {
             let len = dice.below(copy.body.len() + 1);
-            copy.body.truncate(len);
+            copy.body.to_mut().truncate(len);
         }));
-        changed.push(with(request, |copy| dice.splice(&mut copy.body)));
+        changed.push(with(request, |copy| dice.splice(copy.body.to_mut())));
     }
-    changed.push(with(request, |copy| copy.body.clear()));
-    changed.push(with(request, |copy| copy.body = vec![b'['; 10_000]));
-    changed.push(with(request, |copy| copy.body = vec![0xff; 64]));
+    changed.push(with(request, |copy| copy.body = RawBody::default()));
+    changed.push(with(request, |copy| copy.body = vec![b'['; 10_000].into()));
+    changed.push(with(request, |copy| copy.body = vec![0xff; 64].into()));
     changed.retain(|copy| copy.body != request.body);
     changed
 }

@@ -35,7 +35,7 @@ impl Carries for WebhookRequest {
     const WHAT: &'static str = "WebhookRequest";
 
     fn raw_slot(&mut self) -> Option<&mut Vec<u8>> {
-        Some(&mut self.body)
+        Some(self.body.to_mut())
     }
 }
 

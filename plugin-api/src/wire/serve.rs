@@ -9,7 +9,7 @@ use super::{
     decode, without_value,
 };
 use crate::{
-    Adapter, AdapterError, ErrorClass, MediaRef, OutboundMessage, ReceivedRef, Sent, Turn,
+    Adapter, AdapterError, ErrorClass, MediaRef, OutboundMessage, RawBody, ReceivedRef, Sent, Turn,
     WebhookRequest,
 };
 
@@ -100,6 +100,15 @@ pub fn answer<A: Adapter>(adapter: &A, op: u32, parts: &[&[u8]]) -> Answer {
     run(adapter, op, parts).unwrap_or_else(|error| Answer::words(Code::BadInput, error.to_string()))
 }
 
+/// Runs `receive` on a request whose body is already at hand: the host's own bytes in a loaded
+/// plugin. The request ends before this returns, and the adapter only ever borrows it.
+pub fn receive<A: Adapter>(adapter: &A, json: &[u8], body: RawBody) -> Answer {
+    match decode::<WebhookRequest>(json, &[]) {
+        Ok(request) => Answer::ok(adapter.receive(&WebhookRequest { body, ..request })),
+        Err(error) => Answer::words(Code::BadInput, error.to_string()),
+    }
+}
+
 fn run<A: Adapter>(adapter: &A, op: Op, parts: &[&[u8]]) -> Result<Answer, WireError> {
     if parts.len() > PARTS_MAX {
         return Err(WireError::TooMany);
@@ -107,10 +116,7 @@ fn run<A: Adapter>(adapter: &A, op: Op, parts: &[&[u8]]) -> Result<Answer, WireE
     let json = parts.first().copied().ok_or(WireError::Missing)?;
     let raw = parts.get(1).copied().unwrap_or_default();
     Ok(match op {
-        Op::Receive => {
-            let request: WebhookRequest = decode(json, raw)?;
-            Answer::ok(adapter.receive(&request))
-        }
+        Op::Receive => receive(adapter, json, raw.into()),
         Op::Send => {
             let input: OfMessage<OutboundMessage, Turn> = decode(json, raw)?;
             Answer::ok(adapter.send(&input.message, input.turn))

@@ -79,7 +79,7 @@ impl Adapter for Puppet {
             content,
             ..InboundMessage::default()
         };
-        let response = Response::with_body(200, "application/octet-stream", request.body.clone());
+        let response = Response::with_body(200, "application/octet-stream", request.body.to_vec());
         Received::authentic(response, vec![Event::Message(message)])
     }
 

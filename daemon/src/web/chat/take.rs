@@ -149,7 +149,7 @@ impl Guest<'_> {
                 ("x-chat-visitor".into(), self.visitor.as_str().into()),
             ],
             received_at_ms: gateway.store.now(),
-            body: frame.to_string().into_bytes(),
+            body: frame.to_string().into(),
         };
         match gateway.ingress.take(self.channel, request).await {
             Answer::Adapter(response) if response.status < 300 => Ok(response),

@@ -91,7 +91,7 @@ fn lmtp(mail: impl Into<Vec<u8>>, from: &str, to: &str) -> WebhookRequest {
             ("x-envelope-to".into(), to.into()),
         ],
         received_at_ms: NOW_MS,
-        body: mail.into(),
+        body: mail.into().into(),
     }
 }
 

@@ -66,7 +66,7 @@ proptest! {
         ),
         body in prop::collection::vec(any::<u8>(), 0..300),
     ) {
-        let request = WebhookRequest { method, url, headers, received_at_ms: 0, body };
+        let request = WebhookRequest { method, url, headers, received_at_ms: 0, body: body.into() };
         let received = kit().receive(&request);
         prop_assert!(!received.verdict.is_authentic());
         prop_assert_eq!(received.response.status, 401);
@@ -91,7 +91,7 @@ proptest! {
         let canonical = Params::parse(&body).canonical();
         let signature = signature(TOKEN, &url, &[(&canonical, "")]);
         let request = with_signature(testkit::form(&url, ""), &signature);
-        let received = kit().receive(&WebhookRequest { body, ..request });
+        let received = kit().receive(&WebhookRequest { body: body.into(), ..request });
         let foreign_account = received.reason.as_deref().is_some_and(|why| why.contains("AccountSid"));
         prop_assert!(received.verdict == Verdict::Authentic || foreign_account);
     }

@@ -94,7 +94,7 @@ fn a_get_means_the_same() {
         "content-type".into(),
         "application/x-www-form-urlencoded".into(),
     ));
-    get.body = b"Body=forged".to_vec();
+    get.body = b"Body=forged".into();
     assert_eq!(kit().receive(&get), post);
     get.url.push_str("#rc=3");
     assert_eq!(kit().receive(&get), post);

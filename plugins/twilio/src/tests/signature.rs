@@ -206,12 +206,14 @@ type Change = (&'static str, fn(&mut WebhookRequest));
 fn changed_webhooks_are_refused() {
     let genuine = signed(HOOK, &message(&[("Body", "Hi")]));
     let rows: [Change; 11] = [
-        ("one byte", |copy| copy.body[0] ^= 1),
-        ("added parameter", |copy| copy.body.extend(b"&A=1")),
-        ("second value", |copy| copy.body.extend(b"&Body=Ho")),
-        ("trailing space", |copy| copy.body.extend(b"+")),
-        ("cut body", |copy| copy.body.truncate(40)),
-        ("lost body", |copy| copy.body.clear()),
+        ("one byte", |copy| copy.body.to_mut()[0] ^= 1),
+        ("added parameter", |copy| copy.body.to_mut().extend(b"&A=1")),
+        ("second value", |copy| {
+            copy.body.to_mut().extend(b"&Body=Ho");
+        }),
+        ("trailing space", |copy| copy.body.to_mut().extend(b"+")),
+        ("cut body", |copy| copy.body.to_mut().truncate(40)),
+        ("lost body", |copy| copy.body.to_mut().clear()),
         ("other path", |copy| copy.url.push('/')),
         ("added query", |copy| copy.url.push_str("?a=1")),
         ("other scheme", |copy| copy.url.replace_range(..5, "http")),
@@ -232,7 +234,7 @@ fn changed_webhooks_are_refused() {
 fn repeated_values_are_signed_once() {
     let genuine = signed(HOOK, &message(&[("Body", "Hi")]));
     let mut twice = genuine.clone();
-    twice.body.extend(b"&Body=Hi");
+    twice.body.to_mut().extend(b"&Body=Hi");
     assert_eq!(kit().receive(&twice), kit().receive(&genuine));
 }
 

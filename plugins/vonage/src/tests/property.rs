@@ -121,7 +121,7 @@ proptest! {
         ),
         body in prop::collection::vec(any::<u8>(), 0..300),
     ) {
-        let request = WebhookRequest { method, url, headers, received_at_ms: 0, body };
+        let request = WebhookRequest { method, url, headers, received_at_ms: 0, body: body.into() };
         for kit in [sms_kit(), messages_kit()] {
             let received = kit.receive(&request);
             prop_assert!(!received.verdict.is_authentic());

@@ -150,7 +150,7 @@ fn a_query_beside_a_form_is_not_read() {
     request.url.push_str("?text=Ho&messageId=2");
     assert_eq!(sms_kit().receive(&request), plain);
     let mut request = get(&inbound(&[("text", "Hi")]));
-    request.body = b"text=Ho".to_vec();
+    request.body = b"text=Ho".into();
     assert_eq!(sms_kit().receive(&request), plain);
     request.url.push_str("&text=Ho");
     assert_eq!(sms_kit().receive(&request).verdict, Verdict::Mismatch);

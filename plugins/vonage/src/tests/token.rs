@@ -186,12 +186,12 @@ fn a_changed_or_cut_body_is_refused() {
     let forged = WebhookRequest {
         body: String::from_utf8_lossy(&request.body)
             .replace("100", "900")
-            .into_bytes(),
+            .into(),
         ..request.clone()
     };
     assert_eq!(messages_kit().receive(&forged).verdict, Verdict::Mismatch);
     let cut = WebhookRequest {
-        body: request.body[..20].to_vec(),
+        body: request.body[..20].into(),
         ..request
     };
     assert_eq!(messages_kit().receive(&cut).verdict, Verdict::Mismatch);
