@@ -62,7 +62,7 @@ The daemon goes on, with a message now and then. Look around, in another termina
 
   Admin address  http://{admin}
   Token          {token}
-  Chat page      {chat}   (open it in a browser, and write)
+  Chat page      {chat}   (open it in a browser and write)
   Form           {form}
 
   curl -H 'Authorization: Bearer {token}' http://{admin}/api/v1/channels
@@ -72,7 +72,9 @@ The daemon goes on, with a message now and then. Look around, in another termina
   {program} thread list -c {file}
   {program} event list -c {file}
   {program} send {SUPPORT} {ADA} 'Hello Ada' -c {file}
-  {program} send {WEB} VISITOR 'Hello' -c {file}   (VISITOR as `contact list` names them)
+  {program} send {WEB} VISITOR 'Hello' -c {file}
+
+VISITOR is who wrote by the chat page: what `contact list` shows behind `chat:`.
 
 Ctrl-C ends it and removes everything.
 "

@@ -41,8 +41,10 @@ pub(super) async fn tell(world: &World, report: &mut Report, visitor: &str) -> R
     took(report, &deliver(world, SUPPORT, &sms).await?, 200);
     report.add(Count::Stored, 1, 0);
     let merged = gateway.timeline(ada).await?;
-    report.check("one timeline", &TOGETHER, &media(&merged).as_str())?;
-    report.check("in the order of time", &true, &is_in_order(&merged))?;
+    let order = if is_in_order(&merged) { "" } else { "not " };
+    let found = format!("{}, {order}in the order of time", media(&merged));
+    let expected = format!("{TOGETHER}, in the order of time");
+    report.check("one timeline", &expected, &found)?;
     for other in others {
         gateway.join(ada, "unmerge", other).await?;
     }

@@ -48,7 +48,7 @@ impl Count {
             Self::Duplicates => "duplicates recognised",
             Self::Refused => "forgeries refused",
             Self::Turns => "bursts made one turn",
-            Self::Delivered => "replies delivered, or as far as is told",
+            Self::Delivered => "replies delivered, as far as their channel tells",
             Self::Disliked => "requests of ours that a provider would dislike",
         }
     }
@@ -109,7 +109,7 @@ impl Report {
                     .push(format!("{words}: {counted}, should be {expected}"));
             }
         }
-        output::print(&format!("\nWhat happened\n\n{}", self.table()))?;
+        output::print(&format!("\nWhat happened\n{}", self.table()))?;
         output::print(&format!("\n{}", self.latencies()))
     }
 

@@ -139,7 +139,7 @@ struct Brought {
 
 /// Tells it; gives the identifier of Ada as a visitor of the chat.
 pub(super) async fn tell(world: &mut World, report: &mut Report) -> Result<String, Failure> {
-    report.chapter("Every channel, in and out")?;
+    report.chapter("Every channel: somebody writes, and is answered")?;
     let public = world.addresses().await?.public;
     let visitor = Visitor::arrive(public, WEB).await?;
     let reports = world.gateway.webhook_url(WHATSAPP).await?;

@@ -93,11 +93,12 @@ async fn mistake(world: &World, report: &mut Report) -> Result<(), Failure> {
     let named = refused
         .iter()
         .any(|line| line.contains("sms_events.toml:3:"));
-    report.check("file and line are named", &true, &named)?;
     settings::add_events_line(world.path(), &world.simulator)?;
     let sms = text(world, EVENTS, HANA, "And where?");
     took(report, &deliver(world, EVENTS, &sms).await?, 200);
     report.add(Count::Stored, 1, 0);
     let stored = inbound(&world.gateway.messages_with(HANA).await?);
-    report.check("messages on the new number", &2, &stored)
+    let found = format!("{named}, messages on the new number: {stored}");
+    let expected = "true, messages on the new number: 2";
+    report.check("file and line are named", &expected, &found.as_str())
 }
