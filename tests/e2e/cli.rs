@@ -291,8 +291,28 @@ async fn the_demo_tells_its_story_and_exits_0() {
     let output = tokio::time::timeout(Duration::from_secs(60), demo).await;
     let output = output.expect("the demo ends by itself").ok();
     let text = output.stdout.to_lowercase();
-    for word in ["duplicate", "forger", "burst", "batch", "delivered"] {
+    for word in [
+        "duplicate",
+        "forger",
+        "burst",
+        "one signed webhook",
+        "delivered",
+    ] {
         assert!(text.contains(word), "the story lacks {word:?}: {output:?}");
+    }
+    for channel in [
+        "sms by twilio",
+        "sms by vonage",
+        "whatsapp by meta",
+        "whatsapp by twilio",
+    ] {
+        assert!(text.contains(channel), "{channel} is not there: {output:?}");
+    }
+    for channel in ["e-mail", "chat", "webhook"] {
+        assert!(
+            text.contains(&format!("✓ {channel}: ")),
+            "{channel}: {output:?}"
+        );
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::{failure::Failure, output};
 use super::{
     inbound::{ADA, BEN, deliver, text},
-    settings::SUPPORT,
-    world::World,
+    settings::{SUPPORT, WEB},
+    world::{World, pages},
 };
 
 /// Pause between two messages.
@@ -30,7 +30,7 @@ pub(super) async fn play(world: &mut World) -> Result<(), Failure> {
     for (from, words, answer) in TALK.iter().cycle() {
         tokio::time::sleep(PAUSE).await;
         world.alive()?;
-        let sms = text(world, SUPPORT, from, words).await?;
+        let sms = text(world, SUPPORT, from, words);
         let acknowledged = deliver(world, SUPPORT, &sms).await?;
         output::print(&format!(
             "  {from} writes: {words}  ({})",
@@ -49,7 +49,8 @@ pub(super) async fn play(world: &mut World) -> Result<(), Failure> {
 }
 
 async fn invite(world: &mut World) -> Result<(), Failure> {
-    let admin = world.addresses().await?.admin;
+    let addresses = world.addresses().await?;
+    let (admin, [chat, form]) = (addresses.admin, pages(addresses.public));
     let token = world.gateway.token().await?;
     let program = std::env::current_exe()?;
     let program = program.display();
@@ -61,13 +62,19 @@ The daemon goes on, with a message now and then. Look around, in another termina
 
   Admin address  http://{admin}
   Token          {token}
+  Chat page      {chat}   (open it in a browser and write)
+  Form           {form}
 
   curl -H 'Authorization: Bearer {token}' http://{admin}/api/v1/channels
   curl -H 'Authorization: Bearer {token}' 'http://{admin}/api/v1/contacts?identifier=%2B15005550111'
   {program} channel list -c {file}
+  {program} contact list -c {file}
   {program} thread list -c {file}
   {program} event list -c {file}
   {program} send {SUPPORT} {ADA} 'Hello Ada' -c {file}
+  {program} send {WEB} VISITOR 'Hello' -c {file}
+
+VISITOR is who wrote by the chat page: what `contact list` shows behind `chat:`.
 
 Ctrl-C ends it and removes everything.
 "

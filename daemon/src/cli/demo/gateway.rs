@@ -47,11 +47,34 @@ impl Gateway {
         Ok(url.to_owned())
     }
 
+    /// The contacts with an identifier.
+    pub(super) async fn contacts(&self, identifier: &str) -> Result<Vec<Value>, Failure> {
+        let query = Query::default().with("identifier", Some(identifier));
+        every(&self.admin, &["contacts"], query, PAGE).await
+    }
+
+    /// A contact's timeline, newest first.
+    pub(super) async fn timeline(&self, contact: &str) -> Result<Vec<Value>, Failure> {
+        let path = ["contacts", contact, "timeline"];
+        every(&self.admin, &path, Query::default(), PAGE).await
+    }
+
+    /// `merge` or `unmerge`: makes another contact a part of one, and takes it back.
+    pub(super) async fn join(
+        &self,
+        contact: &str,
+        verb: &str,
+        other: &str,
+    ) -> Result<Value, Failure> {
+        let body = json!({"contact": other});
+        let path = ["contacts", contact, verb];
+        let query = Query::default();
+        Ok(self.admin.call(&path, &query, Some(&body), &[]).await?)
+    }
+
     /// All messages with the person of an identifier, newest first.
     pub(super) async fn messages_with(&self, identifier: &str) -> Result<Vec<Value>, Failure> {
-        let query = Query::default().with("identifier", Some(identifier));
-        let contacts = every(&self.admin, &["contacts"], query, PAGE).await?;
-        self.messages_of(&contacts).await
+        self.messages_of(&self.contacts(identifier).await?).await
     }
 
     /// How many messages of people are stored, counted over all timelines.
@@ -64,8 +87,7 @@ impl Gateway {
         let mut messages = Vec::new();
         for contact in contacts {
             let id = contact["id"].as_str().unwrap_or_default();
-            let path = ["contacts", id, "timeline"];
-            messages.extend(every(&self.admin, &path, Query::default(), PAGE).await?);
+            messages.extend(self.timeline(id).await?);
         }
         Ok(messages)
     }
@@ -110,11 +132,16 @@ impl Gateway {
         Ok(id.to_owned())
     }
 
+    /// A message.
+    pub(super) async fn message(&self, id: &str) -> Result<Value, Failure> {
+        Ok(self.admin.get(&["messages", id], &Query::default()).await?)
+    }
+
     /// Waits until a message has a status, or no longer; gives the message as it is then.
     pub(super) async fn message_until(&self, id: &str, status: &str) -> Result<Value, Failure> {
         let started = Instant::now();
         loop {
-            let message = self.admin.get(&["messages", id], &Query::default()).await?;
+            let message = self.message(id).await?;
             if message["status"] == status || started.elapsed() > SOON {
                 return Ok(message);
             }

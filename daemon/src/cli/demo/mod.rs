@@ -1,31 +1,39 @@
 //! `trunkline demo`: the gateway at work, without accounts and without a network.
 //!
 //! ```text
-//! plugins ─> temporary folder <─ settings           (safe copies; a configuration as ops write it)
+//! plugins ─> temporary folder <─ settings, channels (safe copies; a configuration as ops write it)
 //!                 │
 //!   simulator <─> daemon (`trunkline run`, a child process) <── gateway (its API, by the socket)
-//!        └──────── story: signals from people, answers, trouble ──> report (counts, latencies)
+//!        └──── story: every channel both ways (tour), one person on four of them (person), what
+//!              else comes in (inbound), an outage (outbound), trouble ──> report (counts, latencies)
 //! ```
 //!
 //! The traffic is real: every webhook is signed as the provider would sign it, every send is
 //! checked as strictly as the provider would. What happened is counted and compared with what
 //! should have happened; one count that is off makes the demo fail.
 
+mod channels;
 mod child;
 mod encore;
 mod gateway;
 mod inbound;
 mod outbound;
+mod person;
 mod plugins;
 mod report;
 mod settings;
+mod tour;
 mod trouble;
+mod visitor;
 mod world;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::{report::Report, world::World};
+use self::{
+    report::{Count, Report},
+    world::World,
+};
 use super::{failure::Failure, output};
 
 /// Lines of the daemon's log that are shown when something went wrong.
@@ -70,9 +78,16 @@ impl Demo {
     async fn play(&self, world: &mut World) -> Result<(), Failure> {
         let mut report = Report::default();
         world.open(&mut report).await?;
+        let visitor = tour::tell(world, &mut report).await?;
+        person::tell(world, &mut report, &visitor).await?;
         inbound::tell(world, &mut report).await?;
         outbound::tell(world, &mut report).await?;
         trouble::tell(world, &mut report).await?;
+        let disliked = world.disliked();
+        for what in &disliked {
+            report::say(what)?;
+        }
+        report.add(Count::Disliked, 0, disliked.len());
         let stored = world.gateway.inbound_total().await?;
         report.finish(stored)?;
         report.verdict()?;

@@ -13,7 +13,7 @@ const INSTALLED: &str = "/usr/lib/trunkline/plugins";
 /// How the file of a plugin begins.
 const PREFIX: &str = "libtrunkline_plugin_";
 /// The adapters that the story needs.
-const NEEDED: [&str; 2] = ["twilio", "webhook"];
+const NEEDED: [&str; 6] = ["chat", "email", "twilio", "vonage", "webhook", "whatsapp"];
 
 /// Copies the plugins found beside this program, or else installed, into `folder`.
 pub(super) fn install(folder: &Path) -> anyhow::Result<()> {
@@ -24,7 +24,7 @@ pub(super) fn install(folder: &Path) -> anyhow::Result<()> {
         bail!(
             "the plugins {} are neither beside {} nor in {INSTALLED}; \
              in a source tree `cargo build --release --workspace` builds them",
-            NEEDED.join(" and "),
+            NEEDED.join(", "),
             own.display(),
         );
     };
@@ -73,7 +73,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let source = folder.path().join("built");
         fs::create_dir(&source).expect("a folder");
-        for adapter in ["twilio", "webhook", "other"] {
+        for adapter in NEEDED.into_iter().chain(["other"]) {
             let file = source.join(format!("{PREFIX}{adapter}.so"));
             fs::write(&file, adapter).expect("a file");
             set_mode(&file, 0o777).expect("a mode");
@@ -82,7 +82,10 @@ mod tests {
         let target = folder.path().join("plugins");
         copy(&complete(&source).expect("complete"), &target).expect("copied");
         assert_eq!(mode(&target), 0o755);
-        assert_eq!(fs::read_dir(&target).expect("listed").count(), 3);
+        assert_eq!(
+            fs::read_dir(&target).expect("listed").count(),
+            NEEDED.len() + 1
+        );
         assert_eq!(mode(&target.join("libtrunkline_plugin_twilio.so")), 0o644);
     }
 

@@ -14,8 +14,8 @@ use super::super::{
 /// What is counted over the whole story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Count {
-    /// Webhooks posted by providers, each answered as it should be.
-    Webhooks,
+    /// Webhooks, mails and lines of chats, each answered as it should be.
+    Handed,
     /// Messages of people, each stored once.
     Stored,
     /// Webhooks recognised as repeated.
@@ -24,28 +24,32 @@ pub(super) enum Count {
     Refused,
     /// Turns made of bursts.
     Turns,
-    /// Replies that came back delivered.
+    /// Replies that got as far as their channel tells.
     Delivered,
+    /// Requests of ours that a provider would dislike.
+    Disliked,
 }
 
 impl Count {
-    const ALL: [Self; 6] = [
-        Self::Webhooks,
+    const ALL: [Self; 7] = [
+        Self::Handed,
         Self::Stored,
         Self::Duplicates,
         Self::Refused,
         Self::Turns,
         Self::Delivered,
+        Self::Disliked,
     ];
 
     fn words(self) -> &'static str {
         match self {
-            Self::Webhooks => "webhooks sent to us, answered rightly",
+            Self::Handed => "webhooks, mails and chat lines answered rightly",
             Self::Stored => "messages stored, each once",
             Self::Duplicates => "duplicates recognised",
             Self::Refused => "forgeries refused",
             Self::Turns => "bursts made one turn",
-            Self::Delivered => "replies delivered",
+            Self::Delivered => "replies delivered, as far as their channel tells",
+            Self::Disliked => "requests of ours that a provider would dislike",
         }
     }
 }
@@ -67,7 +71,7 @@ impl Report {
         output::print(&format!("\n{:>2}  {title}", self.chapters))
     }
 
-    /// Keeps how long a webhook took to be acknowledged.
+    /// Keeps how long something that came in took to be acknowledged.
     pub(super) fn acknowledged(&mut self, after: Duration) {
         self.acknowledged.push(after);
     }
@@ -105,7 +109,7 @@ impl Report {
                     .push(format!("{words}: {counted}, should be {expected}"));
             }
         }
-        output::print(&format!("\nWhat happened\n\n{}", self.table()))?;
+        output::print(&format!("\nWhat happened\n{}", self.table()))?;
         output::print(&format!("\n{}", self.latencies()))
     }
 
@@ -140,7 +144,7 @@ impl Report {
         let mut sorted = self.acknowledged.clone();
         sorted.sort_unstable();
         format!(
-            "  A webhook was stored durably and answered after {} (median), {} (99 of 100).",
+            "  What came in was stored durably and answered after {} (median), {} (99 of 100).",
             shown(percentile(&sorted, 50)),
             shown(percentile(&sorted, 99)),
         )

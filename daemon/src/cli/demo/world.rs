@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::Path,
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use std::{
 use anyhow::Context;
 use serde_json::Value;
 use tempfile::TempDir;
-use trunkline_simulator::{Callbacks, Simulator};
+use trunkline_simulator::{Callbacks, Receipts, Reports, Simulator};
 
 use super::super::{failure::Failure, output};
 use super::{
@@ -17,7 +18,8 @@ use super::{
     gateway::{Gateway, settle},
     plugins,
     report::{Report, say, shown},
-    settings::{self, CHANNELS, PUBLIC_URL},
+    settings::{self, CHANNELS, FORM, PUBLIC_URL, WEB},
+    visitor,
 };
 
 /// How long the simulated carrier takes for each step of a delivery.
@@ -25,7 +27,7 @@ const CARRIER_DELAY: Duration = Duration::from_millis(120);
 
 /// The folder, the providers, the daemon.
 pub(super) struct World {
-    /// Twilio and the web shop.
+    /// Everybody's providers, and the web shop.
     pub(super) simulator: Simulator,
     /// The daemon's API.
     pub(super) gateway: Gateway,
@@ -42,9 +44,12 @@ impl World {
         let folder = tempfile::Builder::new().prefix("trunkline-demo-").tempdir();
         let folder = folder.context("can't make a temporary folder")?;
         let simulator = Simulator::start().map_err(anyhow::Error::from)?;
-        simulator.twilio().set_callbacks(Callbacks::InOrder {
-            delay: CARRIER_DELAY,
-        });
+        let delay = CARRIER_DELAY;
+        simulator
+            .twilio()
+            .set_callbacks(Callbacks::InOrder { delay });
+        simulator.vonage().set_receipts(Receipts::InOrder { delay });
+        simulator.meta().set_reports(Reports::InOrder { delay });
         plugins::install(&folder.path().join("plugins"))?;
         let secret = settings::write(folder.path(), &simulator);
         let shop_secret = secret.context("can't write the configuration")?;
@@ -81,7 +86,28 @@ impl World {
             }
             Ok(healthy)
         });
-        report.check("channels healthy", &CHANNELS.len(), &healthy.await?)
+        report.check("channels healthy", &CHANNELS.len(), &healthy.await?)?;
+        let [chat, form] = pages(addresses.public);
+        let answers = [
+            visitor::page_status(&chat).await?,
+            visitor::page_status(&form).await?,
+        ];
+        let answers = answers.map(|status| status.to_string()).join(", ");
+        report.check("the pages of chat and form", &"200, 200", &answers.as_str())
+    }
+
+    /// What the gateway did that a provider would dislike, in words.
+    pub(super) fn disliked(&self) -> Vec<String> {
+        let simulator = &self.simulator;
+        let sink = simulator.webhook().received();
+        [
+            simulator.twilio().problems(),
+            simulator.vonage().problems(),
+            simulator.meta().problems(),
+            simulator.smtp().complaints(),
+            sink.into_iter().filter_map(|post| post.problem).collect(),
+        ]
+        .concat()
     }
 
     /// Starts the daemon; gives its addresses and how long it took to be ready.
@@ -148,6 +174,14 @@ impl World {
             .context("can't remove the temporary folder")?;
         Ok(())
     }
+}
+
+/// The page of the chat, and that of the form.
+pub(super) fn pages(public: SocketAddr) -> [String; 2] {
+    [
+        format!("http://{public}/chat/{WEB}"),
+        format!("http://{public}/forms/{FORM}"),
+    ]
 }
 
 /// When each channel's actor began, to see whether it was left alone.
