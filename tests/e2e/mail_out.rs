@@ -14,7 +14,7 @@ use crate::stage::Stage;
 const MAIL: &str = "mail_support";
 
 /// A daemon that believes the simulator's authority; the folder holds its certificate.
-async fn believing(
+pub(crate) async fn believing(
     change: impl FnOnce(Config, &Simulator) -> Config,
     own: impl FnOnce(Channel, &Simulator) -> Channel,
 ) -> (Stage, TempDir) {
@@ -39,7 +39,7 @@ async fn usual() -> (Stage, TempDir) {
     believing(|config, _| config, |channel, _| channel).await
 }
 
-async fn send(stage: &Stage, to: &str, content: Value) -> String {
+pub(crate) async fn send(stage: &Stage, to: &str, content: Value) -> String {
     let body = json!({"channel": MAIL, "to": to, "content": content});
     let answer = stage.daemon.api().post("/api/v1/messages", &body).await;
     assert_eq!(answer.status, 202, "{}", answer.reply.text());

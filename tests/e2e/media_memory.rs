@@ -15,22 +15,22 @@ use crate::stage::{SMS, Stage, twilio};
 
 const ADA: &str = "+15005550101";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 /// What the daemon may grow by while a file passes, in MiB.
-const FILE_GROWTH_MAX: u64 = 40;
+pub(crate) const FILE_GROWTH_MAX: u64 = 40;
 /// The same for a webhook: its body is there once with the daemon, and once with the plugin while that
 /// reads it.
-const WEBHOOK_GROWTH_MAX: u64 = 44;
+pub(crate) const WEBHOOK_GROWTH_MAX: u64 = 44;
 
 /// Forgets the highest memory so far; gives what there is now, in MiB.
-fn mark(stage: &Stage) -> u64 {
+pub(crate) fn mark(stage: &Stage) -> u64 {
     let pid = stage.daemon.pid();
     fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the process is ours");
     resident_mib(pid).expect("it runs").0
 }
 
 /// Panics where the daemon grew by too much since `before`.
-fn grew_little(stage: &Stage, what: &str, before: u64, growth_max: u64) {
+pub(crate) fn grew_little(stage: &Stage, what: &str, before: u64, growth_max: u64) {
     let peak = resident_mib(stage.daemon.pid()).expect("it runs").1;
     let growth = peak.saturating_sub(before);
     println!("{what}: {before} MiB before, {peak} MiB at most, {growth} MiB more");
