@@ -1,5 +1,7 @@
 //! Attachments of mails: ranges of what came in, streamed into what goes out.
 
+use std::fmt::Write as _;
+
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 use trunkline_simulator::Simulator;
@@ -33,7 +35,9 @@ fn quoted_printable(text: &str) -> String {
         match byte {
             b'\r' | b'\n' => out.push(char::from(byte)),
             b if b.is_ascii_alphanumeric() => out.push(char::from(b)),
-            b => out += &format!("={b:02X}"),
+            b => {
+                let _ = write!(out, "={b:02X}");
+            }
         }
         if index % 20 == 19 && byte != b'\r' {
             out += "=\r\n";

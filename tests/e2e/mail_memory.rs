@@ -3,13 +3,20 @@
 use serde_json::json;
 use trunkline_simulator::WaMessage;
 use trunkline_tests::config::{Channel, Config};
+use trunkline_tests::http::Request;
 use trunkline_tests::mail::{self, HELP, Mail, lmtp};
+use trunkline_tests::visitor::Visitor;
 use trunkline_tests::wait::{SOON, eventually};
 
 use crate::attached::{pdf, put};
-use crate::email::post;
+use crate::chat::{WEB, chat};
+use crate::email::{post, ses};
+use crate::email_resend::resend;
+use crate::mail_out::believing;
 use crate::media::settled;
-use crate::media_memory::{FILE_GROWTH_MAX, MIB, WEBHOOK_GROWTH_MAX, grew_little, mark};
+use crate::media_memory::{
+    FILE_GROWTH_MAX, MIB, WEBHOOK_GROWTH_MAX, grew_little, mark_at_rest, patiently,
+};
 use crate::stage::Stage;
 use crate::whatsapp::{ADA, WA, deliver, meta};
 
@@ -26,6 +33,16 @@ fn large(from: &str, size: usize) -> Vec<u8> {
     let mail = Mail::new(from, &format!("1.{from}"), &body);
     mail.header("Content-Type", "multipart/mixed; boundary=b")
         .bytes()
+}
+
+/// Waits for what takes its time.
+async fn sent(stage: &Stage, id: &str) {
+    eventually("it is sent", SOON * 6, || async {
+        let message = stage.daemon.api().message(id).await;
+        assert_ne!(message["status"], "failed", "{message}");
+        (message["status"] == "sent").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -46,7 +63,7 @@ async fn a_large_mail_leaves_nothing_in_memory() {
     }
     for (way, from) in [("post", "ada@example.org"), ("lmtp", "bob@example.org")] {
         let mail = large(from, 20_000_000);
-        let before = mark(&stage);
+        let before = mark_at_rest(&stage).await;
         if way == "post" {
             assert_eq!(post(&stage, mail).await, 200);
         } else {
@@ -88,7 +105,7 @@ async fn a_hundred_megabytes_come_and_go_on_whatsapp() {
 
     let file = pdf(95 * MIB);
     let message = WaMessage::new(ADA, "document", hosted(file.clone()));
-    let before = mark(&stage);
+    let before = mark_at_rest(&stage).await;
     assert_eq!(deliver(&stage, &message).await.status, 200);
     let message = settled(&stage, ADA).await;
     let item = &message["content"]["media"][0];
@@ -102,20 +119,64 @@ async fn a_hundred_megabytes_come_and_go_on_whatsapp() {
     put(&api, "b.pdf", "application/pdf", pdf(1_000)).await;
     let content = json!({"media": [{"sha256": item["sha256"], "name": "b.pdf"}]});
     let body = json!({"channel": WA, "to": ADA, "content": content});
-    let before = mark(&stage);
+    let before = mark_at_rest(&stage).await;
     let answer = api.post("/api/v1/messages", &body).await;
     assert_eq!(answer.status, 202, "{}", answer.reply.text());
     let id = answer.json["id"].as_str().expect("an id");
-    eventually("it is sent", SOON * 6, || async {
-        let message = api.message(id).await;
-        assert_ne!(message["status"], "failed", "{message}");
-        (message["status"] == "sent").then_some(())
-    })
-    .await;
+    sent(&stage, id).await;
     grew_little(&stage, "95 MiB uploaded by form", before, FILE_GROWTH_MAX);
-    let sent = account.messages().pop().expect("a message");
-    let id = sent.body["document"]["id"].as_str().expect("an id");
+    let taken = account.messages().pop().expect("a message");
+    let id = taken.body["document"]["id"].as_str().expect("an id");
     let uploaded = account.media(id).expect("it was uploaded");
     assert!(uploaded.bytes == file, "the whole file");
     assert!(account.problems().is_empty(), "{:?}", account.problems());
+}
+
+#[tokio::test]
+async fn a_large_attachment_goes_out_by_every_mail_carrier() {
+    let (stage, _ca) = believing(
+        |config, simulator| {
+            let config = config.channel(ses(simulator).renamed("ses"));
+            config.channel(resend(simulator).renamed("resend"))
+        },
+        |channel, _| channel,
+    )
+    .await;
+    let (api, simulator) = (stage.daemon.api(), &stage.simulator);
+    let file = pdf(20 * MIB);
+    let before = mark_at_rest(&stage).await;
+    let known = put(&api, "a.pdf", "application/pdf", file).await;
+    grew_little(&stage, "20 MiB uploaded", before, FILE_GROWTH_MAX);
+    for channel in ["mail_support", "ses", "resend"] {
+        let before = mark_at_rest(&stage).await;
+        let content = json!({"text": "the file", "media": [{"sha256": known["sha256"]}]});
+        let body = json!({"channel": channel, "to": "ada@example.org", "content": content});
+        let answer = api.post("/api/v1/messages", &body).await;
+        assert_eq!(answer.status, 202, "{}", answer.reply.text());
+        sent(&stage, answer.json["id"].as_str().expect("an id")).await;
+        let what = format!("20 MiB by {channel}");
+        grew_little(&stage, &what, before, FILE_GROWTH_MAX);
+    }
+    assert_eq!(simulator.smtp().complaints(), Vec::<String>::new());
+    for problems in [simulator.ses().problems(), simulator.resend().problems()] {
+        assert_eq!(problems, Vec::<String>::new());
+    }
+    assert!(simulator.smtp().mails()[0].bytes.len() > 26 * MIB);
+}
+
+#[tokio::test]
+async fn a_visitors_large_file_is_not_held_in_memory() {
+    let stage = Stage::new(|_| {
+        let config = Config::new().set("media.bytes_max", "110MiB");
+        config.channel(chat(WEB))
+    })
+    .await;
+    let visitor = Visitor::new(stage.daemon.public(), WEB).await;
+    let upload = Request::new("POST", format!("/chat/{WEB}/uploads"))
+        .header("authorization", format!("Bearer {}", visitor.token))
+        .body("application/pdf", pdf(95 * MIB));
+    let before = mark_at_rest(&stage).await;
+    let taken = patiently(&upload, stage.daemon.public()).await;
+    assert_eq!(taken.status, 200, "{}", taken.text());
+    grew_little(&stage, "95 MiB of a visitor", before, FILE_GROWTH_MAX);
 }

@@ -1,5 +1,6 @@
 //! Large things pass through the daemon without staying in its memory.
 
+use std::cell::Cell;
 use std::fs;
 use std::net::SocketAddr;
 
@@ -29,6 +30,23 @@ pub(crate) fn mark(stage: &Stage) -> u64 {
     resident_mib(pid).expect("it runs").0
 }
 
+/// Waits until the daemon has given back what it needed to start, then [`mark`]s.
+pub(crate) async fn mark_at_rest(stage: &Stage) -> u64 {
+    let (last, times) = (Cell::new(0), Cell::new(0));
+    eventually("memory stays as it is", SOON, || async {
+        let now = resident_mib(stage.daemon.pid()).expect("it runs").0;
+        times.set(if now == last.get() {
+            times.get() + 1
+        } else {
+            0
+        });
+        last.set(now);
+        (times.get() >= 50).then_some(())
+    })
+    .await;
+    mark(stage)
+}
+
 /// Panics where the daemon grew by too much since `before`.
 pub(crate) fn grew_little(stage: &Stage, what: &str, before: u64, growth_max: u64) {
     let peak = resident_mib(stage.daemon.pid()).expect("it runs").1;
@@ -41,7 +59,7 @@ pub(crate) fn grew_little(stage: &Stage, what: &str, before: u64, growth_max: u6
 }
 
 /// Sends what takes its time.
-async fn patiently(request: &Request, address: SocketAddr) -> Reply {
+pub(crate) async fn patiently(request: &Request, address: SocketAddr) -> Reply {
     let sent = tokio::time::timeout(SOON * 6, request.send(address)).await;
     let sent = sent.expect("an answer in time");
     sent.expect("an answer")
