@@ -141,6 +141,9 @@ async fn every_kind_arrives_in_the_documented_form() {
             "components": [{"type": "BODY", "text": text}],
         }));
     }
+    let path = format!("/api/v1/channels/{WA}/templates/refresh");
+    let refreshed = stage.daemon.api().post(&path, &json!({})).await;
+    assert_eq!(refreshed.json["templates"], 3, "{refreshed:?}");
     let asked = WaMessage::text(ADA, "Hi");
     deliver(&stage, &asked).await;
     let cases = [plain_cases(), rich_cases(&asked.id)].concat();
@@ -197,7 +200,7 @@ async fn states_advance_in_whatever_order_they_come() {
         let stage = stage().await;
         let meta = stage.simulator.meta();
         meta.set_reports(reports.clone());
-        meta.open_window(ADA);
+        deliver(&stage, &WaMessage::text(ADA, "Hello?")).await;
         let id = send(&stage, json!({"text": "Hi"})).await;
         let message = stage.daemon.api().wait_status(&id, end).await;
         if end == "failed" {
@@ -222,7 +225,19 @@ async fn refusals_have_their_class() {
         api.wait_status(&id, "failed").await["error"].clone()
     };
     let template = |variables: Value| json!({"template": {"name": "hello_world", "language": "en_US", "variables": variables}});
-    let wrong_count = failed(template(json!({"1": "too many"}))).await;
+    let unlisted = json!({"channel": WA, "to": ADA, "content": template(json!({"1": "too many"}))});
+    let refused = api.post("/api/v1/messages", &unlisted).await;
+    assert_eq!(
+        refused.json["code"], "template_variables",
+        "told before it is sent"
+    );
+    // The template has changed at Meta since it was listed.
+    meta.behave_once(Behaviour::error(
+        400,
+        132_000,
+        "Number of parameters does not match",
+    ));
+    let wrong_count = failed(template(json!({}))).await;
     assert_eq!(
         (&wrong_count["class"], &wrong_count["provider_code"]),
         (&json!("content"), &json!("132000"))
@@ -248,7 +263,7 @@ async fn a_closed_window_is_told() {
 async fn faults_are_survived_without_doubling() {
     let stage = stage().await;
     let meta = stage.simulator.meta();
-    meta.open_window(ADA);
+    deliver(&stage, &WaMessage::text(ADA, "Hello?")).await;
     meta.behave_once(Behaviour::error(400, 130_429, "Rate limit hit"));
     meta.behave_once(Behaviour::error(500, 131_000, "Something went wrong"));
     meta.behave_once(Behaviour::status(503));
