@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
-use trunkline_simulator::Simulator;
+use trunkline_simulator::{ResendMail, Simulator};
 use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::mail::{self, HELP, lmtp};
 use trunkline_tests::origin::file;
+use trunkline_tests::wait::{SOON, eventually};
 
 use crate::attached::{bytes_of, pdf, put};
 use crate::email::{post, ses};
@@ -116,6 +117,70 @@ async fn attachments_come_in_to_the_byte_by_post_and_by_lmtp() {
             "the text can find its picture"
         );
     }
+}
+
+/// One mail to two of our addresses is two messages; each channel takes its files out of its own copy.
+#[tokio::test]
+async fn a_mail_to_two_channels_has_its_files_in_both() {
+    let stage = Stage::new(|_| {
+        let sales = Channel::new("sales", "email").config("from", "sales@example.com");
+        let help = Channel::new("mail", "email").config("from", HELP);
+        Config::new()
+            .set("lmtp.listen", "127.0.0.1:0")
+            .channel(help)
+            .channel(sales)
+    })
+    .await;
+    let api = stage.daemon.api();
+    let (bill, picture) = (pdf(150_000), file("png", 800, 4));
+    let mail = with_files(ADA, &bill, &picture);
+    let to = [HELP, "sales@example.com"];
+    let answers = mail::deliver(&lmtp(&stage.daemon), ADA, &to, &mail).await;
+    let answers = answers.expect("answers");
+    assert!(
+        answers.iter().all(|answer| answer.code == 250),
+        "{answers:?}"
+    );
+    let messages = eventually("both are settled", SOON, || async {
+        let messages = api.timeline(ADA).await;
+        let items = messages
+            .iter()
+            .flat_map(|message| message["content"]["media"].as_array());
+        let settled = items.flatten().all(|item| item["state"] != "pending");
+        (settled && messages.len() == 2).then_some(messages)
+    })
+    .await;
+    assert_ne!(messages[0]["channel"], messages[1]["channel"]);
+    for message in &messages {
+        let media = &message["content"]["media"];
+        assert!(bytes_of(&api, &media[0]).await == picture, "{message}");
+        assert!(bytes_of(&api, &media[1]).await == bill, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn attachments_come_in_to_the_byte_by_resend() {
+    let stage = Stage::new(|simulator| Config::new().channel(resend(simulator))).await;
+    let (account, bill) = (stage.simulator.resend(), pdf(250_000));
+    let mail = ResendMail {
+        from: ADA.into(),
+        to: "support@example.com".into(),
+        message_id: "<f1@example.org>".into(),
+        subject: "Files".into(),
+        text: "See.".into(),
+        headers: Vec::new(),
+        files: vec![("Käfer.pdf".into(), "application/pdf".into(), bill.clone())],
+    };
+    let answer = account.inbound(&stage.daemon.url("mail"), &mail).await;
+    assert_eq!(answer.expect("an answer").status, 200);
+    let message = settled(&stage, ADA).await;
+    let item = &message["content"]["media"][0];
+    assert_eq!(item["name"], "Käfer.pdf", "{message}");
+    assert!(
+        bytes_of(&stage.daemon.api(), item).await == bill,
+        "the same bytes"
+    );
+    assert!(account.problems().is_empty(), "{:?}", account.problems());
 }
 
 #[tokio::test]

@@ -134,3 +134,33 @@ async fn what_is_too_large_is_said_and_the_message_stays() {
     let words = item["error"]["message"].as_str().unwrap_or_default();
     assert!(words.contains("[media] bytes_max"), "{message}");
 }
+
+/// A webhook of one number's channel may carry another's messages: each file is that channel's to fetch.
+#[tokio::test]
+async fn a_file_for_another_number_is_fetched_by_its_own_channel() {
+    let stage = Stage::new(|simulator| {
+        let other = meta("other", simulator, 1);
+        Config::new().channel(meta(WA, simulator, 0)).channel(other)
+    })
+    .await;
+    let account = stage.simulator.meta();
+    let numbers = account.numbers();
+    let picture = file("png", 40_000, 5);
+    let message = with_file(&stage, "image", "image/png", &picture);
+    let url = stage.daemon.url(WA);
+    let answer = account.inbound(&url, &numbers[1].phone_number_id, &message);
+    assert_eq!(answer.await.expect("an answer").status, 200);
+    let message = settled(&stage, ADA).await;
+    assert_eq!(message["channel"], "other", "{message}");
+    let found = bytes_of(&stage.daemon.api(), &message["content"]["media"][0]).await;
+    assert!(found == picture, "the same bytes");
+    let asked = account.requests().into_iter();
+    let asked: Vec<_> = asked
+        .filter_map(|request| request.param("phone_number_id").map(str::to_owned))
+        .collect();
+    assert!(
+        !asked.is_empty() && asked.iter().all(|id| *id == numbers[1].phone_number_id),
+        "{asked:?}"
+    );
+    assert!(account.problems().is_empty(), "{:?}", account.problems());
+}
