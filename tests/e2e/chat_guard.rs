@@ -166,18 +166,13 @@ async fn nonsense_ends_at_its_sender() {
         socket.send_raw(text).await.unwrap();
     }
     socket.say("c1", "and goes on").await;
-    // Attachments are only those that were uploaded, and there is no place for them here.
+    // Attachments are only those that were uploaded.
     let sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let frame =
         json!({"type": "message", "client": "c2", "text": "x", "media": [{"sha256": sha256}]});
     assert_eq!(visitor.post(&frame).await.0, 422);
-    assert_eq!(
-        visitor
-            .request("POST", "uploads", &[], &json!({}))
-            .await
-            .status,
-        404
-    );
+    let stranger = visitor.request("POST", "uploads", &[], &json!({})).await;
+    assert_eq!(stranger.status, 401, "files are taken of visitors alone");
     let huge = json!({"type": "message", "client": "c3", "text": "x".repeat(70_000)});
     assert_eq!(visitor.post(&huge).await.0, 413);
     socket.send(&huge).await.unwrap();

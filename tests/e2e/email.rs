@@ -19,7 +19,7 @@ fn pipe() -> Channel {
         .config("inbound_secret", SECRET)
 }
 
-fn ses(simulator: &Simulator) -> Channel {
+pub(crate) fn ses(simulator: &Simulator) -> Channel {
     let account = simulator.ses();
     let (id, secret) = account.access_key();
     Channel::new("mail", "email")
@@ -33,14 +33,14 @@ fn ses(simulator: &Simulator) -> Channel {
 }
 
 /// Posts a mail as an MTA's pipe does; gives the answer's status.
-async fn post(stage: &Stage, mail: impl Into<Vec<u8>>) -> u16 {
+pub(crate) async fn post(stage: &Stage, mail: impl Into<Vec<u8>>) -> u16 {
     let request = Request::new("POST", stage.daemon.path("mail"))
         .header("authorization", format!("Bearer {SECRET}"))
         .body("message/rfc822", mail);
     stage.post(&request).await.status
 }
 
-fn mail(from: &str, id: &str, headers: &str, text: &str) -> String {
+pub(crate) fn mail(from: &str, id: &str, headers: &str, text: &str) -> String {
     let head = format!(
         "From: {from}\r\nTo: support@example.com\r\nMessage-ID: <{id}>\r\nSubject: {id}\r\n"
     );

@@ -6,7 +6,7 @@ use trunkline_tests::config::{Channel, Config};
 
 use crate::stage::Stage;
 
-fn resend(simulator: &Simulator) -> Channel {
+pub(crate) fn resend(simulator: &Simulator) -> Channel {
     let account = simulator.resend();
     Channel::new("mail", "email")
         .config("provider", "resend")

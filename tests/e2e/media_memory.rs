@@ -1,5 +1,6 @@
 //! Large things pass through the daemon without staying in its memory.
 
+use std::cell::Cell;
 use std::fs;
 use std::net::SocketAddr;
 
@@ -15,9 +16,9 @@ use crate::stage::{SMS, Stage, twilio};
 
 const ADA: &str = "+15005550101";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 /// What the daemon may grow by while a file passes, in MiB.
-const FILE_GROWTH_MAX: u64 = 40;
+pub(crate) const FILE_GROWTH_MAX: u64 = 40;
 /// The same for a webhook or a mail of 20 MiB: its body is there once, the plugin reads it where the daemon has it.
 pub(crate) const BODY_GROWTH_MAX: u64 = 30;
 
@@ -38,8 +39,29 @@ pub(crate) async fn mark(stage: &Stage) -> u64 {
         },
     )
     .await;
+    forget_peak(pid)
+}
+
+fn forget_peak(pid: u32) -> u64 {
     fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the process is ours");
     resident_mib(pid).expect("it runs").0
+}
+
+/// The same for a daemon that has worked before: waits until its memory stays as it is.
+pub(crate) async fn mark_at_rest(stage: &Stage) -> u64 {
+    let (last, times) = (Cell::new(0), Cell::new(0));
+    eventually("memory stays as it is", SOON, || async {
+        let now = resident_mib(stage.daemon.pid()).expect("it runs").0;
+        times.set(if now == last.get() {
+            times.get() + 1
+        } else {
+            0
+        });
+        last.set(now);
+        (times.get() >= 50).then_some(())
+    })
+    .await;
+    forget_peak(stage.daemon.pid())
 }
 
 /// Panics where the daemon grew by too much since `before`.
@@ -54,7 +76,7 @@ pub(crate) fn grew_little(stage: &Stage, what: &str, before: u64, growth_max: u6
 }
 
 /// Sends what takes its time.
-async fn patiently(request: &Request, address: SocketAddr) -> Reply {
+pub(crate) async fn patiently(request: &Request, address: SocketAddr) -> Reply {
     let sent = tokio::time::timeout(SOON * 6, request.send(address)).await;
     let sent = sent.expect("an answer in time");
     sent.expect("an answer")

@@ -103,7 +103,7 @@ impl Keeper {
 
 /// A file name without folders, control characters and what would trick a reader about its ending;
 /// none where nothing is left.
-fn clean_name(name: &str) -> Option<String> {
+pub fn clean_name(name: &str) -> Option<String> {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let tricks = |c: char| {
         c.is_control()

@@ -20,7 +20,7 @@ mod sniff;
 
 pub use self::{
     fetcher::MediaFetcher,
-    keeper::{Keeper, Refusal},
+    keeper::{Keeper, Refusal, clean_name},
 };
 
 /// Where the API serves a file.

@@ -110,7 +110,12 @@ pub async fn accept(
 ) -> Result<MessageId, AcceptError> {
     let checked = match check(gate, channel, &sender, &request, Asked::ToSend) {
         Ok(checked) => checked,
-        Err(error) => return repeated(gate, channel, &request).unwrap_or(Err(error)),
+        Err(error) => {
+            return match repeated(gate, channel, &request) {
+                Some(first) => first,
+                None => Err(weightier(gate, channel, &request, error).await),
+            };
+        }
     };
     let is_reply = is_automatic_reply(&sender, &request);
     let (to, charge) = (checked.to, checked.charge);
@@ -159,6 +164,28 @@ pub(super) fn unknown_media(name: &str) -> AcceptError {
 /// The recipient wants no messages from here.
 pub(super) fn opted_out(entry: &ConsentEntry) -> AcceptError {
     refused("opted_out", entry.words())
+}
+
+/// Who wants no messages is said to want none: to have them write first is no way to reach them.
+pub(super) async fn weightier(
+    gate: &Gate,
+    channel: &Channel,
+    request: &SendRequest,
+    error: AcceptError,
+) -> AcceptError {
+    let (AcceptError::WindowClosed { .. }, Some(facts)) = (&error, &channel.facts) else {
+        return error;
+    };
+    let Ok(identifier) = address(&facts.space, &request.to) else {
+        return error;
+    };
+    let to = Identity::new(facts.space.clone(), identifier);
+    let charge = gate.charge(channel, None);
+    let outlook = gate.store.outlook(channel.org, &channel.id, &to, charge);
+    match outlook.await.map(|outlook| outlook.opted_out) {
+        Ok(Some(entry)) => opted_out(&entry),
+        Ok(None) | Err(_) => error,
+    }
 }
 
 /// What became of the first request with this idempotency key, where there was one.

@@ -6,7 +6,7 @@ use trunkline_plugin_api::Identity;
 
 use super::{
     AcceptError, SendRequest, Sender, TemplateOutlook, TextPlan, WindowOutlook,
-    accept::{check, opted_out},
+    accept::{check, opted_out, weightier},
     gate::{Asked, Gate, unit},
 };
 use crate::{
@@ -45,7 +45,10 @@ pub async fn preview(
     sender: &Sender,
     request: &SendRequest,
 ) -> Result<Preview, AcceptError> {
-    let checked = check(gate, channel, sender, request, Asked::ToShow)?;
+    let checked = match check(gate, channel, sender, request, Asked::ToShow) {
+        Ok(checked) => checked,
+        Err(error) => return Err(weightier(gate, channel, request, error).await),
+    };
     let charge = checked.charge;
     let outlook = gate
         .store

@@ -21,8 +21,8 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Largest request body that is read.
-const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest request body that is read; no provider takes a larger file.
+const BODY_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// The running simulator. Each has its own ports, account and secrets, so tests can run in parallel.
 pub struct Simulator {

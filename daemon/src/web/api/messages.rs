@@ -7,18 +7,20 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use trunkline_plugin_api::Content;
+use trunkline_plugin_api::{Content, Identity};
 
 use super::{channels, links, shapes};
 use crate::{
     channel::Channel,
     gateway::Gateway,
-    model::{AuthorKind, MessageId, Priority, Role, ThreadId},
+    model::{AuthorKind, Direction, MessageId, OrgId, Priority, Role, ThreadId},
     outbound::{self, AcceptError, SendRequest, Sender, accept},
     store::Idempotency,
     web::{auth::Caller, problem::Problem},
 };
 
+/// Messages of a thread that are looked through for whoever wrote last.
+const SCAN_MAX: usize = 200;
 /// Characters of an idempotency key.
 const KEY_CHARS_MAX: usize = 255;
 
@@ -130,8 +132,9 @@ fn wanted(
     })
 }
 
-/// The address given, or that of the thread's newest inbound message on this channel's space.
-fn recipient(gateway: &Gateway, org: crate::model::OrgId, body: &Body) -> Result<String, Problem> {
+/// The address given; else that of the thread's newest inbound message on this channel's space, where
+/// it is still one of the contact; else the contact's first one there.
+fn recipient(gateway: &Gateway, org: OrgId, body: &Body) -> Result<String, Problem> {
     if let Some(to) = &body.to {
         return Ok(to.clone());
     }
@@ -150,14 +153,36 @@ fn recipient(gateway: &Gateway, org: crate::model::OrgId, body: &Body) -> Result
         .thread(org, id)?
         .ok_or_else(|| Problem::invalid("there is no such thread"))?;
     let contact = gateway.store.contact(org, thread.contact)?;
-    contact
-        .into_iter()
-        .flat_map(|contact| contact.identities)
-        .find(|known| Some(&known.identity.space) == space.as_ref())
-        .map(|known| known.identity.identifier)
+    let identities = contact.into_iter().flat_map(|contact| contact.identities);
+    let own: Vec<Identity> = identities
+        .map(|known| known.identity)
+        .filter(|known| Some(&known.space) == space.as_ref())
+        .collect();
+    let last = match own.len() {
+        0 | 1 => None,
+        _ => wrote_last(gateway, org, id, &own)?,
+    };
+    last.or_else(|| own.into_iter().next())
+        .map(|known| known.identifier)
         .ok_or_else(|| {
             Problem::invalid("the contact of this thread has no address for this channel")
         })
+}
+
+/// Which of these wrote last in a thread, as far back as is looked.
+fn wrote_last(
+    gateway: &Gateway,
+    org: OrgId,
+    thread: ThreadId,
+    known: &[Identity],
+) -> Result<Option<Identity>, Problem> {
+    let page = gateway.store.thread_messages(org, thread, None, SCAN_MAX)?;
+    let mut peers = page
+        .items
+        .into_iter()
+        .filter(|message| message.direction == Direction::Inbound)
+        .map(|message| message.peer);
+    Ok(peers.find(|peer| known.contains(peer)))
 }
 
 /// The caller's key, and a hash of what it stands for. Keys are those of the organization.

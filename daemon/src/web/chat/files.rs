@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde_json::json;
 
 use super::{
     door::{self, Door},
+    frame::Attached,
     refusal::Refusal,
 };
 use crate::{
@@ -36,21 +37,46 @@ impl Files {
         let name = record.name.as_deref();
         Some(self.gateway.links.url(org, &hash, name, now_ms))
     }
+
+    /// Puts what is known of a file in place of what its visitor says of it. False where it is not here
+    /// (any more).
+    pub(super) fn complete(&self, org: OrgId, file: &mut Attached) -> bool {
+        let hash = file.sha256.parse().ok();
+        let record = hash.and_then(|hash| self.gateway.store.media(org, &hash).ok()?);
+        let Some(record) = record else {
+            return false;
+        };
+        file.name = file.name.as_deref().and_then(media::clean_name);
+        file.content_type = Some(record.content_type);
+        file.size = Some(record.size);
+        true
+    }
 }
 
 impl From<Failed> for Refusal {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::Refused(media::Refusal::TooLarge(_)) => Self::invalid("the file is too large"),
-            Failed::Refused(media::Refusal::Type(_)) => {
-                Self::invalid("files of this kind are not taken")
-            }
-            Failed::Refused(media::Refusal::Store(DraftError::Full { .. })) => {
-                Self::invalid("there is no room for files")
-            }
-            Failed::Refused(media::Refusal::Store(_)) | Failed::Cut | Failed::Slow => {
-                Self::unavailable()
-            }
+            Failed::Refused(media::Refusal::TooLarge(_)) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "media_too_large",
+                "the file is too large",
+            ),
+            Failed::Refused(media::Refusal::Type(_)) => Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "media_type_forbidden",
+                "files of this kind are not taken",
+            ),
+            Failed::Refused(media::Refusal::Store(DraftError::Full { .. })) => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "media_store_full",
+                "there is no room for files",
+            ),
+            Failed::Refused(media::Refusal::Store(_)) => Self::unavailable(),
+            Failed::Cut | Failed::Slow => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "timeout",
+                "the file did not arrive; try again",
+            ),
         }
     }
 }

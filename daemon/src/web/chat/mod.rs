@@ -7,7 +7,7 @@
 //! | `POST /chat/{channel}/session` | a token for the visitor: [`token`] |
 //! | `GET /chat/{channel}/ws` | frames both ways: [`socket`] |
 //! | `GET /chat/{channel}/events`, `POST /chat/{channel}/messages` | the same where no WebSocket passes: [`stream`] |
-//! | `POST /chat/{channel}/uploads` | an attachment, where there is a place for them: [`files`] |
+//! | `POST /chat/{channel}/uploads` | an attachment, for a message that comes after: [`files`] |
 //!
 //! ```text
 //! visitor's frame ─ origin, token, limits, bounds ─ ingress.take (method CHAT) ─ commit ─> acknowledged

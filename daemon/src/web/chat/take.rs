@@ -54,7 +54,7 @@ impl Guest<'_> {
 
     async fn message(&self, mut written: Written) -> Result<Value, Refusal> {
         written.check()?;
-        self.check_uploads(&written).await?;
+        self.check_uploads(&mut written).await?;
         let client = written.client.clone();
         let mut frame = json!(written);
         frame["type"] = "message".into();
@@ -70,18 +70,23 @@ impl Guest<'_> {
         Ok(accepted)
     }
 
-    /// Refuses attachments that this visitor has not uploaded here.
-    async fn check_uploads(&self, written: &Written) -> Result<(), Refusal> {
+    /// Refuses attachments that this visitor has not uploaded here. What is said of the others is what
+    /// the gateway knows of them.
+    async fn check_uploads(&self, written: &mut Written) -> Result<(), Refusal> {
         if written.media.is_empty() {
             return Ok(());
         }
         let (id, key) = (&self.channel.id, self.door.key().await?);
-        let mut files = written.media.iter();
-        let all = files.all(|file| key.vouched(id, self.visitor, &file.sha256, &file.proof));
-        if all {
-            return Ok(());
+        for file in &mut written.media {
+            if !key.vouched(id, self.visitor, &file.sha256, &file.proof) {
+                return Err(Refusal::invalid("an attachment was not uploaded here"));
+            }
+            if !self.door.files.complete(self.channel.org, file) {
+                let words = "an attachment is no longer here; upload it again";
+                return Err(Refusal::invalid(words));
+            }
         }
-        Err(Refusal::invalid("an attachment was not uploaded here"))
+        Ok(())
     }
 
     /// The visitor's other pages show it too.
