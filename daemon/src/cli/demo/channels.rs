@@ -144,14 +144,8 @@ fn channel(
     name: &str,
     section: &Section,
 ) -> io::Result<()> {
-    // Mails come by LMTP and visitors to the chat's page: only the others have a webhook.
-    let path_token = if [MAIL, WEB].contains(&id) {
-        String::new()
-    } else {
-        let token = format!("{:032x}", rand::random::<u128>());
-        let token = secret(folder, &format!("{id}-path"), &token)?;
-        format!("webhook_token = {token}\n")
-    };
+    let path_token = format!("{:032x}", rand::random::<u128>());
+    let path_token = secret(folder, &format!("{id}-path"), &path_token)?;
     let keys: Vec<_> = section
         .iter()
         .map(|(key, value)| format!("{key} = {value}\n"))
@@ -160,7 +154,8 @@ fn channel(
         r#"[channel.{id}]
 adapter = "{adapter}"
 display_name = {name}
-{path_token}# The simulated provider is on this machine.
+webhook_token = {path_token}
+# The simulated provider is on this machine.
 allow_private = true
 
 [channel.{id}.config]

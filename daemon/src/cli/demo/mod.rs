@@ -12,6 +12,7 @@
 //! checked as strictly as the provider would. What happened is counted and compared with what
 //! should have happened; one count that is off makes the demo fail.
 
+mod bring;
 mod channels;
 mod child;
 mod encore;

@@ -1,20 +1,14 @@
 //! The first part of the story: every channel, in and out.
 
-use std::time::Duration;
-
-use jiff::Zoned;
 use serde_json::Value;
-use trunkline_simulator::{
-    Answer, InboundHook, LmtpClient, Proof, VonageInbound, WaMessage, message,
-};
 
 use super::super::failure::Failure;
 use super::{
-    channels::OUR_ADDRESS,
+    bring::bring,
     gateway::settle,
-    inbound::{ADA, deliver, lost, text},
+    inbound::ADA,
     report::{Count, Report},
-    settings::{LMTP, MAIL, SHOP, SMS_VONAGE, SUPPORT, WEB, WHATSAPP, WHATSAPP_TWILIO},
+    settings::{MAIL, SHOP, SMS_VONAGE, SUPPORT, WEB, WHATSAPP, WHATSAPP_TWILIO},
     visitor::Visitor,
     world::World,
 };
@@ -23,8 +17,6 @@ use super::{
 pub(super) const ADA_WHATSAPP: &str = "+15005550116";
 /// Ada's mail address.
 pub(super) const ADA_MAIL: &str = "ada@example.org";
-/// The answer that a mail server gets to a mail that is durable.
-const MAIL_TAKEN: u16 = 250;
 /// The order of statuses.
 const STATUSES: [&str; 4] = ["queued", "sent", "delivered", "read"];
 /// Where the findings of a line begin.
@@ -32,7 +24,7 @@ const INDENT: usize = 20;
 
 /// Who brings what people write, and takes our answer.
 #[derive(Debug, Clone, Copy)]
-enum By {
+pub(super) enum By {
     Twilio,
     Vonage,
     Meta,
@@ -42,14 +34,14 @@ enum By {
 }
 
 /// One channel of the tour.
-struct Stage {
+pub(super) struct Stage {
     title: &'static str,
-    by: By,
-    channel: &'static str,
+    pub(super) by: By,
+    pub(super) channel: &'static str,
     medium: &'static str,
     /// Identifier of the person; a visitor gets one from the gateway.
-    person: &'static str,
-    says: &'static str,
+    pub(super) person: &'static str,
+    pub(super) says: &'static str,
     answer: &'static str,
     /// What is told of the answer, to its end.
     way: &'static [&'static str],
@@ -128,15 +120,6 @@ const TOUR: [Stage; 7] = [
     },
 ];
 
-/// A message that the gateway was given.
-struct Brought {
-    /// The code of its answer, and the one that says that it was taken.
-    code: u16,
-    taken: u16,
-    elapsed: Duration,
-    person: String,
-}
-
 /// Tells it; gives the identifier of Ada as a visitor of the chat.
 pub(super) async fn tell(world: &mut World, report: &mut Report) -> Result<String, Failure> {
     report.chapter("Every channel: somebody writes, and is answered")?;
@@ -194,93 +177,6 @@ async fn play(
     let found = line(brought.code, stored, way(&message), arrived);
     report.check(stage.title, &expected, &found)?;
     Ok(brought.person)
-}
-
-/// Has a person's message brought to the gateway.
-async fn bring(world: &World, visitor: &Visitor, stage: &Stage) -> Result<Brought, Failure> {
-    let (from, says) = (stage.person, stage.says);
-    let simulator = &world.simulator;
-    let answer = match stage.by {
-        By::Twilio => {
-            let sms = text(world, stage.channel, from, says);
-            deliver(world, stage.channel, &sms).await?
-        }
-        By::Vonage => {
-            let url = world.gateway.webhook_url(stage.channel).await?;
-            let vonage = simulator.vonage();
-            let sms = VonageInbound::text(from, &vonage.number(), says);
-            vonage.inbound_sms(&url, &sms).await.map_err(lost)?
-        }
-        By::Meta => {
-            let url = world.gateway.webhook_url(stage.channel).await?;
-            let meta = simulator.meta();
-            let text = WaMessage::text(from, says);
-            let given = meta.inbound(&url, &meta.phone_number_id(), &text).await;
-            given.map_err(lost)?
-        }
-        By::Shop => {
-            let url = world.gateway.webhook_url(stage.channel).await?;
-            let id = format!("o{:08x}", rand::random::<u32>());
-            let json = message(&id, from, says);
-            let hook = InboundHook::new(Proof::Standard, &world.shop_secret, &json);
-            simulator
-                .webhook()
-                .deliver(&url, &hook)
-                .await
-                .map_err(lost)?
-        }
-        By::MailServer => return mail(world, stage).await,
-        By::Page => return chat(world, visitor, stage).await,
-    };
-    Ok(Brought::webhook(&answer, from))
-}
-
-impl Brought {
-    fn webhook(answer: &Answer, person: &str) -> Self {
-        Self {
-            code: answer.status,
-            taken: 200,
-            elapsed: answer.elapsed,
-            person: person.to_owned(),
-        }
-    }
-}
-
-/// A mail, handed over by LMTP as a mail server beside the gateway does.
-async fn mail(world: &World, stage: &Stage) -> Result<Brought, Failure> {
-    let at = world.path().join(LMTP);
-    let mut client = LmtpClient::connect(&at.to_string_lossy()).await?;
-    let date = jiff::fmt::rfc2822::to_string(&Zoned::now()).map_err(anyhow::Error::from)?;
-    let mail = format!(
-        "From: Ada <{from}>\r\nTo: {OUR_ADDRESS}\r\nSubject: My order\r\nDate: {date}\r\n\
-         Message-ID: <{:016x}@example.org>\r\n\r\n{}\r\n",
-        rand::random::<u64>(),
-        stage.says,
-        from = stage.person,
-    );
-    let started = std::time::Instant::now();
-    let answers = client
-        .deliver(stage.person, &[OUR_ADDRESS], mail.as_bytes())
-        .await?;
-    Ok(Brought {
-        code: answers.first().map_or(0, |answer| answer.code),
-        taken: MAIL_TAKEN,
-        elapsed: started.elapsed(),
-        person: stage.person.to_owned(),
-    })
-}
-
-async fn chat(world: &World, visitor: &Visitor, stage: &Stage) -> Result<Brought, Failure> {
-    let posted = visitor.write("Ada", stage.says).await?;
-    let id = posted.frame["id"].as_str().unwrap_or_default();
-    let message = world.gateway.message(id).await?;
-    let person = message["peer"]["identifier"].as_str();
-    Ok(Brought {
-        code: posted.status,
-        taken: 200,
-        elapsed: posted.elapsed,
-        person: person.unwrap_or_default().to_owned(),
-    })
 }
 
 /// How often the person's words are in their timeline, as a message of the right medium.
