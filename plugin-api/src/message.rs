@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Timestamp;
+use crate::{AdapterError, ErrorClass, HttpReply, Timestamp};
 
 /// A person's address in one space: (`phone`, `+15550100`), (`email`, `ada@example.org`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,6 +103,26 @@ pub struct Media {
     /// Size in bytes, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+}
+
+impl Media {
+    /// What an attachment is once the daemon has put the answer into a file ([`crate::ReplyTo::File`]);
+    /// the answer's content type is the provider's word.
+    pub fn fetched(answer: &HttpReply) -> Result<Self, AdapterError> {
+        let Some(file) = &answer.file else {
+            let words = "the attachment did not arrive in a file";
+            return Err(AdapterError::new(ErrorClass::Bug, "no_file", words));
+        };
+        Ok(Self {
+            source: MediaRef {
+                sha256: Some(file.sha256.clone()),
+                ..MediaRef::default()
+            },
+            content_type: answer.header("content-type").map(String::from),
+            name: None,
+            size: Some(file.size),
+        })
+    }
 }
 
 /// Where the bytes of an attachment are. An adapter sets exactly one of the fields. On the way out a file of

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     channel::{Channel, Registry},
     config::Settings,
-    model::{ChannelId, Millis, Outcome, WebhookEvent},
+    model::{ChannelId, Millis, WebhookEvent},
     outbound::Transport,
     store::{Inbound, Routed, Store, StoreError},
 };
@@ -315,23 +315,8 @@ impl Backfiller {
 
     /// How fetched messages are listed: as one event without a raw request.
     fn record(&self, channel: &Channel) -> WebhookEvent {
-        WebhookEvent {
-            id: self.store.new_event_id(),
-            channel: channel.id.clone(),
-            received_at_ms: self.store.now(),
-            outcome: Outcome::Accepted,
-            signature_valid: true,
-            latency_us: 0,
-            messages: 0,
-            limited: 0,
-            marks: Vec::new(),
-            reason: None,
-            method: METHOD.into(),
-            raw_url: None,
-            raw_headers: Vec::new(),
-            raw_body: Vec::new(),
-            raw_file: None,
-        }
+        let id = self.store.new_event_id();
+        WebhookEvent::new(id, channel.id.clone(), self.store.now(), METHOD)
     }
 }
 

@@ -299,21 +299,15 @@ impl Ingress {
         let rejected = Rejected::new(channel.org, received.verdict, &reason, request);
         self.rejects.keep(&channel.id, rejected);
         let record = WebhookEvent {
-            id: self.store.new_event_id(),
-            channel: channel.id.clone(),
-            received_at_ms: request.received_at_ms,
             outcome: Outcome::Rejected,
             signature_valid: false,
-            latency_us: 0,
-            messages: 0,
-            limited: 0,
-            marks: Vec::new(),
             reason: Some(reason),
-            method: request.method.clone(),
-            raw_url: None,
-            raw_headers: Vec::new(),
-            raw_body: Vec::new(),
-            raw_file: None,
+            ..WebhookEvent::new(
+                self.store.new_event_id(),
+                channel.id.clone(),
+                request.received_at_ms,
+                &request.method,
+            )
         };
         if let Err(error) = self.store.list_rejected(channel.org, &record) {
             warn!(channel = %channel.id, %error, "a refused webhook could not be listed");

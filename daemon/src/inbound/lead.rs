@@ -9,7 +9,7 @@ use trunkline_plugin_api::{Content, Event, Identity, InboundMessage, Sender};
 use super::Ingress;
 use crate::{
     channel::Channel,
-    model::{Outcome, WebhookEvent},
+    model::WebhookEvent,
     store::{Inbound, InboundResult, Routed, StoreError},
 };
 
@@ -50,22 +50,11 @@ impl Ingress {
             metadata: lead.metadata,
             ..InboundMessage::default()
         };
+        let (id, now) = (self.store().new_event_id(), self.store().now());
         let record = WebhookEvent {
-            id: self.store().new_event_id(),
-            channel: channel.id.clone(),
-            received_at_ms: self.store().now(),
-            outcome: Outcome::Accepted,
+            // Nothing proves whose address it names.
             signature_valid: false,
-            latency_us: 0,
-            messages: 0,
-            limited: 0,
-            marks: Vec::new(),
-            reason: None,
-            method: METHOD.into(),
-            raw_url: None,
-            raw_headers: Vec::new(),
-            raw_body: Vec::new(),
-            raw_file: None,
+            ..WebhookEvent::new(id, channel.id.clone(), now, METHOD)
         };
         let routed = Routed {
             channel: channel.reference(),

@@ -130,21 +130,14 @@ async fn raw_record(
     request: &Arc<WebhookRequest>,
 ) -> Result<WebhookEvent, StoreError> {
     let mut record = WebhookEvent {
-        id: store.new_event_id(),
-        channel: channel.id.clone(),
-        received_at_ms: request.received_at_ms,
-        outcome: Outcome::Accepted,
-        signature_valid: true,
-        latency_us: 0,
-        messages: 0,
-        limited: 0,
-        marks: Vec::new(),
-        reason: None,
-        method: request.method.clone(),
         raw_url: Some(request.url.clone()),
         raw_headers: request.headers.clone(),
-        raw_body: Vec::new(),
-        raw_file: None,
+        ..WebhookEvent::new(
+            store.new_event_id(),
+            channel.id.clone(),
+            request.received_at_ms,
+            &request.method,
+        )
     };
     if request.body.len() <= INLINE_BYTES_MAX {
         record.raw_body = request.body.to_vec();

@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::{ChannelId, MessageId, Outcome, WebhookEvent},
+        model::{ChannelId, MessageId, WebhookEvent},
         store::{ClosedPolicy, EngineOptions, Inbound},
     };
 
@@ -109,21 +109,9 @@ mod tests {
         let org = store.organization("default").await.unwrap();
         let raw_file = in_file.then(|| store.files().keep(body).unwrap());
         let record = WebhookEvent {
-            id: store.new_event_id(),
-            channel: ChannelId::new("mail"),
-            received_at_ms: 1,
-            outcome: Outcome::Accepted,
-            signature_valid: true,
-            latency_us: 0,
-            messages: 0,
-            limited: 0,
-            marks: Vec::new(),
-            reason: None,
-            method: "POST".into(),
-            raw_url: None,
-            raw_headers: Vec::new(),
             raw_body: if in_file { Vec::new() } else { body.to_vec() },
             raw_file,
+            ..WebhookEvent::new(store.new_event_id(), ChannelId::new("mail"), 1, "POST")
         };
         let job = MediaJob {
             message: MessageId::from_bytes([0; 16]),

@@ -86,6 +86,34 @@ pub struct WebhookEvent {
     pub raw_file: Option<String>,
 }
 
+impl WebhookEvent {
+    /// A genuine one that was accepted, with nothing in it yet and no raw request.
+    pub fn new(
+        id: EventId,
+        channel: ChannelId,
+        received_at_ms: Millis,
+        method: impl Into<String>,
+    ) -> Self {
+        Self {
+            id,
+            channel,
+            received_at_ms,
+            outcome: Outcome::Accepted,
+            signature_valid: true,
+            latency_us: 0,
+            messages: 0,
+            limited: 0,
+            marks: Vec::new(),
+            reason: None,
+            method: method.into(),
+            raw_url: None,
+            raw_headers: Vec::new(),
+            raw_body: Vec::new(),
+            raw_file: None,
+        }
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0

@@ -18,22 +18,9 @@ pub(crate) fn fetch(settings: &Settings, media: &MediaRef, turn: &Turn) -> Step<
         Some(reply) => reply
             .http()
             .map_err(errors::for_reading)
-            .and_then(|answer| match (answer.status, &answer.file) {
-                (200, Some(file)) => Ok(Media {
-                    source: MediaRef {
-                        sha256: Some(file.sha256.clone()),
-                        ..MediaRef::default()
-                    },
-                    content_type: answer.header("content-type").map(String::from),
-                    name: None,
-                    size: Some(file.size),
-                }),
-                (200, None) => Err(AdapterError::new(
-                    ErrorClass::Bug,
-                    "no_file",
-                    "the attachment did not arrive in a file",
-                )),
-                (404 | 410, _) => Err(gone("Twilio no longer holds the attachment")),
+            .and_then(|answer| match answer.status {
+                200 => Media::fetched(answer),
+                404 | 410 => Err(gone("Twilio no longer holds the attachment")),
                 _ => Err(errors::for_reading(errors::of_answer(answer, turn.now_ms))),
             }),
     };

@@ -112,24 +112,12 @@ fn bytes(api: &Api, url: &str, state: &Fetch) -> Result<Step<Media>, AdapterErro
 }
 
 fn arrived(answer: &HttpReply, state: Fetch, turn: &Turn) -> Result<Media, AdapterError> {
-    match (answer.status, &answer.file) {
-        (200, Some(file)) => Ok(Media {
-            source: MediaRef {
-                sha256: Some(file.sha256.clone()),
-                ..MediaRef::default()
-            },
-            content_type: state
-                .content_type
-                .or_else(|| answer.header("content-type").map(String::from)),
-            name: None,
-            size: Some(file.size),
+    match answer.status {
+        200 => Media::fetched(answer).map(|media| Media {
+            content_type: state.content_type.or(media.content_type),
+            ..media
         }),
-        (200, None) => Err(AdapterError::new(
-            ErrorClass::Bug,
-            "no_file",
-            "the attachment did not arrive in a file",
-        )),
-        (404 | 410, _) => Err(gone("Meta no longer holds the attachment")),
+        404 | 410 => Err(gone("Meta no longer holds the attachment")),
         _ => Err(errors::for_reading(errors::of_answer(answer, turn.now_ms))),
     }
 }

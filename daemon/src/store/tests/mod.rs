@@ -63,23 +63,12 @@ impl Bench {
     }
 
     fn inbound(&self, events: Vec<Event>) -> Inbound {
-        let record = WebhookEvent {
-            id: self.store.new_event_id(),
-            channel: self.channel.id.clone(),
-            received_at_ms: self.store.now(),
-            outcome: Outcome::Accepted,
-            signature_valid: true,
-            latency_us: 0,
-            messages: 0,
-            limited: 0,
-            marks: Vec::new(),
-            reason: None,
-            method: "POST".into(),
-            raw_url: None,
-            raw_headers: Vec::new(),
-            raw_body: Vec::new(),
-            raw_file: None,
-        };
+        let record = WebhookEvent::new(
+            self.store.new_event_id(),
+            self.channel.id.clone(),
+            self.store.now(),
+            "POST",
+        );
         let channel = self.channel.clone();
         let routed = |event| Routed {
             channel: channel.clone(),
