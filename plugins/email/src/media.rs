@@ -35,7 +35,7 @@ pub(crate) fn fetch(settings: &Settings, media: &MediaRef, turn: &Turn) -> Step<
         Err(error) => return Step::fail(errors::for_reading(error)),
     };
     match (answer.status, turn.cursor.as_str()) {
-        (200, Some(FILE)) => fetched(answer).map_or_else(Step::fail, Step::done),
+        (200, Some(FILE)) => Media::fetched(answer).map_or_else(Step::fail, Step::done),
         (200, _) => download(answer)
             .map_or_else(Step::fail, |request| Step::call(request, Value::from(FILE))),
         (404 | 410, _) => Step::fail(gone("Resend no longer holds the attachment")),
@@ -79,25 +79,6 @@ fn download(answer: &HttpReply) -> Result<HttpRequest, AdapterError> {
     request.reply_to = ReplyTo::File;
     request.redirects_max = REDIRECTS_MAX;
     Ok(request)
-}
-
-fn fetched(answer: &HttpReply) -> Result<Media, AdapterError> {
-    let file = answer.file.as_ref().ok_or_else(|| {
-        AdapterError::new(
-            ErrorClass::Bug,
-            "no_file",
-            "the attachment did not arrive in a file",
-        )
-    })?;
-    Ok(Media {
-        source: MediaRef {
-            sha256: Some(file.sha256.clone()),
-            ..MediaRef::default()
-        },
-        content_type: answer.header("content-type").map(String::from),
-        name: None,
-        size: Some(file.size),
-    })
 }
 
 fn gone(words: &str) -> AdapterError {
