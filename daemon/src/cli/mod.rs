@@ -29,6 +29,7 @@ mod output;
 mod plugin;
 mod preview;
 mod problem;
+mod progress;
 mod reload;
 mod run;
 mod send;

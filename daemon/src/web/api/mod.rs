@@ -43,7 +43,6 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             post().to(templates::refresh),
         )
         .route("/channels/{id}/doctor", post().to(doctor::examine))
-        .route("/channels/{id}/health", get().to(health::history))
         .route("/contacts", get().to(contacts::list))
         .route("/contacts/{id}", get().to(contacts::show))
         .route("/contacts/{id}/timeline", get().to(contacts::timeline))
