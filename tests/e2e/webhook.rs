@@ -158,6 +158,21 @@ async fn genuine_nonsense_is_kept_and_answered() {
         .count();
     assert_eq!(unparsed, 6, "{events:?}");
     assert!(stage.daemon.api().all("/api/v1/contacts").await.is_empty());
+
+    let again = [
+        "event",
+        "replay",
+        "--outcome",
+        "unparsed",
+        "--channel",
+        "hook",
+    ];
+    let told = stage.daemon.cli_ok(&again).await;
+    assert_eq!(told.trim(), "6 unparsed; 0 new messages");
+    let told = stage
+        .daemon
+        .cli_ok(&[&again[..], &["--since", "2999-01-01T00:00:00Z"]].concat());
+    assert_eq!(told.await.trim(), "no webhook fits");
 }
 
 #[tokio::test]

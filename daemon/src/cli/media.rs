@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     admin::{Admin, Query},
@@ -52,6 +52,9 @@ pub(super) struct Get {
     /// Where to write it; `-` is standard output. Nothing is overwritten.
     #[arg(short, long)]
     output: PathBuf,
+    /// Prints what was written as JSON; nothing where the file goes to standard output.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Media {
@@ -96,6 +99,11 @@ impl Get {
             // What is there is not the file.
             let _ = fs::remove_file(&self.output);
             return Err(error.into());
+        }
+        if self.json {
+            let bytes = file.metadata()?.len();
+            let written = json!({"sha256": self.sha256, "output": self.output, "bytes": bytes});
+            return output::print_json(&written);
         }
         Ok(())
     }

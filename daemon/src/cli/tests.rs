@@ -40,6 +40,7 @@ fn every_verb_takes_the_configuration_after_it() {
         "media get abababababababababababababababababababababababababababababababab -o b.pdf",
         "event list --channel x",
         "event replay x --dry-run",
+        "event replay --outcome unparsed --channel x --since 2026-03-01T08:00:00Z --json",
         "outbox list --state dead",
         "outbox retry x",
         "outbox discard x",
@@ -80,6 +81,9 @@ fn what_can_not_be_understood_is_a_usage_error() {
         "channel list --limit 0",
         "channel list --limit 101",
         "thread list --all --cursor x",
+        "event replay",
+        "event replay x --outcome unparsed",
+        "event replay --outcome rejected",
         "send sms +15550100",
         "consent set +15550100 opt_out --channel x",
         "consent set +15550100 opt_out --reason asked",
@@ -116,4 +120,38 @@ fn help_and_version_are_no_failure() {
 #[test]
 fn the_definitions_agree_with_each_other() {
     <Cli as clap::CommandFactory>::command().debug_assert();
+}
+
+/// Verbs whose output is not data: they run something, or write a format of their own.
+const WITHOUT_JSON: [&str; 3] = ["run", "check", "demo"];
+
+#[test]
+fn every_verb_that_tells_something_tells_it_as_json_too() {
+    let mut root = <Cli as clap::CommandFactory>::command();
+    root.build();
+    let mut lacking = Vec::new();
+    leaves(&root, "", &mut |verb, command| {
+        if !command
+            .get_arguments()
+            .any(|argument| argument.get_id() == "json")
+        {
+            lacking.push(verb.to_owned());
+        }
+    });
+    assert_eq!(lacking, WITHOUT_JSON);
+}
+
+/// Calls `each` with every verb that has none below it.
+fn leaves(command: &clap::Command, path: &str, each: &mut impl FnMut(&str, &clap::Command)) {
+    for verb in command
+        .get_subcommands()
+        .filter(|verb| verb.get_name() != "help")
+    {
+        let path = format!("{path} {}", verb.get_name());
+        if verb.has_subcommands() {
+            leaves(verb, &path, each);
+        } else {
+            each(path.trim_start(), verb);
+        }
+    }
 }

@@ -31,6 +31,9 @@ pub(super) enum Token {
         /// The token's id.
         #[arg(value_parser = id)]
         token: String,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -70,8 +73,11 @@ impl Token {
                 list.show(admin, &["tokens"], Query::default(), &COLUMNS)
                     .await
             }
-            Self::Revoke { token } => {
+            Self::Revoke { token, json } => {
                 admin.delete(&["tokens", &token]).await?;
+                if json {
+                    return output::print_json(&json!({"id": token, "revoked": true}));
+                }
                 output::print(&format!("{token} is revoked"))
             }
         }
