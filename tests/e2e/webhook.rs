@@ -168,11 +168,11 @@ async fn genuine_nonsense_is_kept_and_answered() {
         "hook",
     ];
     let told = stage.daemon.cli_ok(&again).await;
-    assert_eq!(told.trim(), "6 unparsed; 0 new messages");
+    assert_eq!(told.stdout.trim(), "6 unparsed; 0 new messages");
     let told = stage
         .daemon
         .cli_ok(&[&again[..], &["--since", "2999-01-01T00:00:00Z"]].concat());
-    assert_eq!(told.await.trim(), "no webhook fits");
+    assert_eq!(told.await.stdout.trim(), "no webhook fits");
 }
 
 #[tokio::test]

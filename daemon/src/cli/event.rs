@@ -50,7 +50,7 @@ pub(super) struct Replay {
     #[arg(value_parser = id)]
     event: Option<String>,
     /// All webhooks of this outcome, the oldest first.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "event")]
     outcome: Option<Outcome>,
     /// Only those of this channel.
     #[arg(long, value_name = "ID", conflicts_with = "event")]
