@@ -53,6 +53,7 @@ mod stage;
 mod statuses;
 mod templates;
 mod twilio_whatsapp;
+mod users;
 mod vonage;
 mod vonage_media;
 mod vonage_messages;

@@ -39,6 +39,7 @@ mod table;
 mod template;
 mod thread;
 mod token;
+mod user;
 
 use std::{
     path::{Path, PathBuf},
@@ -120,6 +121,9 @@ enum Verb {
     /// Tokens for the API.
     #[command(subcommand)]
     Token(token::Token),
+    /// People who sign in: create, list, change, remove.
+    #[command(subcommand)]
+    User(user::User),
     /// The store, while no daemon runs: repair.
     #[command(subcommand)]
     Store(store::Store),
@@ -172,6 +176,7 @@ impl Verb {
             Self::Template(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
+            Self::User(verb) => verb.perform(&admin).await,
             Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),
         }
     }

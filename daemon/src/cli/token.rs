@@ -54,8 +54,9 @@ pub(super) struct Create {
     json: bool,
 }
 
+/// What a token or a user may do.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Role {
+pub(super) enum Role {
     /// Reads, changes, and hands out access.
     Owner,
     /// Reads and changes.
@@ -108,7 +109,8 @@ impl Create {
 }
 
 impl Role {
-    fn as_str(self) -> &'static str {
+    /// As the API writes it.
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
             Self::Admin => "admin",

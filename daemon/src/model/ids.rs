@@ -76,6 +76,10 @@ uuid_id!(
     /// One API token (not its secret).
     TokenId
 );
+uuid_id!(
+    /// One person who signs in.
+    UserId
+);
 
 /// Bits of a message id that hold its place in the thread.
 const SEQ_BITS: u32 = 22;

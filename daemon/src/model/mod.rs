@@ -20,6 +20,7 @@ mod status;
 mod template;
 mod thread;
 mod token;
+mod user;
 mod window;
 
 pub use channel::{Health, HealthStatus, Toggle};
@@ -31,7 +32,7 @@ pub use event::{Mark, Outcome, WebhookEvent};
 pub use health::{CanaryRecord, HealthEntry, HealthEntryKind, Outstanding};
 pub use ids::{
     ChannelId, ContactId, EventId, MessageId, NotificationId, OrgId, ParseIdError, Place, SEQ_MAX,
-    ThreadId, TokenId,
+    ThreadId, TokenId, UserId,
 };
 pub use keywords::{KEYWORD_CHARS_MAX, Keyword, Keywords, normal_keyword};
 pub use link::contact_link;
@@ -50,6 +51,9 @@ pub use template::{
 };
 pub use thread::{Thread, ThreadState, TurnRecord};
 pub use token::{ApiToken, Role};
+pub use user::{
+    PASSWORD_CHARS_MAX, Session, USER_NAME_CHARS_MAX, User, check_password, check_user_name,
+};
 pub use window::{Window, WindowRule, WindowState};
 
 /// Milliseconds since the Unix epoch, UTC.

@@ -29,6 +29,8 @@
 //! | `S` | channel | the address that it sends from: the scope of consent |
 //! | `l` | slug (organization 0) | the organization's number |
 //! | `z` | token id (organization 0) | API token |
+//! | `U` | user id (organization 0) | user |
+//! | `Y` | SHA-256 of its secret (organization 0) | session |
 //! | `$` | channel, empty for the whole organization | what was accepted today |
 //! | `H` | channel, slot | entry of the history of a channel's health: a ring |
 //! | `T` | channel | when a message last came in, where silence is watched for |
@@ -77,6 +79,10 @@ pub(crate) const OUTBOX: u8 = b'o';
 /// The kind byte of consent.
 pub(crate) const CONSENT: u8 = b'C';
 
+/// The kind byte of users.
+pub(crate) const USER: u8 = b'U';
+/// The kind byte of sessions.
+pub(crate) const SESSION: u8 = b'Y';
 /// The kind byte of idempotency keys.
 pub(crate) const IDEMPOTENCY: u8 = b'k';
 /// The kind byte of notifications.
@@ -384,6 +390,14 @@ pub(crate) fn organization(slug: &str) -> Vec<u8> {
 
 pub(crate) fn token(id: crate::model::TokenId) -> Vec<u8> {
     Key::new(OrgId::SYSTEM, b'z').bytes(id.as_bytes()).0
+}
+
+pub(crate) fn user(id: crate::model::UserId) -> Vec<u8> {
+    Key::new(OrgId::SYSTEM, USER).bytes(id.as_bytes()).0
+}
+
+pub(crate) fn session(hash: &[u8; 32]) -> Vec<u8> {
+    Key::new(OrgId::SYSTEM, SESSION).bytes(hash).0
 }
 
 pub(crate) fn saved(name: &str) -> Vec<u8> {

@@ -44,6 +44,7 @@ mod templates;
 mod tests;
 mod timeline;
 mod turns;
+mod users;
 mod views;
 mod visitors;
 mod windows;
@@ -84,6 +85,7 @@ pub use self::{
     reports::Applied,
     spending::{Charge, DayUse, day_ends_ms},
     turns::NewTurn,
+    users::SessionHash,
     windows::ReadWindow,
 };
 use self::{clock::Clock, inbox::Inbox};
@@ -106,6 +108,7 @@ pub struct Inner {
     media_queued: Notify,
     organizations: RwLock<HashMap<String, OrgId>>,
     tokens: RwLock<HashMap<[u8; 32], ApiToken>>,
+    users: users::Users,
     rejected: RejectedSlots,
     health_places: health::Places,
     catalogues: templates::Catalogues,
@@ -162,6 +165,7 @@ impl Store {
             media_queued: Notify::new(),
             organizations: RwLock::default(),
             tokens: RwLock::default(),
+            users: users::Users::default(),
             rejected: RejectedSlots::default(),
             health_places: health::Places::default(),
             catalogues: templates::Catalogues::default(),
@@ -199,6 +203,7 @@ impl Store {
             let token: ApiToken = codec::decode(&key, &bytes)?;
             self.tokens.write().insert(token.hash, token);
         }
+        self.derive_users()?;
         Ok(self)
     }
 

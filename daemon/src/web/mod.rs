@@ -19,6 +19,7 @@ mod chat;
 mod client;
 mod files;
 mod form;
+mod password;
 mod problem;
 mod public;
 mod readiness;

@@ -13,7 +13,7 @@ use super::{channels, links, shapes};
 use crate::{
     channel::Channel,
     gateway::Gateway,
-    model::{AuthorKind, Direction, MessageId, OrgId, Priority, Role, ThreadId},
+    model::{Direction, MessageId, OrgId, Priority, Role, ThreadId},
     outbound::{self, AcceptError, SendRequest, Sender, accept},
     store::Idempotency,
     web::{auth::Caller, problem::Problem},
@@ -117,7 +117,7 @@ fn wanted(
     Ok(Wanted {
         channel,
         sender: Sender {
-            kind: AuthorKind::System,
+            kind: caller.author(),
             name: Some(caller.name.clone()),
         },
         request: SendRequest {

@@ -15,11 +15,13 @@ mod notifications;
 mod orphans;
 mod outbox;
 mod paging;
+mod session;
 mod shapes;
 mod system;
 mod templates;
 mod threads;
 mod tokens;
+mod users;
 mod windows;
 
 use actix_web::web::{ServiceConfig, delete, get, post};
@@ -89,6 +91,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/tokens", get().to(tokens::list))
         .route("/tokens", post().to(tokens::create))
         .route("/tokens/{id}", delete().to(tokens::revoke))
+        .route("/users", get().to(users::list))
+        .route("/users", post().to(users::create))
+        .route("/users/{user}", post().to(users::change))
+        .route("/users/{user}", delete().to(users::remove))
+        .route("/session", get().to(session::show))
+        .route("/session", post().to(session::begin))
+        .route("/session", delete().to(session::end))
         .route("/plugins", get().to(system::plugins))
         .route("/plugins/{id}", get().to(system::plugin))
         .route("/reload", post().to(system::reload));

@@ -15,7 +15,7 @@ use crate::{
     gateway::Gateway,
     model::{
         ApiToken, ConsentEntry, ConsentProof, Contact, Health, Millis, OutboxItem, Thread,
-        TurnRecord, WebhookEvent,
+        TurnRecord, User, WebhookEvent,
     },
     outbound::{self, Preview},
     store::DayUse,
@@ -264,6 +264,18 @@ pub(super) fn token(token: &ApiToken) -> Value {
         "role": token.role,
         "organization": token.organization,
         "created_at": time(token.created_at_ms),
+    })
+}
+
+pub(super) fn user(user: &User) -> Value {
+    json!({
+        "id": user.id.to_string(),
+        "name": user.name,
+        "role": user.role,
+        "organization": user.organization,
+        "disabled": user.disabled,
+        "created_at": time(user.created_at_ms),
+        "signed_in_at": user.signed_in_at_ms.map(time),
     })
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn create(
         )));
     }
     let organization = organization(&gateway, &caller, body.organization)?;
-    let secret = format!("tl_{}", BASE64URL_NOPAD.encode(&random()?));
+    let secret = secret("tl_")?;
     let token = ApiToken {
         id: TokenId::new(gateway.store.new_id()),
         name: body.name,
@@ -55,7 +55,7 @@ pub(super) async fn create(
 }
 
 /// A caller confined to an organization makes tokens for that one alone.
-fn organization(
+pub(super) fn organization(
     gateway: &Gateway,
     caller: &Caller,
     wanted: Option<String>,
@@ -76,6 +76,11 @@ fn organization(
         }
         _ => Ok(organization),
     }
+}
+
+/// 32 random bytes behind a prefix.
+pub(super) fn secret(prefix: &str) -> Result<String, Problem> {
+    Ok(format!("{prefix}{}", BASE64URL_NOPAD.encode(&random()?)))
 }
 
 fn random() -> Result<[u8; 32], Problem> {
