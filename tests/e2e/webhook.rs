@@ -169,9 +169,8 @@ async fn genuine_nonsense_is_kept_and_answered() {
     ];
     let told = stage.daemon.cli_ok(&again).await;
     assert_eq!(told.stdout.trim(), "6 unparsed; 0 new messages");
-    let told = stage
-        .daemon
-        .cli_ok(&[&again[..], &["--since", "2999-01-01T00:00:00Z"]].concat());
+    let later = [&again[..], &["--since", "2999-01-01T00:00:00Z"]].concat();
+    let told = stage.daemon.cli_ok(&later);
     assert_eq!(told.await.stdout.trim(), "no webhook fits");
 }
 
