@@ -1,7 +1,7 @@
 //! The command line: one file per verb.
 //!
 //! ```text
-//! main ─> parse (clap) ─┬─> run, check, demo         this process does the work
+//! main ─> parse (clap) ─┬─> run, check, demo, man    this process does the work
 //!                       └─> every other verb ─> admin (HTTP on the daemon's socket)
 //!                                                 └─> table, detail or --json ─> stdout
 //! ```
@@ -13,6 +13,7 @@
 mod admin;
 mod channel;
 mod check;
+mod completions;
 mod consent;
 mod contact;
 mod demo;
@@ -21,6 +22,7 @@ mod doctor;
 mod event;
 mod failure;
 mod list;
+mod man;
 mod media;
 mod message;
 mod notification;
@@ -127,6 +129,10 @@ enum Verb {
     /// The store, while no daemon runs: repair.
     #[command(subcommand)]
     Store(store::Store),
+    /// Prints what a shell needs to complete this command line.
+    Completions(completions::Completions),
+    /// Prints the manual pages.
+    Man(man::Man),
 }
 
 /// Parses the process's arguments and does what they say.
@@ -147,6 +153,8 @@ impl Cli {
             Verb::Check => check::check(&self.config),
             Verb::Store(store) => store.perform(&self.config),
             Verb::Demo(demo) => block_on(demo.perform()),
+            Verb::Completions(completions) => completions.perform(),
+            Verb::Man(man) => man.perform(),
             verb => block_on(verb.ask(&self.config)),
         };
         match outcome {
@@ -177,7 +185,12 @@ impl Verb {
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
             Self::User(verb) => verb.perform(&admin).await,
-            Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),
+            Self::Run
+            | Self::Check
+            | Self::Demo(_)
+            | Self::Store(_)
+            | Self::Completions(_)
+            | Self::Man(_) => Ok(()),
         }
     }
 }

@@ -54,6 +54,8 @@ fn every_verb_takes_the_configuration_after_it() {
         "token create --role owner --name ci --organization default",
         "token list",
         "token revoke x",
+        "completions bash",
+        "man --out /tmp/pages",
     ];
     for verb in verbs {
         for flag in ["-c", "--config"] {
@@ -97,6 +99,9 @@ fn what_can_not_be_understood_is_a_usage_error() {
         "token create --role king --name x",
         "token create --role owner",
         "run -c",
+        "completions",
+        "completions tcsh9",
+        "man trunkline --out /tmp/pages",
     ];
     for line in lines {
         let error = parse(line).expect_err(line);

@@ -78,7 +78,7 @@ pub use network::Network;
 pub use plan::{PluginHashes, ReloadPlan};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
-pub use reference::reference;
+pub use reference::{reference, schema, toml};
 pub use rhythm::{Closed, Coalesce, Delivery, Health, Outbound, Thread};
 pub use secret::SecretFile;
 pub use server::{Admin, Server};

@@ -63,6 +63,11 @@ pub fn reference() -> String {
     text
 }
 
+/// The JSON Schema of the whole configuration, with defaults, descriptions and `x-restart`.
+pub fn schema() -> &'static Value {
+    &SCHEMA
+}
+
 fn keys(text: &mut String, section: &Value) {
     for (key, schema) in properties(section) {
         let mut words = described(schema).to_owned();
@@ -216,7 +221,7 @@ fn comment(text: &mut String, words: &str) {
 }
 
 /// A default as TOML; a table is written on one line.
-fn toml(value: &Value) -> String {
+pub fn toml(value: &Value) -> String {
     match value {
         Value::Array(items) => {
             let items: Vec<_> = items.iter().map(toml).collect();
