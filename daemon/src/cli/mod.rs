@@ -1,7 +1,7 @@
 //! The command line: one file per verb.
 //!
 //! ```text
-//! main ─> parse (clap) ─┬─> run, check, demo         this process does the work
+//! main ─> parse (clap) ─┬─> run, check, demo, secret  this process does the work
 //!                       └─> every other verb ─> admin (HTTP on the daemon's socket)
 //!                                                 └─> table, detail or --json ─> stdout
 //! ```
@@ -32,6 +32,7 @@ mod problem;
 mod progress;
 mod reload;
 mod run;
+mod secret;
 mod send;
 mod socket;
 mod store;
@@ -74,7 +75,7 @@ enum Verb {
     /// Runs the daemon in the foreground.
     Run,
     /// Checks the configuration; says what it would start.
-    Check,
+    Check(check::Check),
     /// Has the daemon read its configuration anew; waits for the outcome.
     Reload(reload::Reload),
     /// Shows the gateway at work: a daemon in a temporary folder, simulated providers, signed traffic.
@@ -120,6 +121,9 @@ enum Verb {
     /// Tokens for the API.
     #[command(subcommand)]
     Token(token::Token),
+    /// Secrets in the configuration: make a key, seal them, seal them anew under another key, list them.
+    #[command(subcommand)]
+    Secret(secret::Secret),
     /// The store, while no daemon runs: repair.
     #[command(subcommand)]
     Store(store::Store),
@@ -140,8 +144,9 @@ impl Cli {
     pub fn perform(self) -> ExitCode {
         let outcome = match self.verb {
             Verb::Run => return run::run(&self.config),
-            Verb::Check => check::check(&self.config),
+            Verb::Check(check) => check.perform(&self.config),
             Verb::Store(store) => store.perform(&self.config),
+            Verb::Secret(secret) => secret.perform(&self.config),
             Verb::Demo(demo) => block_on(demo.perform()),
             verb => block_on(verb.ask(&self.config)),
         };
@@ -172,7 +177,7 @@ impl Verb {
             Self::Template(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
-            Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),
+            Self::Run | Self::Check(_) | Self::Demo(_) | Self::Store(_) | Self::Secret(_) => Ok(()),
         }
     }
 }

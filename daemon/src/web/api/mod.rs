@@ -91,5 +91,6 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/tokens/{id}", delete().to(tokens::revoke))
         .route("/plugins", get().to(system::plugins))
         .route("/plugins/{id}", get().to(system::plugin))
+        .route("/reload", get().to(system::plan))
         .route("/reload", post().to(system::reload));
 }
