@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod model;
 pub mod outbound;
 pub mod plugin;
+pub mod seal;
 pub mod store;
 pub mod watch;
 pub mod web;

@@ -67,6 +67,7 @@ pub struct Metrics {
     canaries_returned: Family<ByChannel, Counter>,
     canaries_lost: Family<ByChannel, Counter>,
     canary_seconds: Histogram,
+    comebacks: Family<ByChannel, Counter>,
 }
 
 impl Default for Metrics {
@@ -101,6 +102,7 @@ impl Metrics {
             canaries_lost: Family::default(),
             // 50 ms to 27 minutes.
             canary_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 16)),
+            comebacks: Family::default(),
         };
         metrics.register();
         metrics
@@ -205,6 +207,11 @@ impl Metrics {
             "From the acceptance of a canary to its return",
             self.canary_seconds.clone(),
         );
+        registry.register(
+            "configuration_returns",
+            "Times that a channel went back to its previous configuration after a reload",
+            self.comebacks.clone(),
+        );
     }
 
     /// A webhook came to its end.
@@ -307,6 +314,11 @@ impl Metrics {
     /// A canary did not come back in time.
     pub fn canary_lost(&self, channel: &ChannelId) {
         self.canaries_lost.get_or_create(&by(channel)).inc();
+    }
+
+    /// A channel went back to its previous configuration.
+    pub(crate) fn returned(&self, channel: &ChannelId) {
+        self.comebacks.get_or_create(&by(channel)).inc();
     }
 
     /// The text for a scraper, with the health of each channel and the depth of the store's queue

@@ -5,8 +5,18 @@
 
 #include "trunkline_plugin.h"
 
+#ifdef FAULTY_SECOND
+#define FAULTY_VERSION "0.2.0"
+#define FAULTY_CALLS "[\"receive\",\"probe\",\"fetch_media\"]"
+#define FAULTY_SECTION "{\"type\":\"object\",\"properties\":{\"depth\":{\"type\":\"integer\"}}}"
+#else
+#define FAULTY_VERSION "0.1.0"
+#define FAULTY_CALLS "[\"receive\",\"probe\"]"
+#define FAULTY_SECTION "{\"type\":\"object\"}"
+#endif
+
 #ifndef FAULTY_NO_NOTE
-TL_NOTE(FAULTY_ID, "0.1.0");
+TL_NOTE(FAULTY_ID, FAULTY_VERSION);
 #endif
 
 static int handle;
@@ -23,8 +33,8 @@ static int32_t describe(const tl_sink *out)
     return put(out, TL_OK, "not JSON at all");
 #else
     return put(out, TL_OK,
-        "{\"id\":\"" FAULTY_ID "\",\"version\":\"0.1.0\",\"name\":\"Faulty\",\"media\":[\"webhook\"],"
-        "\"capabilities\":[\"receive\",\"probe\"],\"config_schema\":{\"type\":\"object\"}}");
+        "{\"id\":\"" FAULTY_ID "\",\"version\":\"" FAULTY_VERSION "\",\"name\":\"Faulty\","
+        "\"media\":[\"webhook\"],\"capabilities\":" FAULTY_CALLS ",\"config_schema\":" FAULTY_SECTION "}");
 #endif
 }
 
@@ -75,6 +85,10 @@ static int32_t call(tl_handle *channel, uint32_t op, const tl_bytes *parts, size
 {
     tl_bytes empty = {0};
     (void)channel;
+#ifdef FAULTY_PROBE
+    if (op == TL_OP_PROBE)
+        return put(out, TL_PANIC, "the probe panics");
+#endif
     if (op == TL_OP_PROBE)
         return put(out, TL_OK, "{\"step\":\"done\",\"result\":{\"state\":\"healthy\"}}");
     if (op != TL_OP_RECEIVE)

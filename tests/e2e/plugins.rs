@@ -21,7 +21,7 @@ fn source(path: &str) -> PathBuf {
 }
 
 /// Compiles a C source into the daemon's plugin folder, with a package's modes.
-fn compile(daemon: &Daemon, id: &str, from: &str, defines: &[&str]) -> PathBuf {
+pub(crate) fn compile(daemon: &Daemon, id: &str, from: &str, defines: &[&str]) -> PathBuf {
     let to = daemon.file(&format!("plugins/libtrunkline_plugin_{id}.so"));
     let output = Command::new("cc")
         .args([

@@ -13,13 +13,14 @@ use super::{
     table::Column,
 };
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     Column::text("ID", "/id"),
     Column::text("ADAPTER", "/adapter"),
     Column::text("MEDIUM", "/medium"),
     Column::text("ORGANIZATION", "/organization"),
     Column::text("ENABLED", "/enabled"),
     Column::text("HEALTH", "/health/status"),
+    Column::text("CONFIGURATION", "/configuration/state"),
     Column::time("CHECKED", "/health/last_checked_at"),
     Column::text("LAST ERROR", "/health/last_error"),
 ];

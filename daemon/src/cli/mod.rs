@@ -34,6 +34,7 @@ mod problem;
 mod progress;
 mod reload;
 mod run;
+mod secret;
 mod send;
 mod socket;
 mod store;
@@ -77,7 +78,7 @@ enum Verb {
     /// Runs the daemon in the foreground.
     Run,
     /// Checks the configuration; says what it would start.
-    Check,
+    Check(check::Check),
     /// Has the daemon read its configuration anew; waits for the outcome.
     Reload(reload::Reload),
     /// Shows the gateway at work: a daemon in a temporary folder, simulated providers, signed traffic.
@@ -126,6 +127,9 @@ enum Verb {
     /// People who sign in: create, list, change, remove.
     #[command(subcommand)]
     User(user::User),
+    /// Secrets in the configuration: make a key, seal them, seal them anew under another key, list them.
+    #[command(subcommand)]
+    Secret(secret::Secret),
     /// The store, while no daemon runs: repair.
     #[command(subcommand)]
     Store(store::Store),
@@ -150,8 +154,9 @@ impl Cli {
     pub fn perform(self) -> ExitCode {
         let outcome = match self.verb {
             Verb::Run => return run::run(&self.config),
-            Verb::Check => check::check(&self.config),
+            Verb::Check(check) => check.perform(&self.config),
             Verb::Store(store) => store.perform(&self.config),
+            Verb::Secret(secret) => secret.perform(&self.config),
             Verb::Demo(demo) => block_on(demo.perform()),
             Verb::Completions(completions) => completions.perform(),
             Verb::Man(man) => man.perform(),
@@ -186,11 +191,12 @@ impl Verb {
             Self::Token(verb) => verb.perform(&admin).await,
             Self::User(verb) => verb.perform(&admin).await,
             Self::Run
-            | Self::Check
+            | Self::Check(_)
             | Self::Demo(_)
             | Self::Store(_)
             | Self::Completions(_)
-            | Self::Man(_) => Ok(()),
+            | Self::Man(_)
+            | Self::Secret(_) => Ok(()),
         }
     }
 }

@@ -98,7 +98,7 @@ fn closed(mut schema: Value) -> Value {
 }
 
 /// The strings of a section that its schema marks as secrets, by pointer.
-fn secrets(schema: &Value, section: &Value) -> Vec<String> {
+pub(super) fn secrets(schema: &Value, section: &Value) -> Vec<String> {
     let mut search = SecretSearch {
         root: schema,
         found: Vec::new(),

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use serde_json::{Map, Number, Value};
 use toml_edit::{Array, Document, Item, TableLike};
 
-use super::finding::{Finding, Place, child, key_path};
+use super::{
+    finding::{Finding, Place, child, key_path},
+    secret_use::SecretSource,
+};
 
 /// A file or the environment, parsed. The tree is in JSON's terms, which are the schema's.
 #[derive(Debug, Clone)]
@@ -116,7 +119,8 @@ impl Reader<'_> {
 struct Mark {
     place: Place,
     table: bool,
-    looked_up: bool,
+    /// Where the value was looked up.
+    looked_up: Option<SecretSource>,
     failure: Option<String>,
 }
 
@@ -125,7 +129,7 @@ impl Mark {
         Self {
             place,
             table,
-            looked_up: false,
+            looked_up: None,
             failure: None,
         }
     }
@@ -169,7 +173,39 @@ impl Places {
     /// True where a secret stands in a file of the configuration itself.
     pub(super) fn in_plain_sight(&self, pointer: &str) -> bool {
         let mark = self.marks.get(pointer);
-        mark.is_some_and(|mark| !mark.looked_up && matches!(mark.place, Place::File { .. }))
+        mark.is_some_and(|mark| {
+            mark.looked_up.is_none() && matches!(mark.place, Place::File { .. })
+        })
+    }
+
+    /// True where the value was looked up elsewhere.
+    pub(super) fn is_looked_up(&self, pointer: &str) -> bool {
+        let mark = self.marks.get(pointer);
+        mark.is_some_and(|mark| mark.looked_up.is_some())
+    }
+
+    /// The values that were looked up, where they are kept and where that was written.
+    pub(super) fn looked_up(&self) -> impl Iterator<Item = (&str, &SecretSource, &Place)> {
+        let marks = self.marks.iter();
+        marks.filter_map(|(pointer, mark)| {
+            Some((pointer.as_str(), mark.looked_up.as_ref()?, &mark.place))
+        })
+    }
+
+    /// The pointer itself where it is one value, else those of its items; none where nothing is
+    /// written.
+    pub(super) fn at_or_below(&self, pointer: &str) -> Vec<String> {
+        let prefix = format!("{pointer}/");
+        let below = self.marks.range(prefix.clone()..);
+        let below = below.map(|(pointer, _)| pointer);
+        let items: Vec<_> = below
+            .take_while(|at| at.starts_with(&prefix))
+            .cloned()
+            .collect();
+        if items.is_empty() && self.has(pointer) {
+            return vec![pointer.to_owned()];
+        }
+        items
     }
 
     /// True where the value could not be read; [`Places::failures`] says why.
@@ -186,18 +222,19 @@ impl Places {
     }
 
     /// Notes that a value is now what it referred to.
-    pub(super) fn look_up(&mut self, pointer: &str) {
+    pub(super) fn look_up(&mut self, pointer: &str, source: SecretSource) {
         self.forget_below(pointer);
         if let Some(mark) = self.marks.get_mut(pointer) {
             mark.table = false;
-            mark.looked_up = true;
+            mark.looked_up = Some(source);
         }
     }
 
     /// Notes that a value can't be read. It counts only if no later layer replaces the value.
     pub(super) fn fail(&mut self, pointer: &str, message: String) {
-        self.look_up(pointer);
+        self.forget_below(pointer);
         if let Some(mark) = self.marks.get_mut(pointer) {
+            mark.table = false;
             mark.failure = Some(message);
         }
     }

@@ -17,11 +17,13 @@ use super::{
     finding::{ConfigErrors, Finding, Place, child},
     inbound::Commands,
     layer::{Layer, Places},
+    master_key,
     report::{Report, in_order},
     rules,
     schema::Checker,
     secret,
 };
+use crate::seal::KeyRing;
 
 /// Largest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -51,15 +53,43 @@ impl Config {
             environment,
             folder,
         };
-        loading.check_layers(&sources);
+        let keys = loading.find_keys(&sources);
+        loading.check_layers(&sources, &keys);
         let (tree, places) = loading.merge(&root);
         let document = loading.document(tree, &places);
         loading.finish(document, &places, folder)
     }
 }
 
+impl Config {
+    /// The keys that sealed secrets are opened with, whatever else the files say. Their errors are those
+    /// of the files' form and of the keys.
+    pub fn keys(file: &Path, environment: &Environment) -> Result<KeyRing, ConfigErrors> {
+        let mut loading = Loading::default();
+        for fragment in fragments(file, &mut loading.errors) {
+            match read(&fragment) {
+                Ok(layer) => loading.layers.push(layer),
+                Err(finding) => loading.errors.push(finding),
+            }
+        }
+        let root = Place::line(&file.into(), 1);
+        let (layer, _) = environment.layer(&SCHEMA, &loading.layers, &root);
+        loading.layers.push(layer);
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let keys = loading.find_keys(&secret::Sources {
+            environment,
+            folder,
+        });
+        if loading.errors.is_empty() {
+            Ok(keys)
+        } else {
+            Err(ConfigErrors(in_order(loading.errors)))
+        }
+    }
+}
+
 /// The files to read, in their order.
-fn fragments(file: &Path, errors: &mut Vec<Finding>) -> Vec<PathBuf> {
+pub(super) fn fragments(file: &Path, errors: &mut Vec<Finding>) -> Vec<PathBuf> {
     let folder = file.with_file_name("channels.d");
     let mut files = Vec::new();
     match fs::read_dir(&folder) {
@@ -85,6 +115,11 @@ fn fragments(file: &Path, errors: &mut Vec<Finding>) -> Vec<PathBuf> {
 }
 
 fn read(file: &Path) -> Result<Layer, Finding> {
+    Layer::parse(&file.into(), &read_text(file)?)
+}
+
+/// The text of a configuration file.
+pub(super) fn read_text(file: &Path) -> Result<String, Finding> {
     let io = |error: std::io::Error| unreadable(file, &error.to_string());
     // Opening a pipe would wait for its other end.
     if !file.metadata().map_err(io)?.is_file() {
@@ -102,17 +137,15 @@ fn read(file: &Path) -> Result<Layer, Finding> {
             &format!("is larger than {FILE_BYTES_MAX} bytes"),
         ));
     }
-    let file: Arc<Path> = file.into();
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = readable.split(|byte| *byte == b'\n').count();
         Finding {
-            place: Place::line(&file, line),
+            place: Place::line(&file.into(), line),
             key: String::new(),
             message: "is not UTF-8".into(),
         }
-    })?;
-    Layer::parse(&file, &text)
+    })
 }
 
 fn unreadable(path: &Path, message: &str) -> Finding {
@@ -132,11 +165,20 @@ struct Loading {
 }
 
 impl Loading {
+    /// The keys that sealed secrets are opened with.
+    fn find_keys(&mut self, sources: &secret::Sources<'_>) -> KeyRing {
+        let found = master_key::find(&mut self.layers, sources);
+        self.errors.extend(found.errors);
+        self.warnings.extend(found.warnings);
+        self.files.secrets.extend(found.files);
+        found.ring
+    }
+
     /// Looks up each layer's secrets and checks its keys and types, whatever the others say.
-    fn check_layers(&mut self, sources: &secret::Sources<'_>) {
+    fn check_layers(&mut self, sources: &secret::Sources<'_>, keys: &KeyRing) {
         let checker = checker();
         for layer in &mut self.layers {
-            let secret::LookedUp { remarks, files } = secret::look_up(layer, sources);
+            let secret::LookedUp { remarks, files } = secret::look_up(layer, sources, keys);
             self.files.secrets.extend(files);
             let tree = Value::Object(layer.tree.clone());
             let mut report = Report::new(&layer.places);
@@ -229,7 +271,9 @@ impl Loading {
             health: document.health,
             delivery: document.delivery,
             lmtp: document.lmtp,
+            secrets: document.secrets,
             backfill: document.backfill,
+            reload: document.reload,
             media: document.media,
             coalesce: document.coalesce,
             outbound: document.outbound,

@@ -34,18 +34,24 @@ mod limits;
 mod lmtp;
 mod load;
 mod log;
+mod master_key;
 mod media;
 mod network;
 mod paths;
 mod plan;
+mod plan_plugins;
+mod plan_words;
 mod plugins;
 mod public_url;
 mod reference;
+mod reload;
 mod report;
 mod rhythm;
 mod rules;
 mod schema;
+mod seal_places;
 mod secret;
+mod secret_use;
 mod server;
 mod storage;
 mod text;
@@ -73,14 +79,19 @@ pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
 pub use lmtp::{Lmtp, LmtpListen};
 pub use log::{Log, LogFormat};
+pub use master_key::{KeySource, Keys, Secrets};
 pub use media::Media;
 pub use network::Network;
-pub use plan::{PluginHashes, ReloadPlan};
+pub use plan::ReloadPlan;
+pub use plan_plugins::{PluginBuild, PluginChange, PluginFacts, PluginsFound, RefusedPlugin};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
 pub use reference::{reference, schema, toml};
+pub use reload::{OnFailedProbe, Reload};
 pub use rhythm::{Closed, Coalesce, Delivery, Health, Outbound, Thread};
+pub use seal_places::{Resealed, SealingPlace, sealing_place};
 pub use secret::SecretFile;
+pub use secret_use::{SecretForm, SecretUse};
 pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
 pub use text::{Long, Text};
@@ -102,6 +113,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[lmtp]`
     pub lmtp: Lmtp,
+    /// `[secrets]`
+    pub secrets: Secrets,
     /// `[store]`
     pub store: Store,
     /// `[retention]`
@@ -114,6 +127,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// `[backfill]`
     pub backfill: Backfill,
+    /// `[reload]`
+    pub reload: Reload,
     /// `[media]`
     pub media: Media,
     /// `[coalesce]`, already applied to the channels.
@@ -181,12 +196,14 @@ impl Default for Config {
             server: Server::default(),
             admin: Admin::default(),
             lmtp: Lmtp::default(),
+            secrets: Secrets::default(),
             store: Store::default(),
             retention: Retention::default(),
             plugins: Plugins::default(),
             health: Health::default(),
             delivery: Delivery::default(),
             backfill: Backfill::default(),
+            reload: Reload::default(),
             media: Media::default(),
             coalesce: Coalesce::default(),
             outbound: Outbound::default(),

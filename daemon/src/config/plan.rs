@@ -1,6 +1,6 @@
 //! The difference between two configurations: what a reload does.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -9,6 +9,7 @@ use super::{
     channel::Channel,
     document::SCHEMA,
     finding::{child, key_path},
+    plan_plugins::{PluginChange, PluginsFound, RefusedPlugin, changes},
 };
 
 /// What a reload does to each channel, and which keys it can't apply. Holds no secrets.
@@ -28,20 +29,24 @@ pub struct ReloadPlan {
     pub apply: Vec<String>,
     /// Keys outside the channels that take effect when the daemon is restarted.
     pub needs_restart: Vec<String>,
+    /// Plugins whose file changed.
+    pub plugins: Vec<PluginChange>,
+    /// Plugin files that are not loaded.
+    pub refused: Vec<RefusedPlugin>,
 }
-
-/// The SHA-256 of each loaded plugin by its adapter's id.
-pub type PluginHashes = BTreeMap<String, String>;
 
 impl ReloadPlan {
     /// What leads from `old` to `new`, with the plugins loaded before and those to load now.
     pub fn between(
         old: &Config,
         new: &Config,
-        old_plugins: &PluginHashes,
-        new_plugins: &PluginHashes,
+        old_plugins: &PluginsFound,
+        new_plugins: &PluginsFound,
     ) -> Self {
-        let mut plan = Self::default();
+        let mut plan = Self {
+            plugins: changes(old_plugins, new_plugins),
+            ..Self::default()
+        };
         for id in old
             .channels
             .keys()
@@ -55,7 +60,11 @@ impl ReloadPlan {
                 continue;
             };
             let mut restart = restarting_keys(before, channel);
-            restart.extend(plugin_change(&channel.adapter, old_plugins, new_plugins));
+            let change = plan.plugins.iter_mut();
+            for change in change.filter(|change| change.adapter == channel.adapter) {
+                change.channels.push(id.clone());
+                restart.push(words(change));
+            }
             let update = updating_keys(before, channel);
             if !restart.is_empty() {
                 restart.extend(update);
@@ -88,9 +97,25 @@ impl ReloadPlan {
             keep: _,
             apply,
             needs_restart,
+            plugins,
+            refused: _,
         } = self;
         let lists = [start, stop, apply, needs_restart];
-        lists.iter().all(|list| list.is_empty()) && restart.is_empty() && update.is_empty()
+        let channels = restart.is_empty() && update.is_empty();
+        channels && plugins.is_empty() && lists.iter().all(|list| list.is_empty())
+    }
+
+    /// Has a channel start anew that would be kept or only updated.
+    pub fn force_restart(&mut self, id: &str, reason: String) {
+        let kept = self.keep.iter().position(|kept| kept == id);
+        let mut keys = self.update.remove(id).unwrap_or_default();
+        if let Some(kept) = kept {
+            self.keep.remove(kept);
+        } else if keys.is_empty() {
+            return;
+        }
+        keys.insert(0, reason);
+        self.restart.insert(id.to_owned(), keys);
     }
 }
 
@@ -136,12 +161,12 @@ fn updating_keys(old: &Channel, new: &Channel) -> Vec<String> {
     changes.map(|(key, _)| key.to_owned()).collect()
 }
 
-fn plugin_change(adapter: &str, old: &PluginHashes, new: &PluginHashes) -> Option<String> {
-    match (old.get(adapter), new.get(adapter)) {
-        (Some(before), Some(now)) if before != now => Some(format!("plugin {adapter} changed")),
-        (None, Some(_)) => Some(format!("plugin {adapter} is there now")),
-        (Some(_), None) => Some(format!("plugin {adapter} is gone")),
-        _ => None,
+fn words(change: &PluginChange) -> String {
+    let adapter = &change.adapter;
+    match (&change.from, &change.to) {
+        (None, _) => format!("plugin {adapter} is there now"),
+        (_, None) => format!("plugin {adapter} is gone"),
+        _ => format!("plugin {adapter} changed"),
     }
 }
 
@@ -151,12 +176,14 @@ fn sections(config: &Config) -> Value {
         "server": config.server,
         "admin": config.admin,
         "lmtp": config.lmtp,
+        "secrets": config.secrets,
         "store": config.store,
         "retention": config.retention,
         "plugins": config.plugins,
         "health": config.health,
         "delivery": config.delivery,
         "backfill": config.backfill,
+        "reload": config.reload,
         "media": config.media,
         "coalesce": config.coalesce,
         "outbound": config.outbound,
@@ -208,30 +235,5 @@ fn compare(
             (old, new) if old != new => found.push(pointer),
             _ => {}
         }
-    }
-}
-
-/// One line for each channel that changes, for people.
-impl fmt::Display for ReloadPlan {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = Vec::new();
-        lines.extend(self.start.iter().map(|id| format!("start    {id}")));
-        lines.extend(self.stop.iter().map(|id| format!("stop     {id}")));
-        for (verb, channels) in [("restart  ", &self.restart), ("update   ", &self.update)] {
-            let line =
-                |(id, keys): (&String, &Vec<String>)| format!("{verb}{id} ({})", keys.join(", "));
-            lines.extend(channels.iter().map(line));
-        }
-        let lists = [
-            ("keep     ", &self.keep),
-            ("apply    ", &self.apply),
-            ("waits for a restart of the daemon: ", &self.needs_restart),
-        ];
-        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
-        lines.extend(lists.map(|(verb, list)| format!("{verb}{}", list.join(", "))));
-        if self.is_empty() {
-            lines.push("nothing changes".into());
-        }
-        formatter.write_str(&lines.join("\n"))
     }
 }

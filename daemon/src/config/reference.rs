@@ -23,7 +23,8 @@ Durations are written \"500ms\", \"2s\", \"5m\", \"1h 30m\", \"30d\". Sizes are 
 every key that is not marked \"needs a restart\".
 
 Any secret may be kept elsewhere: { file = \"/path\" }, { env = \"NAME\" }, or as a credential
-that systemd passes: { credential = \"name\" }.";
+that systemd passes: { credential = \"name\" }; or stand here sealed, as \"sealed:v1:...\", which
+`trunkline secret seal` makes.";
 
 const CHANNEL: &str = "\
 A channel: its id is made of a-z, 0-9 and _, and stays the same for ever. The adapter's keys

@@ -293,8 +293,8 @@ fn tokens(channel: &Channel, pointer: &str, report: &mut Report<'_>) {
 }
 
 /// What to say of a secret that stands in a configuration file.
-pub(super) const INLINE_SECRET: &str =
-    "is a secret in plain sight: use { file = ... }, { credential = ... } or { env = ... }";
+pub(super) const INLINE_SECRET: &str = "is a secret in plain sight: use { file = ... }, { credential = ... } or { env = ... }, or seal \
+     it with `trunkline secret seal`";
 
 /// Two files that both say which adapter a channel has define it twice: by mistake where they
 /// differ, worth a look where they do not. A file that leaves the adapter out refines it.

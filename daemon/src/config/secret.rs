@@ -1,4 +1,5 @@
-//! Secrets that are kept elsewhere: `{ env = "NAME" }`, `{ file = "/path" }`, `{ credential = "name" }`.
+//! Secrets that are kept elsewhere: `{ env = "NAME" }`, `{ file = "/path" }`, `{ credential = "name" }`,
+//! or sealed: `{ sealed = "sealed:v1:..." }`, also as a bare string.
 //!
 //! They may stand for any string of an adapter's section and for `webhook_token`. They are
 //! looked up layer by layer, before the layers are merged, so that `{ file = ... }` in one file
@@ -13,17 +14,18 @@ use std::{
 };
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{
     environment::Environment,
     finding::child,
     layer::{Layer, Places},
+    secret_use::{SecretForm, SecretSource},
 };
+use crate::seal::{self, KeyRing};
 
 /// The ways to refer to a secret.
 const KINDS: [&str; 4] = ["env", "file", "credential", "sealed"];
-/// What a sealed secret begins with.
-const SEALED: &str = "sealed:v1:";
 /// Largest secret in bytes; private keys are far below.
 const BYTES_MAX: u64 = 64 << 10;
 
@@ -44,7 +46,7 @@ pub(super) struct Remark {
 /// A file that holds a secret, and the channel that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretFile {
-    /// The channel's id.
+    /// The channel's id; empty where it holds a key of the installation.
     pub channel: String,
     /// The file.
     pub path: PathBuf,
@@ -57,86 +59,14 @@ pub(super) struct LookedUp {
     pub files: Vec<SecretFile>,
 }
 
-/// Puts the secrets of a layer's channels in the place of what refers to them.
-pub(super) fn look_up(layer: &mut Layer, sources: &Sources<'_>) -> LookedUp {
-    let mut search = Search {
-        sources,
-        places: &mut layer.places,
-        channel: String::new(),
-        found: LookedUp::default(),
-    };
-    let channels = layer.tree.get_mut("channel").and_then(Value::as_object_mut);
-    for (id, channel) in channels.into_iter().flatten() {
-        let pointer = child("/channel", id);
-        search.channel.clone_from(id);
-        if let Some(token) = channel.get_mut("webhook_token") {
-            search.value(token, &child(&pointer, "webhook_token"));
-        }
-        let section = channel.get_mut("config").and_then(Value::as_object_mut);
-        for (key, value) in section.into_iter().flatten() {
-            search.value(value, &child(&child(&pointer, "config"), key));
-        }
-    }
-    search.found
-}
-
-struct Search<'a> {
-    sources: &'a Sources<'a>,
-    places: &'a mut Places,
-    channel: String,
-    found: LookedUp,
-}
-
-impl Search<'_> {
-    fn value(&mut self, value: &mut Value, pointer: &str) {
-        match value {
-            Value::Object(table) => match reference(table) {
-                Some(reference) => self.replace(value, pointer, reference),
-                None => {
-                    for (key, value) in table {
-                        self.value(value, &child(pointer, key));
-                    }
-                }
-            },
-            Value::Array(items) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    self.value(item, &child(pointer, &index.to_string()));
-                }
-            }
-            Value::String(text) if text.starts_with(SEALED) => {
-                self.replace(value, pointer, Ok(Reference::Sealed));
-            }
-            _ => {}
-        }
-    }
-
-    fn replace(&mut self, value: &mut Value, pointer: &str, reference: Result<Reference, String>) {
-        let found = reference.and_then(|reference| self.find(pointer, reference));
-        match found {
-            Ok(secret) => {
-                *value = Value::String(secret);
-                self.places.look_up(pointer);
-            }
-            Err(message) => {
-                *value = Value::String(String::new());
-                self.places.fail(pointer, message);
-            }
-        }
-    }
-
-    fn find(&mut self, pointer: &str, reference: Reference) -> Result<String, String> {
-        let environment = self.sources.environment;
+impl Sources<'_> {
+    /// The file that a reference leads to; none where it leads to none.
+    pub(super) fn path(&self, reference: &Reference) -> Result<Option<PathBuf>, String> {
         match reference {
-            Reference::Env(name) => match environment.get(&name) {
-                Some("") => Err(format!("environment variable {name:?} is empty")),
-                Some(secret) => Ok(secret.to_owned()),
-                None => Err(format!(
-                    "environment variable {name:?} is not set (or not UTF-8)"
-                )),
-            },
-            Reference::File(file) => self.file(pointer, &self.sources.folder.join(file)),
+            Reference::File(file) => Ok(Some(self.folder.join(file))),
             Reference::Credential(name) => {
-                let folder = environment.get("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+                let folder = self.environment.get("CREDENTIALS_DIRECTORY");
+                let folder = folder.ok_or_else(|| {
                     format!(
                         "credential {name:?} can't be read: systemd passes none \
                          (CREDENTIALS_DIRECTORY is not set); LoadCredential= in the unit does"
@@ -146,41 +76,210 @@ impl Search<'_> {
                 if !plain {
                     return Err(format!("credential {name:?} is not a plain name"));
                 }
-                self.file(pointer, &Path::new(folder).join(name))
+                Ok(Some(Path::new(folder).join(name)))
             }
-            Reference::Sealed => Err("is sealed, which needs a master key, and none is \
-                 configured: use { env }, { file } or { credential }"
-                .into()),
+            Reference::Env(_) | Reference::Sealed => Ok(None),
         }
     }
 
-    fn file(&mut self, pointer: &str, file: &Path) -> Result<String, String> {
-        self.found.files.push(SecretFile {
-            channel: self.channel.clone(),
-            path: file.to_owned(),
-        });
-        let name = file.display().to_string();
-        let (secret, mode) =
-            read(file).map_err(|error| format!("secret file {name:?}: {error}"))?;
-        if mode & 0o007 != 0 {
+    /// The text that a reference leads to, and the mode of its file (0 where there is none).
+    pub(super) fn read(&self, reference: &Reference) -> Result<(Zeroizing<String>, u32), String> {
+        if let Some(file) = self.path(reference)? {
+            let name = file.display().to_string();
+            return read(&file).map_err(|error| format!("secret file {name:?}: {error}"));
+        }
+        let Reference::Env(name) = reference else {
+            return Err("is not kept elsewhere".into());
+        };
+        match self.environment.get(name) {
+            Some("") => Err(format!("environment variable {name:?} is empty")),
+            Some(secret) => Ok((Zeroizing::new(secret.to_owned()), 0)),
+            None => Err(format!(
+                "environment variable {name:?} is not set (or not UTF-8)"
+            )),
+        }
+    }
+}
+
+/// What to say of a file of secrets with this mode.
+pub(super) fn open_to_everyone(file: &Path, mode: u32) -> Option<String> {
+    let name = file.display().to_string();
+    (mode & 0o007 != 0).then(|| format!("secret file {name:?} is open to everyone: chmod o= it"))
+}
+
+/// Puts the secrets of a layer's channels in the place of what refers to them.
+pub(super) fn look_up(layer: &mut Layer, sources: &Sources<'_>, keys: &KeyRing) -> LookedUp {
+    let mut search = Search {
+        sources,
+        keys,
+        places: &mut layer.places,
+        channel: String::new(),
+        found: LookedUp::default(),
+    };
+    let channels = layer.tree.get_mut("channel").and_then(Value::as_object_mut);
+    for (id, channel) in channels.into_iter().flatten() {
+        let at = Spot::top("channel").step(id);
+        search.channel.clone_from(id);
+        if let Some(token) = channel.get_mut("webhook_token") {
+            search.value(token, &at.step("webhook_token"));
+        }
+        let section = channel.get_mut("config").and_then(Value::as_object_mut);
+        let at = at.step("config");
+        for (key, value) in section.into_iter().flatten() {
+            search.value(value, &at.step(key));
+        }
+    }
+    search.found
+}
+
+/// Where a value is: its pointer, and the place that a sealed one is bound to, which items of a list
+/// share.
+struct Spot {
+    pointer: String,
+    place: String,
+}
+
+impl Spot {
+    fn top(key: &str) -> Self {
+        Self {
+            pointer: child("", key),
+            place: seal::step("", key),
+        }
+    }
+
+    fn step(&self, key: &str) -> Self {
+        Self {
+            pointer: child(&self.pointer, key),
+            place: seal::step(&self.place, key),
+        }
+    }
+
+    fn item(&self, index: usize) -> Self {
+        Self {
+            pointer: child(&self.pointer, &index.to_string()),
+            place: self.place.clone(),
+        }
+    }
+}
+
+struct Search<'a> {
+    sources: &'a Sources<'a>,
+    keys: &'a KeyRing,
+    places: &'a mut Places,
+    channel: String,
+    found: LookedUp,
+}
+
+impl Search<'_> {
+    fn value(&mut self, value: &mut Value, at: &Spot) {
+        match value {
+            Value::Object(table) => match reference(table) {
+                Some(Ok(Reference::Sealed)) => {
+                    let sealed = table.values().next().and_then(Value::as_str);
+                    let sealed = sealed.unwrap_or_default().to_owned();
+                    self.open(value, at, &sealed);
+                }
+                Some(reference) => self.replace(value, at, reference),
+                None => {
+                    for (key, value) in table {
+                        self.value(value, &at.step(key));
+                    }
+                }
+            },
+            Value::Array(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.value(item, &at.item(index));
+                }
+            }
+            Value::String(text) if seal::is_sealed(text) => {
+                let sealed = std::mem::take(text);
+                self.open(value, at, &sealed);
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts a sealed secret in the place of its seal.
+    fn open(&mut self, value: &mut Value, at: &Spot, sealed: &str) {
+        let name = seal::key_of(sealed).unwrap_or_default().to_owned();
+        let opened = self.keys.open(&at.place, sealed);
+        let opened = opened.map_err(|error| error.to_string());
+        self.put(value, at, opened, SecretForm::Sealed.named(name));
+    }
+
+    fn replace(&mut self, value: &mut Value, at: &Spot, reference: Result<Reference, String>) {
+        match reference {
+            Ok(reference) => {
+                let found = self.find(at, &reference);
+                self.put(value, at, found, reference.source());
+            }
+            Err(message) => {
+                *value = Value::String(String::new());
+                self.places.fail(&at.pointer, message);
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        value: &mut Value,
+        at: &Spot,
+        found: Result<Zeroizing<String>, String>,
+        source: SecretSource,
+    ) {
+        match found {
+            Ok(secret) => {
+                *value = Value::String(secret.to_string());
+                self.places.look_up(&at.pointer, source);
+            }
+            Err(message) => {
+                *value = Value::String(String::new());
+                self.places.fail(&at.pointer, message);
+            }
+        }
+    }
+
+    fn find(&mut self, at: &Spot, reference: &Reference) -> Result<Zeroizing<String>, String> {
+        let path = self.sources.path(reference)?;
+        if let Some(path) = &path {
+            self.found.files.push(SecretFile {
+                channel: self.channel.clone(),
+                path: path.clone(),
+            });
+        }
+        let (secret, mode) = self.sources.read(reference)?;
+        if let Some(message) = path.and_then(|path| open_to_everyone(&path, mode)) {
             self.found.remarks.push(Remark {
-                pointer: pointer.to_owned(),
-                message: format!("secret file {name:?} is open to everyone: chmod o= it"),
+                pointer: at.pointer.clone(),
+                message,
             });
         }
         Ok(secret)
     }
 }
 
-enum Reference {
+/// Where a secret is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reference {
     Env(String),
     File(PathBuf),
     Credential(String),
     Sealed,
 }
 
+impl Reference {
+    fn source(&self) -> SecretSource {
+        match self {
+            Self::Env(name) => SecretForm::Env.named(name.clone()),
+            Self::File(file) => SecretForm::File.named(file.display().to_string()),
+            Self::Credential(name) => SecretForm::Credential.named(name.clone()),
+            Self::Sealed => SecretForm::Sealed.named(String::new()),
+        }
+    }
+}
+
 /// What a table refers to; none where it is an ordinary table.
-fn reference(table: &Map<String, Value>) -> Option<Result<Reference, String>> {
+pub(super) fn reference(table: &Map<String, Value>) -> Option<Result<Reference, String>> {
     let all_known = table.keys().all(|key| KINDS.contains(&key.as_str()));
     let (kind, value) = table.iter().next().filter(|_| all_known)?;
     if table.len() > 1 {
@@ -210,7 +309,7 @@ pub(super) fn is_meant(table: &Map<String, Value>) -> bool {
 }
 
 /// A secret file's text without its last line break, and the file's mode.
-fn read(path: &Path) -> Result<(String, u32), String> {
+fn read(path: &Path) -> Result<(Zeroizing<String>, u32), String> {
     let io = |error: std::io::Error| error.to_string();
     // Opening a pipe would wait for its other end.
     if !path.metadata().map_err(io)?.is_file() {
@@ -218,7 +317,7 @@ fn read(path: &Path) -> Result<(String, u32), String> {
     }
     let file = File::open(path).map_err(io)?;
     let mode = file.metadata().map_err(io)?.permissions().mode();
-    let mut text = String::new();
+    let mut text = Zeroizing::new(String::new());
     file.take(BYTES_MAX + 1)
         .read_to_string(&mut text)
         .map_err(io)?;
@@ -230,5 +329,5 @@ fn read(path: &Path) -> Result<(String, u32), String> {
     if text.is_empty() {
         return Err("is empty".into());
     }
-    Ok((text.to_owned(), mode))
+    Ok((Zeroizing::new(text.to_owned()), mode))
 }

@@ -30,7 +30,8 @@ pub fn permissions(config: &Config, channel: Option<&str>) -> Check {
         });
     }
     let secrets = config.files.secrets.iter();
-    let ours = secrets.filter(|file| channel.is_none_or(|channel| file.channel == channel));
+    let ours = secrets
+        .filter(|file| file.channel.is_empty() || channel.is_none_or(|id| file.channel == id));
     for file in ours {
         secret(&file.path, &mut found);
     }

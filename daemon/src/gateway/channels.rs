@@ -10,6 +10,7 @@ use crate::{
     config::ConfigErrors,
     model::{ChannelId, Toggle},
     outbound::Outbox,
+    plugin::PluginSet,
     store::StoreError,
     watch::watch_faults,
 };
@@ -109,6 +110,12 @@ impl Gateway {
         Toggle::effective(toggle, channel.config().enabled)
     }
 
+    /// Whether a channel would be switched on with this configuration.
+    pub(super) fn would_be_enabled(&self, spec: &ChannelSpec) -> bool {
+        let toggle = self.store.toggle(spec.org, &spec.id).ok().flatten();
+        Toggle::effective(toggle, spec.config.enabled)
+    }
+
     /// Switches a channel on or off. Switching on also starts one that was given up.
     pub async fn switch(&self, channel: &Arc<Channel>, enabled: bool) -> Result<(), SwitchError> {
         let toggle = Toggle {
@@ -140,7 +147,7 @@ impl Gateway {
         let mut running = self.running.lock().await;
         let prepared = super::Prepared {
             config: (**self.settings.load()).clone(),
-            plugins: (**self.plugins.load()).clone(),
+            plugins: self.plugins_of(id),
             trust: crate::outbound::Trust::default(),
             warnings: Vec::new(),
         };
@@ -154,6 +161,16 @@ impl Gateway {
         Ok(())
     }
 
+    /// The plugins in force for a channel: one that went back keeps the one that it ran on.
+    fn plugins_of(&self, id: &ChannelId) -> PluginSet {
+        let plugins = (**self.plugins.load()).clone();
+        let previous = self.comebacks.get(id.as_str());
+        match previous.and_then(|comeback| comeback.plugin) {
+            Some(plugin) => plugins.with(plugin),
+            None => plugins,
+        }
+    }
+
     /// Puts a new actor in the place of a channel's old one without a gap for webhooks: the new
     /// one is published before the old one ends. Sending passes on only when the old outbox is
     /// done, since both lease from one queue.
@@ -162,8 +179,17 @@ impl Gateway {
         running: &mut BTreeMap<String, RunningChannel>,
         spec: ChannelSpec,
     ) {
-        let id = spec.id.to_string();
         let started = self.launch(spec);
+        self.swap(running, started).await;
+    }
+
+    /// Puts a started actor in the place of its channel's old one, as [`Gateway::replace`] does.
+    pub(super) async fn swap(
+        &self,
+        running: &mut BTreeMap<String, RunningChannel>,
+        started: RunningChannel,
+    ) {
+        let id = started.channel.id.to_string();
         if let Some(old) = running.get(&id) {
             started.channel.heard(old.channel.heard_at_ms());
         }

@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::prepare::{self, Prepared};
+use super::{
+    prepare::{self, Prepared},
+    reload::refused,
+};
 use trunkline_plugin_api::Front;
 
 use crate::{
     channel::ChannelSpec,
-    config::{ConfigErrors, Finding, LmtpListen},
+    config::{ConfigErrors, Finding, LmtpListen, ReloadPlan, SecretUse},
     model::OrgId,
 };
 
@@ -20,6 +23,15 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
+    /// What a start would bring up.
+    pub fn start_plan(&self) -> ReloadPlan {
+        ReloadPlan {
+            start: self.prepared.config.channels.keys().cloned().collect(),
+            refused: refused(&self.prepared),
+            ..ReloadPlan::default()
+        }
+    }
+
     /// What works but should be looked at.
     pub fn warnings(&self) -> &[Finding] {
         &self.prepared.warnings
@@ -39,6 +51,18 @@ pub async fn check(file: &Path) -> Result<CheckReport, ConfigErrors> {
     let mut notes: Vec<String> = specs.iter().flat_map(notes_of).collect();
     notes.extend(mail_notes(&prepared.config.lmtp.listen, &specs));
     Ok(CheckReport { prepared, notes })
+}
+
+/// The secrets of a configuration file, those in plain sight by the schemas of the plugins. Blocks.
+pub fn secrets(file: &Path) -> Result<Vec<SecretUse>, ConfigErrors> {
+    let state = tempfile::tempdir().ok();
+    let state = state.as_ref().map(tempfile::TempDir::path);
+    let prepared = prepare::prepare(file, None, state)?;
+    let schema_of = |adapter: &str| {
+        let plugin = prepared.plugins.get(adapter)?;
+        Some(plugin.manifest().config_schema.clone())
+    };
+    Ok(prepared.config.secrets(&schema_of))
 }
 
 fn notes_of(spec: &ChannelSpec) -> Vec<String> {

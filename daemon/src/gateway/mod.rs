@@ -9,6 +9,7 @@
 mod arbiters;
 mod channels;
 mod check;
+mod comeback;
 mod marks;
 mod prepare;
 mod reload;
@@ -17,7 +18,8 @@ mod signals;
 mod state;
 
 pub use channels::SwitchError;
-pub use check::{CheckReport, check};
+pub use check::{CheckReport, check, secrets};
+pub use comeback::{Comeback, Comebacks};
 pub use marks::MarkError;
 pub use prepare::Prepared;
 pub use reload::{ReloadError, ReloadReport};

@@ -3,9 +3,13 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
+use trunkline_plugin_api::Capability;
+
 use crate::{
     channel::ChannelSpec,
-    config::{Channel, Config, ConfigErrors, Environment, Finding, PluginHashes},
+    config::{
+        Channel, Config, ConfigErrors, Environment, Finding, PluginBuild, PluginFacts, PluginsFound,
+    },
     model::{ChannelId, OrgId},
     outbound::Trust,
     plugin::{OpenError, Plugin, PluginOptions, PluginSet},
@@ -68,12 +72,32 @@ fn plugin_options(config: &Config, state: &Path) -> PluginOptions {
     }
 }
 
-/// The hash of each loaded plugin, for the difference between two configurations.
-pub(super) fn hashes(plugins: &PluginSet) -> PluginHashes {
+/// What each loaded plugin says of itself, for the difference between two configurations.
+pub(super) fn found(plugins: &PluginSet) -> PluginsFound {
+    let facts = |plugin: &Plugin| PluginFacts {
+        build: PluginBuild {
+            version: plugin.version().to_owned(),
+            sha256: plugin.sha256().to_owned(),
+        },
+        capabilities: plugin
+            .manifest()
+            .capabilities
+            .iter()
+            .copied()
+            .map(name)
+            .collect(),
+        config_schema: plugin.manifest().config_schema.clone(),
+    };
     plugins
         .plugins()
-        .map(|plugin| (plugin.id().to_owned(), plugin.sha256().to_owned()))
+        .map(|plugin| (plugin.id().to_owned(), facts(plugin)))
         .collect()
+}
+
+/// A capability as manifests write it.
+fn name(capability: Capability) -> String {
+    let name = serde_json::to_value(capability).unwrap_or_default();
+    name.as_str().unwrap_or_default().to_owned()
 }
 
 /// Opens the adapters of some channels. An adapter that refuses its section is an error of the

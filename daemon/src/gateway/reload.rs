@@ -1,10 +1,18 @@
-//! Reload: everything is checked first; then only what changed is touched.
+//! Reload: everything is checked first; then only what changed is touched, and a channel that would be
+//! broken by it stays as it is.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Gateway, Prepared, prepare, state};
+use super::{
+    Gateway, Prepared,
+    channels::RunningChannel,
+    comeback::{self, Before, Comeback, Verdict},
+    prepare, state,
+};
 use crate::{
-    config::{ConfigErrors, Finding, ReloadPlan},
+    channel::ChannelSpec,
+    config::{Config, ConfigErrors, Finding, RefusedPlugin, ReloadPlan},
+    model::{Notice, NoticeKind},
     store::StoreError,
 };
 
@@ -26,7 +34,12 @@ pub struct ReloadReport {
     pub plan: ReloadPlan,
     /// What works but should be looked at.
     pub warnings: Vec<Finding>,
+    /// The channels of `plan.restart` that run on their previous configuration.
+    pub returned: BTreeMap<String, Comeback>,
 }
+
+/// The running channels by id.
+type Channels = BTreeMap<String, RunningChannel>;
 
 impl Gateway {
     /// Reloads configuration and plugins. One at a time; returns when the new state is in force.
@@ -37,10 +50,13 @@ impl Gateway {
         let organizations = state::organizations(&self.store, &prepared.config).await?;
         let fresh = plan.start.iter().chain(plan.restart.keys());
         let specs = prepare::open_channels(&prepared, fresh, &organizations).await?;
-        state::save_senders(&self.store, &specs).await?;
+        let (tried, taken): (Vec<_>, Vec<_>) = specs
+            .into_iter()
+            .partition(|spec| self.is_tried(spec, &prepared.config, &running));
+        state::save_senders(&self.store, &taken).await?;
         // From here on nothing can fail.
         let Prepared {
-            config,
+            mut config,
             plugins,
             trust: _,
             warnings,
@@ -48,6 +64,13 @@ impl Gateway {
         for id in &plan.update {
             if let (Some(running), Some(config)) = (running.get(id.0), config.channels.get(id.0)) {
                 running.channel.update_config(config.clone());
+            }
+        }
+        for spec in &tried {
+            if let Some(old) = running.get(spec.id.as_str()) {
+                config
+                    .channels
+                    .insert(spec.id.to_string(), old.channel.config());
             }
         }
         self.settings.store(Arc::new(config));
@@ -58,9 +81,10 @@ impl Gateway {
             .filter_map(|id| running.remove(id))
             .collect();
         self.publish(&running);
-        for spec in specs {
+        for spec in taken {
             self.replace(&mut running, spec).await;
         }
+        let returned = self.try_all(&mut running, tried, &plan).await;
         for channel in running.values() {
             self.apply_switch(&channel.channel);
         }
@@ -72,25 +96,149 @@ impl Gateway {
         tracing::info!(
             started = plan.start.len(),
             stopped = plan.stop.len(),
-            restarted = plan.restart.len(),
+            restarted = plan.restart.len() - returned.len(),
+            returned = returned.len(),
             updated = plan.update.len(),
             kept = plan.keep.len(),
             needs_restart = ?plan.needs_restart,
             "configuration reloaded"
         );
-        Ok(ReloadReport { plan, warnings })
+        Ok(ReloadReport {
+            plan,
+            warnings,
+            returned,
+        })
+    }
+
+    /// Whether a channel is checked with its new configuration before it is used.
+    fn is_tried(&self, spec: &ChannelSpec, new: &Config, running: &Channels) -> bool {
+        let Some(old) = running.get(spec.id.as_str()) else {
+            return false;
+        };
+        let last = self.board.samples(&spec.id).pop();
+        let before = Before {
+            enabled: self.is_enabled(&old.channel) && self.would_be_enabled(spec),
+            was_good: last.is_some_and(|sample| sample.reason.is_none()),
+            fits: comeback::fits(&old.channel.config(), new),
+        };
+        comeback::is_tried(new.reload.on_failed_probe, before)
+    }
+
+    /// Checks the candidates side by side, and puts those that may be used in the place of the old
+    /// ones.
+    async fn try_all(
+        &self,
+        running: &mut Channels,
+        specs: Vec<ChannelSpec>,
+        plan: &ReloadPlan,
+    ) -> BTreeMap<String, Comeback> {
+        let candidates = specs.into_iter().map(|spec| self.try_out(spec));
+        let mut returned = BTreeMap::new();
+        for (candidate, verdict) in futures_util::future::join_all(candidates).await {
+            let id = candidate.channel.id.to_string();
+            match verdict {
+                Verdict::Take => self.take(running, candidate).await,
+                Verdict::GoBack(reason) => {
+                    candidate.stop().await;
+                    let comeback = Comeback {
+                        since_ms: self.store.now(),
+                        reason,
+                        keys: plan.restart.get(&id).cloned().unwrap_or_default(),
+                        plugin: running.get(&id).and_then(|old| old.channel.plugin.clone()),
+                    };
+                    if let Some(old) = running.get(&id) {
+                        self.tell(old, &comeback);
+                    }
+                    returned.insert(id, comeback);
+                }
+            }
+        }
+        self.comebacks.replace(returned.clone());
+        returned
+    }
+
+    /// Starts a candidate, which takes no webhooks and sends nothing, and checks it.
+    async fn try_out(&self, spec: ChannelSpec) -> (RunningChannel, Verdict) {
+        let broken = spec.instance.as_ref().err().cloned();
+        let candidate = self.launch(spec);
+        let verdict = match broken {
+            Some(reason) => Verdict::GoBack(reason),
+            None => tokio::select! {
+                checked = self.prober.try_out(&candidate.channel) => comeback::judge(checked),
+                () = self.left() => Verdict::Take,
+            },
+        };
+        (candidate, verdict)
+    }
+
+    /// Ends the waits of a reload: the daemon is about to stop.
+    pub(super) fn leave(&self) {
+        self.leaving.send_replace(true);
+    }
+
+    async fn left(&self) {
+        let mut leaving = self.leaving.subscribe();
+        // The sender is this gateway's own.
+        let _ = leaving.wait_for(|leaving| *leaving).await;
+    }
+
+    /// Finishes a reload that is under way without waiting for providers.
+    pub(super) async fn hurry<R>(&self, reload: impl Future<Output = R>) -> R {
+        self.leave();
+        reload.await
+    }
+
+    /// Uses a candidate from now on.
+    async fn take(&self, running: &mut Channels, candidate: RunningChannel) {
+        let channel = candidate.channel.clone();
+        let sender = (
+            channel.org,
+            channel.id.clone(),
+            channel.consent_scope().to_owned(),
+        );
+        if let Err(error) = self.store.save_senders(vec![sender]).await {
+            tracing::error!(channel = %channel.id, %error, "the sender's address could not be saved");
+        }
+        self.settings.rcu(|now| {
+            let mut config = (**now).clone();
+            config
+                .channels
+                .insert(channel.id.to_string(), channel.config());
+            config
+        });
+        self.swap(running, candidate).await;
+    }
+
+    /// Tells that a channel went back.
+    fn tell(&self, old: &RunningChannel, comeback: &Comeback) {
+        let channel = &old.channel;
+        let words = comeback::words(channel.id.as_str(), comeback);
+        tracing::warn!(
+            channel = %channel.id,
+            keys = ?comeback.keys,
+            reason = %comeback.reason,
+            "{words}"
+        );
+        self.metrics.returned(&channel.id);
+        self.notifier.raise(Notice {
+            org: channel.org,
+            channel: Some(channel.id.clone()),
+            kind: NoticeKind::ConfigurationReturned,
+            words,
+        });
     }
 
     /// What a reload would do, or why it would be refused. Changes nothing.
     pub async fn plan_reload(&self) -> Result<ReloadReport, ReloadError> {
         let prepared = self.prepare().await?;
         let plan = self.plan(&prepared);
-        let organizations = std::collections::BTreeMap::new();
+        let organizations = BTreeMap::new();
         let fresh = plan.start.iter().chain(plan.restart.keys());
         prepare::open_channels(&prepared, fresh, &organizations).await?;
         Ok(ReloadReport {
             plan,
             warnings: prepared.warnings,
+            returned: BTreeMap::new(),
         })
     }
 
@@ -106,11 +254,37 @@ impl Gateway {
     }
 
     fn plan(&self, prepared: &Prepared) -> ReloadPlan {
-        ReloadPlan::between(
+        let mut plan = ReloadPlan::between(
             &self.settings.load(),
             &prepared.config,
-            &prepare::hashes(&self.plugins.load()),
-            &prepare::hashes(&prepared.plugins),
-        )
+            &prepare::found(&self.plugins.load()),
+            &prepare::found(&prepared.plugins),
+        );
+        plan.refused = refused(prepared);
+        // A channel that went back may run on another plugin than the one found last.
+        for id in self.comebacks.ids() {
+            let Some(channel) = self.registry.get(&id) else {
+                continue;
+            };
+            let adapter = channel.config().adapter.clone();
+            let hash = |plugin: &crate::plugin::Plugin| plugin.sha256().to_owned();
+            let now = prepared.plugins.get(&adapter);
+            let runs_on = channel.plugin.as_deref().map(hash);
+            if runs_on != now.as_deref().map(hash) {
+                plan.force_restart(&id, format!("plugin {adapter} changed"));
+            }
+        }
+        plan
     }
+}
+
+/// The plugin files that are not loaded.
+pub(super) fn refused(prepared: &Prepared) -> Vec<RefusedPlugin> {
+    let refused = prepared.plugins.refused().iter();
+    let file = |refused: &crate::plugin::Refused| RefusedPlugin {
+        path: refused.path.display().to_string(),
+        id: refused.id.clone(),
+        reason: refused.reason.clone(),
+    };
+    refused.map(file).collect()
 }

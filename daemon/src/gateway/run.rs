@@ -108,6 +108,7 @@ async fn shut_down(
 ) {
     let end = async {
         listeners.readiness.leave();
+        gateway.leave();
         // Pages stay connected for as long as they are let; they come back to the next daemon.
         gateway.sessions().close();
         let stops = listeners

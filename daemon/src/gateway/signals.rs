@@ -18,9 +18,20 @@ pub(super) async fn serve(gateway: &Arc<Gateway>) -> io::Result<&'static str> {
             _ = interrupt.recv() => return Ok("SIGINT"),
             _ = hangup.recv() => {
                 info!("SIGHUP: reloading");
-                match gateway.reload().await {
+                let reload = gateway.reload();
+                tokio::pin!(reload);
+                let (outcome, ended_by) = tokio::select! {
+                    outcome = &mut reload => (outcome, None),
+                    // A reload may wait for providers; a stop does not.
+                    _ = terminate.recv() => (gateway.hurry(reload).await, Some("SIGTERM")),
+                    _ = interrupt.recv() => (gateway.hurry(reload).await, Some("SIGINT")),
+                };
+                match outcome {
                     Ok(report) => report.warnings.iter().for_each(|warning| warn!("{warning}")),
                     Err(error) => error!("the reload was refused, the old configuration keeps running:\n{error}"),
+                }
+                if let Some(signal) = ended_by {
+                    return Ok(signal);
                 }
             }
         }

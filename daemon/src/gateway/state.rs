@@ -7,9 +7,9 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 
-use super::{Prepared, arbiters::Arbiters, channels::RunningChannel, prepare};
+use super::{Comebacks, Prepared, arbiters::Arbiters, channels::RunningChannel, prepare};
 use crate::{
     channel::{ChannelSpec, Registry},
     config::{Config, ConfigErrors, Settings},
@@ -83,11 +83,15 @@ pub struct Gateway {
     pub settings: Settings,
     /// The plugins found last.
     pub plugins: ArcSwap<PluginSet>,
+    /// The channels that went back after the last reload.
+    pub comebacks: Comebacks,
     pub(super) file: PathBuf,
     pub(super) transport: Transport,
     pub(super) accounts: Arc<Accounts>,
     pub(super) running: Mutex<BTreeMap<String, RunningChannel>>,
     pub(super) arbiters: Arbiters,
+    /// True once the daemon is about to end.
+    pub(super) leaving: watch::Sender<bool>,
     canaries: Arc<Canaries>,
     stops: Mutex<Vec<oneshot::Sender<()>>>,
     writers: Mutex<Vec<Writer>>,
@@ -180,6 +184,8 @@ impl Gateway {
             gate,
             ingress,
             settings,
+            comebacks: Comebacks::default(),
+            leaving: watch::Sender::new(false),
             file,
             transport,
             accounts: Arc::default(),

@@ -30,6 +30,8 @@ pub enum NoticeKind {
     BackfillFailed,
     /// A message template may no longer be sent.
     TemplateStatus,
+    /// A channel runs on its configuration from before the last reload.
+    ConfigurationReturned,
 }
 
 impl NoticeKind {
@@ -46,6 +48,7 @@ impl NoticeKind {
             Self::CanaryLost => "canary_lost",
             Self::EchoLoop => "echo_loop",
             Self::BackfillFailed => "backfill_failed",
+            Self::ConfigurationReturned => "configuration_returned",
             Self::TemplateStatus => "template_status",
         }
     }

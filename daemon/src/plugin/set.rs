@@ -62,6 +62,13 @@ impl PluginSet {
         }
     }
 
+    /// The same set with this plugin in the place of the one with its id.
+    #[must_use]
+    pub fn with(mut self, plugin: Arc<Plugin>) -> Self {
+        self.plugins.insert(plugin.id().to_owned(), plugin);
+        self
+    }
+
     /// The plugin of an id.
     pub fn get(&self, id: &str) -> Option<Arc<Plugin>> {
         self.plugins.get(id).cloned()

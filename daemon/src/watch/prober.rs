@@ -1,6 +1,9 @@
 //! Checks every channel by a live call: at start, on the interval, and on demand.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::oneshot;
 use tracing::debug;
@@ -99,6 +102,14 @@ impl Prober {
         }
     }
 
+    /// Checks a channel that is not used yet; its health is left alone. Waits as long as
+    /// `[reload] probe_timeout` says.
+    pub(crate) async fn try_out(&self, channel: &Channel) -> Result<Probe, AdapterError> {
+        let timeout = self.settings.load().reload.probe_timeout;
+        let result = tokio::time::timeout(timeout, self.probe(channel)).await;
+        result.unwrap_or_else(|_| Err(late(timeout)))
+    }
+
     /// Checks a channel now. The error says in words why it can't send.
     async fn check(&self, channel: &Arc<Channel>, is_test: bool) -> Result<(), String> {
         if let Some(reason) = channel.down_reason() {
@@ -108,14 +119,7 @@ impl Prober {
         let began = Instant::now();
         let timeout = self.settings.load().health.timeout;
         let result = tokio::time::timeout(timeout, self.probe(channel)).await;
-        let result = result.unwrap_or_else(|_| {
-            let timeout_ms = timeout.as_millis();
-            Err(AdapterError::new(
-                ErrorClass::Transient,
-                "probe_timeout",
-                format!("the provider did not answer the check in {timeout_ms} ms"),
-            ))
-        });
+        let result = result.unwrap_or_else(|_| Err(late(timeout)));
         let found = match &result {
             Ok(probe) if probe.state == ProbeState::Healthy => Ok(()),
             Ok(probe) => Err(probe.detail.clone().unwrap_or_default()),
@@ -156,4 +160,13 @@ impl Prober {
         .await
         .map_err(crate::outbound::DriveError::into_adapter_error)
     }
+}
+
+fn late(timeout: Duration) -> AdapterError {
+    let timeout_ms = timeout.as_millis();
+    AdapterError::new(
+        ErrorClass::Transient,
+        "probe_timeout",
+        format!("the provider did not answer the check in {timeout_ms} ms"),
+    )
 }

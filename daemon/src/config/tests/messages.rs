@@ -276,7 +276,8 @@ fn what_works_but_should_be_looked_at_is_a_warning() {
             "trunkline.toml:7: channel.a.webhook_paths[0]: an alias carries no token: the \
              provider's signature is its only proof",
             "trunkline.toml:10: channel.b.webhook_token: is a secret in plain sight: use \
-             { file = ... }, { credential = ... } or { env = ... }",
+             { file = ... }, { credential = ... } or { env = ... }, or seal it with `trunkline secret \
+             seal`",
             "trunkline.toml:13: organization.acme: no channel belongs to this organization",
         ]
     );

@@ -7,6 +7,7 @@ mod lmtp;
 mod messages;
 mod plan;
 mod robust;
+mod sealed;
 mod secrets;
 mod shipped;
 mod watching;

@@ -1,20 +1,26 @@
 //! What a reload would do.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use super::{TOKEN, Written};
 use crate::config::{
-    AdapterSection, Channel, ChannelConsent, Coalesce, Config, Cost, Inbound, ReloadPlan, Text,
-    WebhookToken,
+    AdapterSection, Channel, ChannelConsent, Coalesce, Config, Cost, Inbound, PluginBuild,
+    PluginFacts, PluginsFound, RefusedPlugin, ReloadPlan, Text, WebhookToken,
 };
 
-fn plugins(of: &[(&str, &str)]) -> BTreeMap<String, String> {
-    of.iter()
-        .map(|(id, hash)| ((*id).into(), (*hash).into()))
-        .collect()
+fn plugins(of: &[(&str, &str)]) -> PluginsFound {
+    let facts = |hash: &str| PluginFacts {
+        build: PluginBuild {
+            version: format!("0.{hash}.0"),
+            sha256: hash.repeat(64),
+        },
+        ..PluginFacts::default()
+    };
+    let found = of.iter().map(|(id, hash)| ((*id).into(), facts(hash)));
+    found.collect()
 }
 
 #[test]
@@ -45,7 +51,9 @@ fn each_change_has_its_consequence() {
          update   named (display_name, enabled, text, cost)\n\
          keep     kept\n\
          apply    organization.default, server.drain\n\
-         waits for a restart of the daemon: server.listen, store.path"
+         waits for a restart of the daemon: server.listen, store.path\n\
+         plugin   y 0.1.0 (111111111111) -> 0.2.0 (222222222222)\n           \
+         channels that restart for it: upgraded"
     );
     assert!(!plan.is_empty());
     let same = ReloadPlan::between(&new, &new, &plugins(&[]), &plugins(&[]));
@@ -66,6 +74,72 @@ fn plugins_come_and_go() {
         let plan = ReloadPlan::between(&config, &config, &plugins(old), &plugins(new));
         assert_eq!(plan.restart["a"], [why]);
     }
+}
+
+#[test]
+fn words_and_json_agree() {
+    let config = Written::new("[channel.a]\nadapter = \"x\"\n").valid();
+    let (mut old, mut new) = (
+        plugins(&[("x", "1"), ("z", "1")]),
+        plugins(&[("x", "2"), ("w", "1")]),
+    );
+    old.get_mut("x").unwrap().capabilities = vec!["probe".into()];
+    old.get_mut("x").unwrap().config_schema =
+        json!({"properties": {"from": {}, "b": {"type": "string"}}});
+    new.get_mut("x").unwrap().capabilities = vec!["fetch_media".into()];
+    new.get_mut("x").unwrap().config_schema =
+        json!({"properties": {"sender": {}, "b": {"type": "integer"}}, "required": ["sender"]});
+    let mut plan = ReloadPlan::between(&config, &config, &old, &new);
+    plan.refused.push(RefusedPlugin {
+        path: "/p/bad.so".into(),
+        id: None,
+        reason: "is cut short".into(),
+    });
+    let words = "\
+restart  a (plugin x changed)
+plugin   w 0.1.0 (111111111111) is new
+plugin   x 0.1.0 (111111111111) -> 0.2.0 (222222222222)
+           calls that are new: fetch_media
+           calls that are gone: probe
+           keys that are new: sender
+           keys that are gone: from
+           keys that take something else: b
+           keys that must be given now: sender
+           channels that restart for it: a
+plugin   z 0.1.0 (111111111111) goes
+refuse   /p/bad.so: is cut short";
+    assert_eq!(plan.to_string(), words);
+    let shown = plan.as_json();
+    assert_eq!(shown["summary"], words);
+    assert_eq!(shown["restart"], json!({"a": ["plugin x changed"]}));
+    let change = &shown["plugins"][1];
+    assert_eq!(
+        change["from"],
+        json!({"version": "0.1.0", "sha256": "1".repeat(64)})
+    );
+    assert_eq!(change["to"]["version"], "0.2.0");
+    assert_eq!(change["keys_added"], json!(["sender"]));
+    assert_eq!(change["channels"], json!(["a"]));
+    assert_eq!(
+        shown["refused"],
+        json!([{"path": "/p/bad.so", "id": null, "reason": "is cut short"}])
+    );
+}
+
+#[test]
+fn a_channel_that_would_be_kept_can_be_started_anew() {
+    let config = Written::new("[channel.a]\nadapter = \"x\"\n").valid();
+    let none = PluginsFound::new();
+    let mut plan = ReloadPlan::between(&config, &config, &none, &none);
+    plan.force_restart("a", "again".into());
+    assert_eq!(
+        (plan.keep.len(), &plan.restart["a"]),
+        (0, &vec!["again".to_owned()])
+    );
+    plan.force_restart("a", "twice".into());
+    plan.force_restart("b", "unknown".into());
+    assert_eq!(plan.restart.len(), 1);
+    assert_eq!(plan.restart["a"], ["again"]);
 }
 
 fn any_channel(id: &'static str) -> impl Strategy<Value = Channel> {
@@ -130,7 +204,7 @@ fn any_config() -> impl Strategy<Value = Config> {
 proptest! {
     #[test]
     fn a_plan_leads_from_the_old_channels_to_the_new(old in any_config(), new in any_config()) {
-        let none = BTreeMap::new();
+        let none = PluginsFound::new();
         let plan = ReloadPlan::between(&old, &new, &none, &none);
         let mut channels = old.channels.clone();
         for id in &plan.stop {

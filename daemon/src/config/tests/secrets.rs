@@ -90,13 +90,12 @@ fn what_is_missing_is_told_without_showing_what_is_there() {
         ),
         (
             "k = { sealed = \"sealed:v1:hush\" }",
-            "is sealed, which needs a master key, and none is \
-          configured: use { env }, { file } or { credential }",
+            "is not a sealed value (sealed:v1:...): `trunkline secret seal` makes one",
         ),
         (
-            "k = \"sealed:v1:hush\"",
-            "is sealed, which needs a master key, and none is \
-          configured: use { env }, { file } or { credential }",
+            "k = \"sealed:v1:12345678:12345678:hush\"",
+            "was sealed with key 12345678; no key is given: set CREDENTIAL_ENCRYPTION_KEY, \
+             [secrets] key or the systemd credential trunkline.key",
         ),
     ];
     for (line, expected) in cases {

@@ -100,5 +100,6 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/session", delete().to(session::end))
         .route("/plugins", get().to(system::plugins))
         .route("/plugins/{id}", get().to(system::plugin))
+        .route("/reload", get().to(system::plan))
         .route("/reload", post().to(system::reload));
 }

@@ -11,8 +11,7 @@ pub(super) use self::message::{media_file, message, messages};
 use super::windows;
 use crate::{
     channel::Channel,
-    config::ReloadPlan,
-    gateway::Gateway,
+    gateway::{Comeback, Gateway, ReloadReport},
     model::{
         ApiToken, ConsentEntry, ConsentProof, Contact, Health, Millis, OutboxItem, Thread,
         TurnRecord, User, WebhookEvent,
@@ -229,6 +228,7 @@ pub(super) fn channel(gateway: &Gateway, channel: &Channel) -> Value {
         "can_receive": channel.facts.as_ref().is_some_and(|facts| facts.can_receive),
         "can_send": channel.facts.as_ref().is_some_and(|facts| facts.can_send),
         "health": health(&state),
+        "configuration": configuration(gateway, channel),
         "webhook_url": webhook_url(gateway, channel),
         "chat_url": chat_url(gateway, channel),
         "started_at": if started == 0 { Value::Null } else { time(started) },
@@ -279,15 +279,34 @@ pub(super) fn user(user: &User) -> Value {
     })
 }
 
-pub(super) fn plan(plan: &ReloadPlan) -> Value {
+/// What a reload did or would do.
+pub(super) fn reload(report: &ReloadReport) -> Value {
+    let mut shown = report.plan.as_json();
+    let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
+    shown["warnings"] = json!(warnings);
+    let returned = report.returned.iter();
+    let returned = returned.map(|(id, comeback)| (id.clone(), previous(comeback)));
+    shown["returned"] = Value::Object(returned.collect());
+    shown
+}
+
+/// Why a channel runs on its previous configuration.
+fn previous(comeback: &Comeback) -> Value {
     json!({
-        "start": plan.start,
-        "stop": plan.stop,
-        "restart": plan.restart,
-        "update": plan.update,
-        "keep": plan.keep,
-        "apply": plan.apply,
-        "needs_restart": plan.needs_restart,
-        "summary": plan.to_string(),
+        "since": time(comeback.since_ms),
+        "reason": comeback.reason,
+        "keys": comeback.keys,
     })
+}
+
+/// Which configuration a channel runs on.
+fn configuration(gateway: &Gateway, channel: &Channel) -> Value {
+    match gateway.comebacks.get(channel.id.as_str()) {
+        Some(comeback) => {
+            let mut shown = previous(&comeback);
+            shown["state"] = json!("previous");
+            shown
+        }
+        None => json!({"state": "current", "since": null, "reason": null, "keys": []}),
+    }
 }

@@ -99,8 +99,16 @@ pub(super) async fn reload(
     } else {
         gateway.reload().await?
     };
-    let mut shown = shapes::plan(&report.plan);
-    let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
-    shown["warnings"] = json!(warnings);
-    Ok(HttpResponse::Ok().json(shown))
+    Ok(HttpResponse::Ok().json(shapes::reload(&report)))
+}
+
+/// Says what a reload would change, or why it would be refused.
+pub(super) async fn plan(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    caller.must_be(Role::Admin)?;
+    caller.must_see_all()?;
+    let report = gateway.plan_reload().await?;
+    Ok(HttpResponse::Ok().json(shapes::reload(&report)))
 }
