@@ -11,6 +11,7 @@
 //! 64 usage, 78 configuration.
 
 mod admin;
+mod backup;
 mod channel;
 mod check;
 mod consent;
@@ -31,6 +32,7 @@ mod preview;
 mod problem;
 mod progress;
 mod reload;
+mod restore;
 mod run;
 mod send;
 mod socket;
@@ -120,7 +122,11 @@ enum Verb {
     /// Tokens for the API.
     #[command(subcommand)]
     Token(token::Token),
-    /// The store, while no daemon runs: repair.
+    /// Writes everything into one file, while the daemon works or while it is stopped; checks such a file.
+    Backup(backup::Backup),
+    /// Makes a store of a backup, while no daemon runs. The store that is there is kept.
+    Restore(restore::Restore),
+    /// The store, while no daemon runs: verify, repair.
     #[command(subcommand)]
     Store(store::Store),
 }
@@ -142,6 +148,8 @@ impl Cli {
             Verb::Run => return run::run(&self.config),
             Verb::Check => check::check(&self.config),
             Verb::Store(store) => store.perform(&self.config),
+            Verb::Backup(backup) => backup.perform(&self.config),
+            Verb::Restore(restore) => restore.perform(&self.config),
             Verb::Demo(demo) => block_on(demo.perform()),
             verb => block_on(verb.ask(&self.config)),
         };
@@ -172,7 +180,12 @@ impl Verb {
             Self::Template(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
-            Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),
+            Self::Run
+            | Self::Check
+            | Self::Demo(_)
+            | Self::Store(_)
+            | Self::Backup(_)
+            | Self::Restore(_) => Ok(()),
         }
     }
 }

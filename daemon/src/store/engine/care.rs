@@ -69,7 +69,9 @@ pub(super) fn run(shared: &Shared, orders: &Receiver<Order>) {
 }
 
 fn verify(shared: &Shared) {
-    match sweep::run(shared, Who::Care, None, |_| Ok::<_, std::convert::Infallible>(())) {
+    match sweep::run(shared, Who::Care, None, |_| {
+        Ok::<_, std::convert::Infallible>(())
+    }) {
         Ok(Verdict::Sound(reached)) => {
             tracing::info!(position = reached.position, "the index was verified");
         }

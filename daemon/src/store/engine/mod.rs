@@ -223,6 +223,11 @@ impl Engine {
         Position(*self.0.shared.position.borrow())
     }
 
+    /// The store's folder.
+    pub fn path(&self) -> &Path {
+        &self.0.shared.path
+    }
+
     /// How many records of a kind an organization has.
     pub fn count(&self, organization: u32, kind: u8) -> u64 {
         let counts = self.0.shared.counts.read();

@@ -311,7 +311,12 @@ fn share(
 fn prove(shared: &Shared, report: &mut OpenReport) -> Result<(), OpenError> {
     sweep::begin(shared, Who::Care);
     let deadline = Instant::now() + shared.options.verify_budget;
-    match sweep::run(shared, Who::Care, Some(deadline), |_| Ok::<_, OpenError>(()))? {
+    match sweep::run(
+        shared,
+        Who::Care,
+        Some(deadline),
+        |_| Ok::<_, OpenError>(()),
+    )? {
         Verdict::Sound(_) | Verdict::Abandoned => Ok(()),
         Verdict::Unfinished => {
             shared.order(Order::Verify);
