@@ -6,6 +6,7 @@
 mod api;
 mod attached;
 mod backfill;
+mod backup;
 mod chaos;
 mod chat;
 mod chat_crash;

@@ -17,6 +17,10 @@ use crate::outbound::BodyStream;
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a file may take.
 const FILE_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long a stream may take.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long nothing may come of one.
+const SILENCE_MAX: Duration = Duration::from_secs(600);
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Longest id taken from the command line.
@@ -139,6 +143,35 @@ impl Admin {
             take(&chunk).map_err(|error| AdminError::NoAnswer(error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// `GET` of a stream of unknown length, handed on as it comes. It may take as long as it likes, while something
+    /// comes.
+    pub(super) async fn stream(
+        &self,
+        path: &[&str],
+        mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), AdminError> {
+        let lost = |error: reqwest::Error| AdminError::NoAnswer(explain(&error, &self.socket));
+        let request = self.client.get(url(path, &Query::default()));
+        let mut response = request.timeout(STREAM_TIMEOUT).send().await.map_err(lost)?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = self.read(response).await?;
+            let problem = Problem::read(status.as_u16(), &body);
+            return Err(AdminError::Problem(Box::new(problem)));
+        }
+        loop {
+            let chunk = tokio::time::timeout(SILENCE_MAX, response.chunk()).await;
+            let chunk = chunk.map_err(|_| {
+                let socket = self.socket.display();
+                AdminError::NoAnswer(format!("nothing came from {socket} for {SILENCE_MAX:?}"))
+            })?;
+            let Some(chunk) = chunk.map_err(lost)? else {
+                return Ok(());
+            };
+            take(&chunk).map_err(|error| AdminError::NoAnswer(error.to_string()))?;
+        }
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Value, AdminError> {

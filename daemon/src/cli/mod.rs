@@ -11,6 +11,7 @@
 //! 64 usage, 78 configuration.
 
 mod admin;
+mod backup;
 mod channel;
 mod check;
 mod completions;
@@ -33,6 +34,7 @@ mod preview;
 mod problem;
 mod progress;
 mod reload;
+mod restore;
 mod run;
 mod secret;
 mod send;
@@ -131,6 +133,11 @@ enum Verb {
     #[command(subcommand)]
     Secret(secret::Secret),
     /// The store, while no daemon runs: repair.
+    /// Writes everything into one file, while the daemon works or while it is stopped; checks such a file.
+    Backup(backup::Backup),
+    /// Makes a store of a backup, while no daemon runs. The store that is there is kept.
+    Restore(restore::Restore),
+    /// The store, while no daemon runs: verify, repair.
     #[command(subcommand)]
     Store(store::Store),
     /// Prints what a shell needs to complete this command line.
@@ -157,6 +164,8 @@ impl Cli {
             Verb::Check(check) => check.perform(&self.config),
             Verb::Store(store) => store.perform(&self.config),
             Verb::Secret(secret) => secret.perform(&self.config),
+            Verb::Backup(backup) => backup.perform(&self.config),
+            Verb::Restore(restore) => restore.perform(&self.config),
             Verb::Demo(demo) => block_on(demo.perform()),
             Verb::Completions(completions) => completions.perform(),
             Verb::Man(man) => man.perform(),
@@ -196,7 +205,9 @@ impl Verb {
             | Self::Store(_)
             | Self::Completions(_)
             | Self::Man(_)
-            | Self::Secret(_) => Ok(()),
+            | Self::Secret(_)
+            | Self::Backup(_)
+            | Self::Restore(_) => Ok(()),
         }
     }
 }

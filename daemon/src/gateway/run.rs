@@ -111,6 +111,7 @@ async fn shut_down(
         gateway.leave();
         // Pages stay connected for as long as they are let; they come back to the next daemon.
         gateway.sessions().close();
+        gateway.store.stop_backups();
         let stops = listeners
             .handles
             .iter()

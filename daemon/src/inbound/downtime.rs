@@ -52,7 +52,11 @@ impl Downtime {
         let settings = self.settings.load().backfill.clone();
         let now_ms = self.store.now();
         let began = self.store.last_up_ms();
+        // What came after the moment of a restored backup is not here, however short that was ago.
+        let restored = self.store.restored_from_ms();
+        let restored = restored.map(|moment| began.map_or(moment, |began| began.min(moment)));
         let began = began.filter(|began| is_downtime(&settings, *began, now_ms));
+        let began = restored.or(began);
         let earliest = now_ms.saturating_sub(millis(settings.window_max));
         let earliest = earliest.max(self.backfiller.horizon_ms());
         let mut gaps = Vec::new();

@@ -41,7 +41,7 @@ pub use media::{MediaFailure, MediaHash, MediaJob, MediaRecord, ParseHashError};
 pub use message::{Author, AuthorKind, Direction, Failure, Message, Report};
 pub use notice::{Notice, NoticeKind};
 pub use notification::{NoticeGroup, Notification};
-pub use outbox::{OutboxItem, OutboxState, Priority};
+pub use outbox::{OutboxItem, OutboxState, Priority, RESTORED};
 pub use part::{MessagePart, PartRef, whole};
 pub use reaction::{MessageReaction, react};
 pub use status::{HistoryEntry, Source, Status, record};

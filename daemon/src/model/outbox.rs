@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::{ChannelId, ContactId, Failure, MessageId, Millis};
 
+/// The code of sends that waited when the backup was made that the store was restored from.
+pub const RESTORED: &str = "restored";
+
 /// Which lane a message goes in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,6 +79,12 @@ impl OutboxItem {
     /// True where it stands in its contact's line.
     pub fn is_in_line(&self) -> bool {
         !self.scheduled && !self.state.is_out_of_line()
+    }
+
+    /// True where it waited at the moment of a backup that was restored since.
+    pub fn is_restored(&self) -> bool {
+        let code = self.error.as_ref().map(|error| error.code.as_str());
+        self.state == OutboxState::Uncertain && code == Some(RESTORED)
     }
 
     /// The state as people see it: what waits only for its channel is held.

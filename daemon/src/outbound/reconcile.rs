@@ -60,7 +60,10 @@ impl Reconciler {
                 info!(channel = %channel.id, message = %id, "the provider surely does not have it; it is sent again");
                 self.send_again(channel, &item).await?;
             }
-            Lookup::Unsure if channel.config().uncertain == Uncertain::Resend => {
+            // A policy for single sends is none for a whole queue that was restored.
+            Lookup::Unsure
+                if channel.config().uncertain == Uncertain::Resend && !item.is_restored() =>
+            {
                 info!(channel = %channel.id, message = %id, "nobody knows whether the provider has it; it is sent again, as configured");
                 self.send_again(channel, &item).await?;
             }

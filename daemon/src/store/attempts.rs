@@ -217,7 +217,7 @@ fn due_ids(
     Ok(ids)
 }
 
-fn plan_finish(
+pub(super) fn plan_finish(
     tx: &mut Transaction<'_>,
     org: OrgId,
     id: MessageId,

@@ -1,6 +1,6 @@
 //! Times that the daemon was down for, until what came in meanwhile has been fetched.
 
-use super::{CLOCK, Store, codec, engine::StoreError, keys};
+use super::{CLOCK, Store, backup, codec, engine::StoreError, keys};
 use crate::model::{ChannelId, Millis, OrgId};
 
 /// A channel's time of which the provider has not been asked yet.
@@ -29,6 +29,9 @@ impl Store {
             for gap in gaps {
                 let key = keys::gap(gap.org, &gap.channel);
                 tx.put(key, gap.since_ms.to_be_bytes())?;
+            }
+            if let Some(known) = self.restoration().filter(|known| known.is_fresh) {
+                tx.put(keys::restoration(), backup::settled(known))?;
             }
             tx.put(keys::saved(CLOCK), now.to_be_bytes())
         })?;

@@ -5,24 +5,56 @@ use std::{
     fs, io,
     io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
 use data_encoding::HEXLOWER;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 /// Bodies up to this many bytes are kept in their record; larger ones in a file.
 pub const INLINE_BYTES_MAX: usize = 32 * 1024;
 
+/// Says whether files may be removed.
+#[derive(Debug, Default)]
+pub(crate) struct Holds(Arc<Mutex<usize>>);
+
+/// While there is one of a folder no file of it is removed: a backup takes its time.
+#[derive(Debug)]
+pub(crate) struct FileHold(Arc<Mutex<usize>>);
+
+impl Holds {
+    /// Holds all files until it is dropped.
+    pub(crate) fn hold(&self) -> FileHold {
+        *self.0.lock() += 1;
+        FileHold(self.0.clone())
+    }
+
+    /// Does what removes a file; nothing while files are held. No hold begins meanwhile.
+    pub(crate) fn unless_held<R>(&self, remove: impl FnOnce() -> R) -> Option<R> {
+        let held = self.0.lock();
+        (*held == 0).then(remove)
+    }
+}
+
+impl Drop for FileHold {
+    fn drop(&mut self) {
+        *self.0.lock() -= 1;
+    }
+}
+
 /// A folder of content-hashed files.
 pub struct BodyFiles {
     folder: PathBuf,
+    holds: Holds,
 }
 
 impl BodyFiles {
     pub(crate) fn new(store: &Path) -> Self {
         Self {
             folder: store.join("bodies"),
+            holds: Holds::default(),
         }
     }
 
@@ -59,12 +91,26 @@ impl BodyFiles {
             for file in fs::read_dir(folder?.path())? {
                 let file = file?;
                 if file.metadata()?.modified()? < before {
-                    fs::remove_file(file.path())?;
+                    let removed = self.holds.unless_held(|| fs::remove_file(file.path()));
+                    let Some(removed) = removed else {
+                        return Ok(ended);
+                    };
+                    removed?;
                     ended += 1;
                 }
             }
         }
         Ok(ended)
+    }
+
+    /// Keeps all bodies for as long as what it gives is there.
+    pub(crate) fn hold(&self) -> FileHold {
+        self.holds.hold()
+    }
+
+    /// Where they are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Opens a body by its hash, for reading a stretch of it.

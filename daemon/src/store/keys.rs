@@ -44,6 +44,7 @@
 //! | `J` | channel | when its templates were last listed |
 //! | `B` | SHA-256 | what is known of a file |
 //! | `F` | channel, due time, message id | attachments of a message that are to be fetched |
+//! | `X` | empty (organization 0) | that the store was restored: from which moment, when |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 //!
 //! The letter `m` was of messages by thread and sequence: a store that has any is of another layout and is not
@@ -83,6 +84,12 @@ pub(crate) const CONSENT: u8 = b'C';
 pub(crate) const USER: u8 = b'U';
 /// The kind byte of sessions.
 pub(crate) const SESSION: u8 = b'Y';
+/// The kind byte of what is noted of a restore.
+pub(crate) const RESTORATION: u8 = b'X';
+/// The kind byte of webhook events.
+pub(crate) const EVENT: u8 = b'e';
+/// The kind byte of files.
+pub(crate) const MEDIA: u8 = b'B';
 /// The kind byte of idempotency keys.
 pub(crate) const IDEMPOTENCY: u8 = b'k';
 /// The kind byte of notifications.
@@ -398,6 +405,11 @@ pub(crate) fn user(id: crate::model::UserId) -> Vec<u8> {
 
 pub(crate) fn session(hash: &[u8; 32]) -> Vec<u8> {
     Key::new(OrgId::SYSTEM, SESSION).bytes(hash).0
+}
+
+/// What is noted of a restore.
+pub(crate) fn restoration() -> Vec<u8> {
+    Key::new(OrgId::SYSTEM, RESTORATION).0
 }
 
 pub(crate) fn saved(name: &str) -> Vec<u8> {

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+use super::files::{FileHold, Holds};
 use crate::model::MediaHash;
 
 /// First bytes of a file that are kept in memory, for telling its type.
@@ -33,6 +34,7 @@ pub struct MediaFiles {
     incoming: PathBuf,
     /// Bytes in all files once they were counted; locked while a file appears or goes.
     total: Mutex<Option<u64>>,
+    holds: Holds,
 }
 
 /// Why bytes were not taken.
@@ -65,6 +67,7 @@ impl MediaFiles {
             folder,
             incoming,
             total: Mutex::default(),
+            holds: Holds::default(),
         }
     }
 
@@ -161,12 +164,26 @@ impl MediaFiles {
             let mut total = self.total.lock();
             let meta = entry.metadata()?;
             if meta.modified()? < before {
-                fs::remove_file(entry.path())?;
+                let removed = self.holds.unless_held(|| fs::remove_file(entry.path()));
+                let Some(removed) = removed else {
+                    return Ok(ended);
+                };
+                removed?;
                 *total = total.map(|used| used.saturating_sub(meta.len()));
                 ended += 1;
             }
         }
         Ok(ended)
+    }
+
+    /// Keeps all files for as long as what it gives is there.
+    pub(crate) fn hold(&self) -> FileHold {
+        self.holds.hold()
+    }
+
+    /// Where they are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn path(&self, hash: &MediaHash) -> PathBuf {

@@ -8,6 +8,7 @@ mod arrival;
 mod attempts;
 mod attention;
 mod backfill;
+mod backup;
 mod changes;
 mod clock;
 mod codec;
@@ -53,7 +54,7 @@ use std::{
     collections::HashMap,
     ops::Bound,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -65,6 +66,11 @@ pub use self::{
     attempts::{Attempt, Finished, Quota},
     attention::{Decision, OutboxFilter, Verdict},
     backfill::Gap,
+    backup::{
+        ArchiveError, Backup, BackupError, Contents, Held, Inspection, KindDigest, Restoration,
+        Restore, RestoreError, Restored, Standing, Written as BackupWritten, give_back, inspect,
+        verify,
+    },
     changes::{Change, Changed, Changes},
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
@@ -113,6 +119,8 @@ pub struct Inner {
     health_places: health::Places,
     catalogues: templates::Catalogues,
     last_up_ms: OnceLock<Millis>,
+    restoration: OnceLock<Restoration>,
+    backup_stop: Arc<AtomicBool>,
 }
 
 impl std::ops::Deref for Store {
@@ -170,6 +178,8 @@ impl Store {
             health_places: health::Places::default(),
             catalogues: templates::Catalogues::default(),
             last_up_ms: OnceLock::new(),
+            restoration: OnceLock::new(),
+            backup_stop: Arc::default(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
         if store.is_of_older_layout() {
@@ -189,6 +199,7 @@ impl Store {
             None => 0,
         };
         self.clock.raise_to(floor);
+        self.derive_restoration()?;
         self.derive_organizations()?;
         for (_, org) in self.organizations() {
             self.derive_catalogues(org)?;

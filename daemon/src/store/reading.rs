@@ -126,7 +126,9 @@ impl Store {
         if let Some(keyword) = reading.keyword
             && Self::take_keyword(tx, reader, new, &keyword)?
         {
-            reply = keyword.reply;
+            // Who wrote before a restore was answered by the store that was there then.
+            let is_new = !self.came_before_restore(keyword.sent_at_ms);
+            reply = keyword.reply.filter(|_| is_new);
             answers_keyword = reply.is_some();
         }
         let released = match &reading.window {

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use super::latency::rate;
 use super::options::Options;
 use super::setup;
-use super::traffic::{Pace, drive};
+use super::traffic::{Pace, Source, drive};
 use crate::daemon::Daemon;
 
 /// Requests made ready at a time.
@@ -25,18 +25,7 @@ pub async fn measure(options: &Options) -> Result<()> {
         options.messages
     );
     let started = Instant::now();
-    let mut stored = 0_u64;
-    while stored < options.messages {
-        let batch = source.batch(usize::try_from(BATCH.min(options.messages - stored))?);
-        let whole = Pace::Closed(Duration::from_secs(3_600));
-        let run = drive(daemon.public(), options.connections, batch, whole).await;
-        ensure!(
-            run.failed.is_empty(),
-            "{} requests were not acknowledged",
-            run.failed.len()
-        );
-        stored += run.latencies.count() as u64;
-    }
+    let stored = store(&daemon, &mut source, options).await?;
     let per_second = rate(usize::try_from(stored)?, started.elapsed());
     let (now, peak) = setup::resident_mib(daemon.pid())?;
     println!("  stored          {stored:>9} at {per_second}/s, making the requests included");
@@ -57,6 +46,23 @@ pub async fn measure(options: &Options) -> Result<()> {
     let (now, peak) = setup::resident_mib(daemon.pid())?;
     println!("  memory then     {now:>9} MiB, {peak} MiB at most");
     Ok(())
+}
+
+/// Stores the messages; how many there are.
+pub(super) async fn store(daemon: &Daemon, source: &mut Source, options: &Options) -> Result<u64> {
+    let mut stored = 0_u64;
+    while stored < options.messages {
+        let batch = source.batch(usize::try_from(BATCH.min(options.messages - stored))?);
+        let whole = Pace::Closed(Duration::from_secs(3_600));
+        let run = drive(daemon.public(), options.connections, batch, whole).await;
+        ensure!(
+            run.failed.is_empty(),
+            "{} requests were not acknowledged",
+            run.failed.len()
+        );
+        stored += run.latencies.count() as u64;
+    }
+    Ok(stored)
 }
 
 /// Bytes that the files under a folder take on disk.

@@ -13,6 +13,7 @@
 //! simulator that both call is a third child.
 
 pub mod backlog;
+pub mod backup;
 pub mod bare;
 pub mod baseline;
 pub mod batches;

@@ -69,6 +69,8 @@ pub enum Part {
     Outbound,
     /// Cost of a send and memory with many messages waiting.
     Backlog,
+    /// A backup under load, restored elsewhere and compared record by record.
+    Backup,
     /// 10,000 sends through a failing provider and twenty kills: right or wrong, not fast or slow.
     Chaos(Chaos),
     /// The empty handler itself; started by the others.

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use trunkline_tests::bench::options::{Chaos, Options, Part};
 use trunkline_tests::bench::{
-    backlog, baseline, batches, dispatch, email, inbound, memory, paced, paths, provider, setup,
-    start,
+    backlog, backup, baseline, batches, dispatch, email, inbound, memory, paced, paths, provider,
+    setup, start,
 };
 use trunkline_tests::chaos::{self, Plan};
 
@@ -84,6 +84,9 @@ async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(Part::Backlog) {
         backlog::measure(options).await?;
+    }
+    if options.wants(Part::Backup) {
+        backup::measure(options).await?;
     }
     if options.wants(Part::Memory) {
         memory::measure(options).await?;

@@ -3,7 +3,6 @@
 use std::{
     path::Path,
     sync::{
-        Arc,
         atomic::Ordering::Relaxed,
         mpsc::{Receiver, RecvTimeoutError},
     },
@@ -15,12 +14,12 @@ use tokio::sync::oneshot;
 use super::{
     checkpoint,
     error::StoreError,
+    export::{self, ExportError},
     options::SnapshotInfo,
-    read::LogReader,
     rebuild,
     shared::Shared,
     snapshot::{self, SnapshotWriter},
-    sweep::{self, Verdict},
+    sweep::{self, Verdict, Who},
 };
 
 /// How often it is looked whether a snapshot is due.
@@ -70,7 +69,9 @@ pub(super) fn run(shared: &Shared, orders: &Receiver<Order>) {
 }
 
 fn verify(shared: &Shared) {
-    match sweep::run(shared, None, |_| Ok::<_, std::convert::Infallible>(())) {
+    match sweep::run(shared, Who::Care, None, |_| {
+        Ok::<_, std::convert::Infallible>(())
+    }) {
         Ok(Verdict::Sound(reached)) => {
             tracing::info!(position = reached.position, "the index was verified");
         }
@@ -123,37 +124,14 @@ fn log_age(shared: &Shared) -> Duration {
 pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError> {
     let failed = |e: std::io::Error| StoreError::Failed(format!("cannot write a snapshot: {e}"));
     shared.meters.since_snapshot.store(0, Relaxed);
-    let begin = sweep::begin(shared);
+    let begin = sweep::begin(shared, Who::Care);
     let mut writer =
         SnapshotWriter::begin(&shared.path, begin.position, &begin.hash).map_err(failed)?;
-    let swept = sweep::run(shared, None, |records| {
-        writer.records(
-            records
-                .iter()
-                .map(|(key, stored)| (key.as_ref(), stored.as_ref())),
-        )
-    });
-    let reached = match swept.map_err(failed)? {
-        Verdict::Sound(reached) => reached,
-        Verdict::Unsound(why) => {
-            shared.order(Order::Mend(why.clone()));
-            return Err(StoreError::Failed(format!(
-                "no snapshot was taken, as the index is damaged: {why}"
-            )));
-        }
-        Verdict::Unfinished | Verdict::Abandoned => return Err(StoreError::Closed),
-    };
-    let mut reader = LogReader::new(Arc::clone(&shared.catalog), begin.position + 1);
-    while reader.next_position() <= reached.position {
-        let frame = reader.read().map_err(|stop| {
-            StoreError::Failed(format!(
-                "cannot read {}: {}",
-                stop.file.display(),
-                stop.words()
-            ))
-        })?;
-        writer.frame(&frame).map_err(failed)?;
-    }
+    let filled = export::fill(shared, Who::Care, &begin, writer.stream());
+    let reached = filled.map_err(|error| match error {
+        ExportError::Sink(error) => failed(error),
+        ExportError::Store(error) => error,
+    })?;
     let info = writer.finish(&reached).map_err(failed)?;
     tracing::info!(path = %info.path.display(), position = info.position, "took a snapshot");
     // The log behind the last checkpoint is never needless.
@@ -174,7 +152,8 @@ fn drop_needless(shared: &Shared) -> Result<(), String> {
         std::fs::remove_file(&snapshot.path).map_err(|e| e.to_string())?;
     }
     let begins = snapshot::begins_at(&second.path)?;
-    let safe = begins.min(shared.checkpoint.lock().position);
+    let pinned = shared.pinned.lock().unwrap_or(u64::MAX);
+    let safe = begins.min(shared.checkpoint.lock().position).min(pinned);
     let consumers = shared.retained.lock().values().copied().min();
     for (segment, bytes_behind) in before(shared, safe) {
         let wanted = consumers.is_some_and(|position| position < segment.1);

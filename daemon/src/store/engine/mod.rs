@@ -18,6 +18,7 @@
 mod care;
 mod checkpoint;
 mod error;
+mod export;
 mod fault;
 mod folder;
 mod follow;
@@ -62,6 +63,7 @@ use self::{
 };
 pub use self::{
     error::{OpenError, StoreError},
+    export::{Export, ExportError, Moment, Receiver},
     follow::{Change, ChangeBatch, Follower},
     options::{EngineOptions, OpenReport, RepairReport, SnapshotInfo, Stats},
     pending::Pending,
@@ -221,6 +223,11 @@ impl Engine {
         Position(*self.0.shared.position.borrow())
     }
 
+    /// The store's folder.
+    pub fn path(&self) -> &Path {
+        &self.0.shared.path
+    }
+
     /// How many records of a kind an organization has.
     pub fn count(&self, organization: u32, kind: u8) -> u64 {
         let counts = self.0.shared.counts.read();
@@ -237,6 +244,12 @@ impl Engine {
         let (reply, done) = oneshot::channel();
         self.0.shared.order(Order::Snapshot(reply));
         done.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Begins an export: one point in time of everything, to be written wherever, while commits go on. None
+    /// while another is under way. The log that it needs is kept until it is dropped.
+    pub fn export(&self) -> Option<Export> {
+        Export::begin(&self.0.shared)
     }
 
     /// Takes no more commits, finishes those handed over, makes all durable and ends the threads. Blocks. Other

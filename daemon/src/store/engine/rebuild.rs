@@ -17,6 +17,7 @@ use super::{
     segment::Catalog,
     shared::Shared,
     snapshot,
+    sweep::Sweeps,
 };
 
 /// Where an index can be built from.
@@ -175,7 +176,7 @@ fn swap(shared: &Shared, mut building: Building, until: Option<u64>) -> Result<A
     building.advance(until).map_err(|e| e.to_string())?;
     applied.position = building.reached.position;
     applied.hash = building.reached.hash;
-    applied.sweep = None;
+    applied.sweeps = Sweeps::default();
     *shared.counts.write() = building.reached.counts;
     Ok(shared.index.swap(Arc::new(building.index)))
 }

@@ -37,7 +37,7 @@ use super::{
     running::Running,
     segment::Catalog,
     shared::{Applied, Meters, Plan, Shared},
-    sweep::{self, Verdict},
+    sweep::{self, Sweeps, Verdict, Who},
 };
 
 /// An index at the end of the log.
@@ -291,12 +291,13 @@ fn share(
         apply: Mutex::new(Applied {
             position: reached.position,
             hash: reached.hash,
-            sweep: None,
+            sweeps: Sweeps::default(),
         }),
         counts: RwLock::new(reached.counts),
         position: watch::Sender::new(reached.position),
         catalog,
         retained: Mutex::default(),
+        pinned: Mutex::default(),
         meters,
         checkpoint: Mutex::new(saved.unwrap_or_default()),
         rebuilding: Mutex::new(()),
@@ -308,9 +309,14 @@ fn share(
 
 /// Verifies the index for as long as opening may take, and leaves the rest to the background.
 fn prove(shared: &Shared, report: &mut OpenReport) -> Result<(), OpenError> {
-    sweep::begin(shared);
+    sweep::begin(shared, Who::Care);
     let deadline = Instant::now() + shared.options.verify_budget;
-    match sweep::run(shared, Some(deadline), |_| Ok::<_, OpenError>(()))? {
+    match sweep::run(
+        shared,
+        Who::Care,
+        Some(deadline),
+        |_| Ok::<_, OpenError>(()),
+    )? {
         Verdict::Sound(_) | Verdict::Abandoned => Ok(()),
         Verdict::Unfinished => {
             shared.order(Order::Verify);
@@ -329,9 +335,9 @@ fn prove(shared: &Shared, report: &mut OpenReport) -> Result<(), OpenError> {
 
 /// Lets the index stand in for what the log has lost, if all of it is intact, and keeps it in a snapshot at once.
 fn salvage(shared: &Shared, damage: Damage) -> Result<String, OpenError> {
-    sweep::begin(shared);
+    sweep::begin(shared, Who::Care);
     let forever = Instant::now() + std::time::Duration::from_secs(u64::from(u32::MAX));
-    match sweep::run(shared, Some(forever), |_| Ok::<_, OpenError>(()))? {
+    match sweep::run(shared, Who::Care, Some(forever), |_| Ok::<_, OpenError>(()))? {
         Verdict::Sound(_) => {}
         _ => return Err(damage.into_error()),
     }

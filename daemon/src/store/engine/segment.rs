@@ -51,7 +51,8 @@ impl Segment {
         File::open(folder)?.sync_all()
     }
 
-    fn header(&self) -> [u8; SEGMENT_HEADER_BYTES] {
+    /// What its file begins with.
+    pub(super) fn header(&self) -> [u8; SEGMENT_HEADER_BYTES] {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[12..16].copy_from_slice(&FORMAT.to_le_bytes());

@@ -26,7 +26,7 @@ use super::{
     options::{EngineOptions, Stats},
     overlay::{Ack, Overlay},
     segment::Catalog,
-    sweep::Sweep,
+    sweep::Sweeps,
 };
 
 /// What an open engine is made of.
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) position: watch::Sender<u64>,
     pub(super) catalog: Arc<Catalog>,
     pub(super) retained: Mutex<HashMap<String, u64>>,
+    /// The log behind this commit is kept whatever its size: an export is under way.
+    pub(super) pinned: Mutex<Option<u64>>,
     pub(super) meters: Meters,
     /// The last checkpoint. Held while the next is made.
     pub(super) checkpoint: Mutex<Checkpoint>,
@@ -71,8 +73,8 @@ pub(super) struct Plan {
 pub(super) struct Applied {
     pub(super) position: u64,
     pub(super) hash: Hash,
-    /// A scan over the whole index that is under way.
-    pub(super) sweep: Option<Sweep>,
+    /// The scans over the whole index that are under way.
+    pub(super) sweeps: Sweeps,
 }
 
 /// Numbers for [`Stats`].

@@ -35,33 +35,27 @@ const RECORDS: u8 = 2;
 const FRAME: u8 = 3;
 const END: u8 = 4;
 
-/// A snapshot being written. Until it is finished its name ends in `.new`, and nobody reads it.
-pub(super) struct SnapshotWriter {
-    file: BufWriter<File>,
-    folder: PathBuf,
-    unfinished: PathBuf,
+/// The blocks of a snapshot, on their way to wherever.
+pub(super) struct SnapshotStream<W> {
+    out: W,
     blocks: u32,
     records: u64,
     bytes: u64,
 }
 
-impl SnapshotWriter {
+impl<W: Write> SnapshotStream<W> {
     /// Begins one of an index that has reached `position`.
-    pub(super) fn begin(store: &Path, position: u64, hash: &Hash) -> io::Result<Self> {
-        let folder = folder_of(store);
-        let unfinished = folder.join("snapshot.new");
-        let mut writer = Self {
-            file: BufWriter::with_capacity(1 << 18, File::create(&unfinished)?),
-            folder,
-            unfinished,
+    pub(super) fn begin(mut out: W, position: u64, hash: &Hash) -> io::Result<Self> {
+        out.write_all(MAGIC)?;
+        out.write_all(&FORMAT.to_le_bytes())?;
+        let mut stream = Self {
+            out,
             blocks: 0,
             records: 0,
             bytes: 12,
         };
-        writer.file.write_all(MAGIC)?;
-        writer.file.write_all(&FORMAT.to_le_bytes())?;
-        writer.block(BEGIN, &[&position.to_le_bytes()[..], hash].concat())?;
-        Ok(writer)
+        stream.block(BEGIN, &[&position.to_le_bytes()[..], hash].concat())?;
+        Ok(stream)
     }
 
     /// Adds records: key and stored value.
@@ -85,8 +79,8 @@ impl SnapshotWriter {
         self.block(FRAME, frame.bytes())
     }
 
-    /// Completes it at `reached`, durably.
-    pub(super) fn finish(mut self, reached: &Reached) -> io::Result<SnapshotInfo> {
+    /// Completes it at `reached`; gives what it was written to, the records and the bytes.
+    pub(super) fn finish(mut self, reached: &Reached) -> io::Result<(W, u64, u64)> {
         let mut payload = [&reached.position.to_le_bytes()[..], &reached.hash].concat();
         payload.extend_from_slice(&self.records.to_le_bytes());
         for ((organization, kind), count) in &reached.counts {
@@ -95,17 +89,7 @@ impl SnapshotWriter {
             payload.extend_from_slice(&count.records.to_le_bytes());
         }
         self.block(END, &payload)?;
-        self.file.flush()?;
-        self.file.get_ref().sync_all()?;
-        let path = self.folder.join(format!("{:020}.snap", reached.position));
-        std::fs::rename(&self.unfinished, &path)?;
-        File::open(&self.folder)?.sync_all()?;
-        Ok(SnapshotInfo {
-            path,
-            position: reached.position,
-            records: self.records,
-            bytes: self.bytes,
-        })
+        Ok((self.out, self.records, self.bytes))
     }
 
     fn block(&mut self, kind: u8, payload: &[u8]) -> io::Result<()> {
@@ -115,9 +99,56 @@ impl SnapshotWriter {
         header[5..].copy_from_slice(&block_crc(self.blocks, kind, payload).to_le_bytes());
         self.blocks += 1;
         self.bytes += (header.len() + payload.len()) as u64;
-        self.file.write_all(&header)?;
-        self.file.write_all(payload)
+        self.out.write_all(&header)?;
+        self.out.write_all(payload)
     }
+}
+
+/// A snapshot being written to its file. Until it is finished its name ends in `.new`, and nobody reads it.
+pub(super) struct SnapshotWriter {
+    stream: SnapshotStream<BufWriter<File>>,
+    folder: PathBuf,
+    unfinished: PathBuf,
+}
+
+impl SnapshotWriter {
+    /// Begins one of an index that has reached `position`.
+    pub(super) fn begin(store: &Path, position: u64, hash: &Hash) -> io::Result<Self> {
+        let folder = folder_of(store);
+        let unfinished = folder.join("snapshot.new");
+        let file = BufWriter::with_capacity(1 << 18, File::create(&unfinished)?);
+        Ok(Self {
+            stream: SnapshotStream::begin(file, position, hash)?,
+            folder,
+            unfinished,
+        })
+    }
+
+    /// What it is written through.
+    pub(super) fn stream(&mut self) -> &mut SnapshotStream<BufWriter<File>> {
+        &mut self.stream
+    }
+
+    /// Completes it at `reached`, durably.
+    pub(super) fn finish(self, reached: &Reached) -> io::Result<SnapshotInfo> {
+        let (mut file, records, bytes) = self.stream.finish(reached)?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        let path = self.folder.join(name_at(reached.position));
+        std::fs::rename(&self.unfinished, &path)?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok(SnapshotInfo {
+            path,
+            position: reached.position,
+            records,
+            bytes,
+        })
+    }
+}
+
+/// The name of the snapshot that holds all up to a commit.
+pub(super) fn name_at(position: u64) -> String {
+    format!("{position:020}.snap")
 }
 
 fn length(bytes: &[u8]) -> [u8; 4] {
@@ -131,7 +162,7 @@ fn block_crc(number: u32, kind: u8, payload: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(crc, &[kind]), payload)
 }
 
-fn folder_of(store: &Path) -> PathBuf {
+pub(super) fn folder_of(store: &Path) -> PathBuf {
     store.join("snapshots")
 }
 

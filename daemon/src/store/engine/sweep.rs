@@ -43,6 +43,32 @@ impl Sweep {
     }
 }
 
+/// Who has a scan made. Each has one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    /// Verification and snapshots.
+    Care,
+    /// An export.
+    Export,
+}
+
+/// The scans under way.
+#[derive(Debug, Default)]
+pub(super) struct Sweeps([Option<Sweep>; 2]);
+
+impl Sweeps {
+    /// A group wrote a key.
+    pub(super) fn saw(&mut self, seen: &Seen<'_>) {
+        for sweep in self.0.iter_mut().flatten() {
+            sweep.saw(seen);
+        }
+    }
+
+    fn of(&mut self, who: Who) -> &mut Option<Sweep> {
+        &mut self.0[who as usize]
+    }
+}
+
 /// Records passed in one slice, while no group can be applied.
 const SLICE_RECORDS: usize = 128;
 /// What a scan in the background leaves to others between two slices.
@@ -62,9 +88,9 @@ pub(super) enum Verdict {
 }
 
 /// Begins a sweep; gives the place of its beginning.
-pub(super) fn begin(shared: &Shared) -> Reached {
+pub(super) fn begin(shared: &Shared, who: Who) -> Reached {
     let mut applied = shared.apply.lock();
-    applied.sweep = Some(Sweep::default());
+    *applied.sweeps.of(who) = Some(Sweep::default());
     Reached {
         position: applied.position,
         hash: applied.hash,
@@ -72,15 +98,21 @@ pub(super) fn begin(shared: &Shared) -> Reached {
     }
 }
 
+/// Gives a sweep up, where it has not ended.
+pub(super) fn end(shared: &Shared, who: Who) {
+    *shared.apply.lock().sweeps.of(who) = None;
+}
+
 /// Goes on with the sweep that was begun, until its end or `deadline`. `sink` gets all records that pass, outside of the
 /// lock; its error ends the sweep and is given back.
 pub(super) fn run<E>(
     shared: &Shared,
+    who: Who,
     deadline: Option<Instant>,
     mut sink: impl FnMut(&[(IVec, IVec)]) -> Result<(), E>,
 ) -> Result<Verdict, E> {
     loop {
-        let (records, verdict) = step(shared);
+        let (records, verdict) = step(shared, who);
         if !records.is_empty() {
             sink(&records)?;
         }
@@ -96,18 +128,19 @@ pub(super) fn run<E>(
 }
 
 /// Passes one slice; a verdict where that was the last.
-fn step(shared: &Shared) -> (Vec<(IVec, IVec)>, Option<Verdict>) {
+fn step(shared: &Shared, who: Who) -> (Vec<(IVec, IVec)>, Option<Verdict>) {
     let mut applied = shared.apply.lock();
     let index = shared.index.load();
     let abandoned = shared.stopping.load(Relaxed);
-    let Some(sweep) = applied.sweep.as_mut().filter(|_| !abandoned) else {
-        applied.sweep = None;
+    let slot = applied.sweeps.of(who);
+    let Some(sweep) = slot.as_mut().filter(|_| !abandoned) else {
+        *slot = None;
         return (Vec::new(), Some(Verdict::Abandoned));
     };
     let records = match index.slice(&sweep.at, SLICE_RECORDS) {
         Ok(records) => records,
         Err(e) => {
-            applied.sweep = None;
+            *slot = None;
             return (Vec::new(), Some(Verdict::Unsound(e.to_string())));
         }
     };
@@ -121,7 +154,7 @@ fn step(shared: &Shared) -> (Vec<(IVec, IVec)>, Option<Verdict>) {
     if records.len() == SLICE_RECORDS {
         return (records, None);
     }
-    let tally = applied.sweep.take().unwrap_or_default().tally;
+    let tally = slot.take().unwrap_or_default().tally;
     let counts = shared.counts.read().clone();
     let verdict = match difference(&counts, &tally) {
         Some(what) => Verdict::Unsound(what),

@@ -2,5 +2,6 @@
 
 mod crash;
 mod damage;
+mod export;
 mod service;
 mod support;

@@ -143,12 +143,10 @@ fn apply(shared: &Shared, groups: &[Group], last: u64, hash: Hash) -> Result<(),
     let mut applied = shared.apply.lock();
     let index = shared.index.load();
     let written = catch_unwind(AssertUnwindSafe(|| {
-        let sweep = &mut applied.sweep;
+        let sweeps = &mut applied.sweeps;
         let seen = |seen: Seen<'_>| {
             note_surprise(&shared.meters.surprises, &seen);
-            if let Some(sweep) = sweep {
-                sweep.saw(&seen);
-            }
+            sweeps.saw(&seen);
         };
         match groups {
             [only] => index.write(only.layer.merged().filter(concerns_index), seen)?,

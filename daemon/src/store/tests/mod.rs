@@ -13,6 +13,7 @@ use crate::model::{
     WebhookEvent,
 };
 
+mod backup;
 mod consent;
 mod linking;
 mod media;

@@ -1,6 +1,7 @@
 //! The API under `/api/v1`. Lists are `{"items", "next"}`; errors are problem+json.
 
 mod backfill;
+mod backup;
 mod channels;
 mod consents;
 mod contacts;
@@ -32,6 +33,7 @@ pub(super) use system::metrics;
 /// Every route of the API.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
+        .route("/backup", get().to(backup::stream))
         .route("/channels", get().to(channels::list))
         .route("/channels/{id}", get().to(channels::show))
         .route("/channels/{id}/enable", post().to(channels::enable))

@@ -1,0 +1,415 @@
+//! Makes a store of a backup, beside the one there is, and puts it in its place in one step.
+//!
+//! ```text
+//! backup ─ every byte proved ─> STORE.restoring ─ opened, queue held, files looked at, closed, synced ─> exchanged with STORE
+//!                                                                              what was STORE ─> STORE.before-restore-TIME
+//! ```
+//!
+//! Until the exchange nothing of the old store has changed, and the exchange is one rename of the kernel's: whenever
+//! this is interrupted, STORE is the old one or the new one, whole. What an interrupted restore left is
+//! `STORE.restoring`, which the next one removes.
+
+use std::{
+    ffi::OsString,
+    fs::{self, DirBuilder, File, TryLockError},
+    io::{self, BufWriter, Read, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::{
+    Restoration,
+    archive::{ArchiveError, Name},
+    hold::Held,
+    owner::{Owner, is_root},
+    read::{self, Contents, Progress, Taker},
+};
+use crate::store::{
+    Store,
+    engine::{EngineOptions, OpenError, Receiver, StoreError},
+};
+
+/// Mode of a store's folder where there is none to take it from.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// A restore to be made.
+#[derive(Debug)]
+pub struct Restore {
+    target: PathBuf,
+    /// Lets what waited in the queue go out, as if it could not have been sent since.
+    pub resume_sends: bool,
+    /// Held until all is done, where there is a store.
+    lock: Option<File>,
+    standing: Standing,
+}
+
+/// What is where the store is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing, or an empty folder.
+    Nothing,
+    /// A store, whose daemon does not run.
+    Store,
+}
+
+/// Why nothing was restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The daemon has the store.
+    #[error(
+        "{} is in use: stop the daemon first (systemctl stop trunkline), then restore again",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// Something else is there.
+    #[error("{} holds something that is no store of Trunkline: name another folder", .0.display())]
+    NoStore(PathBuf),
+    /// The backup is no good.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// It lacks files that its records name.
+    #[error("the backup lacks {count} files that its records name, {first} for one")]
+    Lacks {
+        /// How many.
+        count: usize,
+        /// The first.
+        first: String,
+    },
+    /// The new store does not open.
+    #[error("what was restored can't be opened: {0}")]
+    Open(#[from] OpenError),
+    /// The new store can't be written.
+    #[error("what was restored can't be prepared: {0}")]
+    Store(#[from] StoreError),
+    /// The operating system refuses.
+    #[error("can't {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+fn io_error<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> RestoreError + use<'a> {
+    move |source| RestoreError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// What was in the backup.
+    pub contents: Contents,
+    /// Where the store is.
+    pub path: PathBuf,
+    /// Where the store that was there is kept.
+    pub kept: Option<PathBuf>,
+    /// What became of the queue.
+    pub held: Held,
+}
+
+impl Restore {
+    /// Looks at the place and takes the lock of the store that is there, so that no daemon starts on it meanwhile.
+    pub fn at(target: &Path) -> Result<Self, RestoreError> {
+        let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+        let mut restore = Self {
+            target,
+            resume_sends: false,
+            lock: None,
+            standing: Standing::Nothing,
+        };
+        let target = &restore.target;
+        let mut entries = match fs::read_dir(target) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(restore),
+            other => other.map_err(io_error("list", target))?,
+        };
+        if entries.next().is_none() {
+            return Ok(restore);
+        }
+        let lock = target.join("lock");
+        if !lock.is_file() || !target.join("log").is_dir() {
+            return Err(RestoreError::NoStore(restore.target));
+        }
+        let file = File::options().write(true).open(&lock);
+        let file = file.map_err(io_error("open", &lock))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RestoreError::InUse(restore.target)),
+            Err(TryLockError::Error(source)) => return Err(io_error("lock", &lock)(source)),
+        }
+        restore.lock = Some(file);
+        restore.standing = Standing::Store;
+        Ok(restore)
+    }
+
+    /// The folder that the store will be in.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// What is there now.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Does it: reads the backup once, proving it, and changes nothing of what is there before all of it is proved and
+    /// the new store was opened. Blocks.
+    pub fn run(
+        self,
+        input: impl Read,
+        options: EngineOptions,
+        progress: Progress<'_>,
+    ) -> Result<Restored, RestoreError> {
+        let fresh = self.beside("restoring");
+        let made = self.make(&fresh, input, options, progress);
+        if made.is_err() {
+            // What is half made is nobody's; where it can't be removed the next restore does.
+            let _ = fs::remove_dir_all(&fresh);
+        }
+        let (contents, held) = made?;
+        let kept = self.exchange(&fresh)?;
+        drop(self.lock);
+        Ok(Restored {
+            contents,
+            path: self.target,
+            kept,
+            held,
+        })
+    }
+
+    /// Makes the new store, whole and durable.
+    fn make(
+        &self,
+        fresh: &Path,
+        input: impl Read,
+        options: EngineOptions,
+        progress: Progress<'_>,
+    ) -> Result<(Contents, Held), RestoreError> {
+        match fs::remove_dir_all(fresh) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("remove", fresh)(error));
+            }
+            _ => {}
+        }
+        let mut unpacker = Unpacker::begin(fresh).map_err(io_error("create", fresh))?;
+        let contents = read::read(input, &mut unpacker, progress)?;
+        let snapshot = Receiver::snapshot(fresh, contents.moment.position);
+        let named = unpacker.finish(&snapshot);
+        named.map_err(io_error("write", fresh))?;
+        let held = self.prepare(fresh, &contents, options)?;
+        if let Some(owner) = self.owner() {
+            owner.adopt(fresh).map_err(io_error("give away", fresh))?;
+        }
+        let mode = fs::metadata(&self.target).map_or(FOLDER_MODE, |meta| meta.permissions().mode());
+        let mode = fs::Permissions::from_mode(mode & 0o7777);
+        fs::set_permissions(fresh, mode).map_err(io_error("set the mode of", fresh))?;
+        sync_all(fresh).map_err(io_error("sync", fresh))?;
+        Ok((contents, held))
+    }
+
+    /// Opens the new store, looks for the files that it names, and settles its queue.
+    fn prepare(
+        &self,
+        fresh: &Path,
+        contents: &Contents,
+        options: EngineOptions,
+    ) -> Result<Held, RestoreError> {
+        let (store, _) = Store::open(fresh, options)?;
+        let prepared = (|| {
+            let missing = store.files_missing()?;
+            // Some were missing already when the backup was made, and it says so.
+            if missing.len() as u64 > contents.missing {
+                return Err(RestoreError::Lacks {
+                    count: missing.len(),
+                    first: missing.into_iter().next().unwrap_or_default(),
+                });
+            }
+            let restoration = Restoration {
+                moment_ms: contents.moment.at_ms,
+                position: contents.moment.position,
+                restored_at_ms: store.now(),
+                is_fresh: true,
+            };
+            Ok(store.settle_restored(restoration, self.resume_sends)?)
+        })();
+        store.engine().clone().close();
+        prepared
+    }
+
+    /// Whose the new store is to be: root gives it to the owner of the old one, or to the daemon's user.
+    fn owner(&self) -> Option<Owner> {
+        if !is_root() {
+            return None;
+        }
+        Owner::of(&self.target).ok().or_else(Owner::of_daemon)
+    }
+
+    /// Puts the new store in its place; where the old one is kept.
+    fn exchange(&self, fresh: &Path) -> Result<Option<PathBuf>, RestoreError> {
+        let target = &self.target;
+        let parent = target.parent().unwrap_or(Path::new("/"));
+        let sync = || File::open(parent).and_then(|folder| folder.sync_all());
+        if !target.exists() {
+            fs::rename(fresh, target).map_err(io_error("rename", fresh))?;
+            sync().map_err(io_error("sync", parent))?;
+            return Ok(None);
+        }
+        let exchanged = renameat_with(CWD, fresh, CWD, target, RenameFlags::EXCHANGE);
+        exchanged.map_err(|error| {
+            let words = format!(
+                "{error}; what was restored is whole and waits in {}: where the store's folder is a file \
+                 system of its own, restore with --to into a folder in it and name that folder in [store] path",
+                fresh.display()
+            );
+            io_error("exchange", target)(io::Error::new(io::Error::from(error).kind(), words))
+        })?;
+        if self.standing == Standing::Nothing {
+            // What was there was an empty folder.
+            let _ = fs::remove_dir(fresh);
+            sync().map_err(io_error("sync", parent))?;
+            return Ok(None);
+        }
+        let kept = self.free_name();
+        fs::rename(fresh, &kept).map_err(io_error("rename", fresh))?;
+        sync().map_err(io_error("sync", parent))?;
+        Ok(Some(kept))
+    }
+
+    /// Where the old store will be kept.
+    pub fn free_name(&self) -> PathBuf {
+        let now = jiff::Timestamp::now()
+            .strftime("%Y%m%dT%H%M%SZ")
+            .to_string();
+        let first = self.beside(&format!("before-restore-{now}"));
+        let others = (2_u32..).map(|n| self.beside(&format!("before-restore-{now}-{n}")));
+        let mut free = std::iter::once(first).chain(others);
+        free.find(|path| !path.exists())
+            .expect("there are more names than files")
+    }
+
+    fn beside(&self, what: &str) -> PathBuf {
+        let mut name = self
+            .target
+            .file_name()
+            .map_or_else(OsString::new, Into::into);
+        name.push(".");
+        name.push(what);
+        self.target.with_file_name(name)
+    }
+}
+
+/// Makes everything below a folder durable. What belongs to its file system and to others is synced along: one call
+/// for many small files.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    let file = File::open(folder)?;
+    rustix::fs::syncfs(&file)?;
+    file.sync_all()
+}
+
+/// Writes what is in a backup into a fresh folder.
+struct Unpacker {
+    folder: PathBuf,
+    /// Where the snapshot is until its position is known.
+    snapshot: PathBuf,
+    open: Option<(Kind, BufWriter<File>)>,
+}
+
+/// The file that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Snapshot,
+    Log,
+    File,
+}
+
+impl Unpacker {
+    fn begin(folder: &Path) -> io::Result<Self> {
+        for folder in [folder, &folder.join("log"), &folder.join("snapshots")] {
+            DirBuilder::new().mode(FOLDER_MODE).create(folder)?;
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            snapshot: folder.join("snapshots").join("unpacked.new"),
+            open: None,
+        })
+    }
+
+    /// Gives the snapshot its name.
+    fn finish(&mut self, snapshot: &Path) -> io::Result<()> {
+        self.close()?;
+        fs::rename(&self.snapshot, snapshot)
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        if let Some((_, mut file)) = self.open.take() {
+            file.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Opens the file that a member belongs to; the next part of one goes on where the last ended.
+    fn open(&mut self, kind: Kind, path: &Path) -> io::Result<()> {
+        if kind != Kind::File && self.open.as_ref().is_some_and(|(open, _)| *open == kind) {
+            return Ok(());
+        }
+        self.close()?;
+        if let Some(folder) = path.parent() {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(FOLDER_MODE).create(folder)?;
+        }
+        let mut options = File::options();
+        let file = options.write(true).create(true).truncate(true);
+        let file = file.mode(FILE_MODE).open(path)?;
+        self.open = Some((kind, BufWriter::with_capacity(1 << 18, file)));
+        Ok(())
+    }
+
+    fn hashed(&mut self, folder: &str, hash: &str) -> io::Result<()> {
+        let path = self.folder.join(folder).join(&hash[..2]).join(hash);
+        self.open(Kind::File, &path)
+    }
+}
+
+impl Taker for Unpacker {
+    fn begin(&mut self, name: &Name) -> io::Result<()> {
+        match name {
+            Name::Store(_) => {
+                let path = self.snapshot.clone();
+                self.open(Kind::Snapshot, &path)
+            }
+            Name::Log(_) => {
+                let path = Receiver::log(&self.folder);
+                self.open(Kind::Log, &path)
+            }
+            Name::Body(hash) => self.hashed("bodies", &hash.to_string()),
+            Name::Media(hash) => self.hashed("media", &hash.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.open {
+            Some((_, file)) => file.write_all(bytes),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self, name: &Name) -> io::Result<()> {
+        match name {
+            Name::Store(_) | Name::Log(_) => Ok(()),
+            _ => self.close(),
+        }
+    }
+}
