@@ -67,3 +67,8 @@ pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
         .into_root_schema_for::<Document>()
         .to_value()
 });
+
+/// The JSON Schema of the whole configuration, with defaults, descriptions and `x-restart`.
+pub fn schema() -> &'static Value {
+    &SCHEMA
+}

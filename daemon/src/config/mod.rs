@@ -71,6 +71,7 @@ pub use backfill::Backfill;
 pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, WebhookToken};
 pub use consent::{ChannelConsent, Consent, Replies, Words};
 pub use cost::{Cost, Organization};
+pub use document::schema;
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Place};
 pub use form::{Form, FormField};

@@ -64,11 +64,6 @@ pub fn reference() -> String {
     text
 }
 
-/// The JSON Schema of the whole configuration, with defaults, descriptions and `x-restart`.
-pub fn schema() -> &'static Value {
-    &SCHEMA
-}
-
 fn keys(text: &mut String, section: &Value) {
     for (key, schema) in properties(section) {
         let mut words = described(schema).to_owned();
