@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Gateway, Prepared, prepare, state};
+use super::{Gateway, Prepared, prepare, state, systemd};
 use crate::{
     config::{ConfigErrors, Finding, ReloadPlan},
     store::StoreError,
@@ -32,6 +32,7 @@ impl Gateway {
     /// Reloads configuration and plugins. One at a time; returns when the new state is in force.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let mut running = self.running.lock().await;
+        let _reloading = systemd::Reloading::begin();
         let prepared = self.prepare().await?;
         let plan = self.plan(&prepared);
         let organizations = state::organizations(&self.store, &prepared.config).await?;
@@ -43,6 +44,7 @@ impl Gateway {
             config,
             plugins,
             trust: _,
+            tls,
             warnings,
         } = prepared;
         for id in &plan.update {
@@ -51,6 +53,7 @@ impl Gateway {
             }
         }
         self.settings.store(Arc::new(config));
+        self.certificates.replace(tls);
         self.plugins.store(Arc::new(plugins));
         let stopped: Vec<_> = plan
             .stop

@@ -30,6 +30,8 @@ pub enum NoticeKind {
     BackfillFailed,
     /// A message template may no longer be sent.
     TemplateStatus,
+    /// The certificate of the public listener ends soon, or a new one can't be used.
+    Certificate,
 }
 
 impl NoticeKind {
@@ -47,6 +49,7 @@ impl NoticeKind {
             Self::EchoLoop => "echo_loop",
             Self::BackfillFailed => "backfill_failed",
             Self::TemplateStatus => "template_status",
+            Self::Certificate => "certificate",
         }
     }
 }
