@@ -143,6 +143,20 @@ pub(super) async fn open_channels(
     }
 }
 
+/// Channels that take webhooks of which nothing but the provider's signature is a proof.
+pub(super) fn without_token(config: &Config, specs: &[ChannelSpec]) -> Vec<Finding> {
+    let bare = specs
+        .iter()
+        .filter(|spec| spec.has_webhook() && spec.config.webhook_tokens.is_empty());
+    bare.map(|spec| Finding {
+        place: config.place(spec.id.as_str()),
+        key: format!("channel.{}", spec.id),
+        message: "has no webhook_token: the provider's signature is the only proof of what comes in"
+            .into(),
+    })
+    .collect()
+}
+
 async fn open(
     channel: &Arc<Channel>,
     org: OrgId,

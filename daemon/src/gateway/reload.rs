@@ -38,6 +38,7 @@ impl Gateway {
         let organizations = state::organizations(&self.store, &prepared.config).await?;
         let fresh = plan.start.iter().chain(plan.restart.keys());
         let specs = prepare::open_channels(&prepared, fresh, &organizations).await?;
+        let bare = prepare::without_token(&prepared.config, &specs);
         state::save_senders(&self.store, &specs).await?;
         // From here on nothing can fail.
         let Prepared {
@@ -45,8 +46,9 @@ impl Gateway {
             plugins,
             trust: _,
             tls,
-            warnings,
+            mut warnings,
         } = prepared;
+        warnings.extend(bare);
         for id in &plan.update {
             if let (Some(running), Some(config)) = (running.get(id.0), config.channels.get(id.0)) {
                 running.channel.update_config(config.clone());
@@ -86,11 +88,13 @@ impl Gateway {
 
     /// What a reload would do, or why it would be refused. Changes nothing.
     pub async fn plan_reload(&self) -> Result<ReloadReport, ReloadError> {
-        let prepared = self.prepare().await?;
+        let mut prepared = self.prepare().await?;
         let plan = self.plan(&prepared);
         let organizations = std::collections::BTreeMap::new();
         let fresh = plan.start.iter().chain(plan.restart.keys());
-        prepare::open_channels(&prepared, fresh, &organizations).await?;
+        let specs = prepare::open_channels(&prepared, fresh, &organizations).await?;
+        let bare = prepare::without_token(&prepared.config, &specs);
+        prepared.warnings.extend(bare);
         Ok(ReloadReport {
             plan,
             warnings: prepared.warnings,

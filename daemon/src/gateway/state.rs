@@ -113,6 +113,9 @@ impl Gateway {
         let organizations = organizations(&store, &prepared.config).await?;
         let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
         let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+        for bare in prepare::without_token(&prepared.config, &specs) {
+            tracing::warn!("{bare}");
+        }
         save_senders(&store, &specs).await?;
         let settings: Settings = Arc::new(ArcSwap::from_pointee(prepared.config));
         let registry = Arc::new(Registry::default());
