@@ -17,8 +17,8 @@ use prometheus_client::{
 };
 use trunkline_plugin_api::ErrorClass;
 
-pub use self::listener::Refusal;
 use self::listener::ListenerMetrics;
+pub use self::listener::Refusal;
 use crate::model::{ChannelId, HealthStatus, NoticeKind, Outcome};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -168,34 +168,52 @@ async fn a_provider_that_hangs_and_open_pages_do_not_hold_up_a_stop() {
     let request = hook.request(&Sms::new("+15005550101", "by TLS")).bytes();
     assert_eq!(idle.status_of(&request).await.unwrap(), 200);
     let (mut asking, _) = authority.open(to).await.unwrap();
-    let session = format!("POST /chat/{WEB}/session HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n");
+    let session = format!(
+        "POST /chat/{WEB}/session HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
+    );
     let reply = asking.send(session.as_bytes()).await.unwrap();
     let given: Value = serde_json::from_slice(&reply.body).unwrap();
     let stream = authority.connect(to).await.unwrap();
     let path = format!("/chat/{WEB}/ws");
-    let mut page = Socket::over(stream, &path, &[]).await.unwrap().expect("a socket");
+    let mut page = Socket::over(stream, &path, &[])
+        .await
+        .unwrap()
+        .expect("a socket");
     let hello = json!({"type": "hello", "token": given["token"], "after": null});
     page.send(&hello).await.unwrap();
     page.until("caught_up").await;
     let silent = authority.connect(to).await.unwrap();
 
-    let sent = hang_on(&stage, 5).await;
+    let sent = hang_on(&stage, 9).await;
     let started = std::time::Instant::now();
     assert_eq!(stage.daemon.terminate().await.code(), Some(0));
     let took = started.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}, drain is 3 s");
-    assert!(idle.is_over().await, "an idle connection is closed in order");
+    assert!(
+        idle.is_over().await,
+        "an idle connection is closed in order"
+    );
     drop((silent, page));
 
     stage.simulator.twilio().set_behaviour(Behaviour::Accept);
     stage.daemon.launch().await;
-    for id in &sent {
-        stage.daemon.api().wait_status(id, "sent").await;
+    // What was under way has an unknown outcome, and is not sent again by a guess; the rest goes out.
+    let mut expected = Vec::new();
+    for (number, id) in sent.iter().enumerate() {
+        let message = eventually("its outcome shows", SOON, || async {
+            let message = stage.daemon.api().message(id).await;
+            let is_settled = ["sent", "delivered", "uncertain"].map(Value::from);
+            is_settled.contains(&message["status"]).then_some(message)
+        })
+        .await;
+        if message["status"] != "uncertain" {
+            expected.push(format!("+1500555060{number}"));
+        }
     }
-    let mut recipients: Vec<_> = stage.simulator.twilio().messages();
-    recipients.sort_by(|one, other| one.to.cmp(&other.to));
-    let recipients: Vec<_> = recipients.into_iter().map(|message| message.to).collect();
-    let expected: Vec<_> = (0..5).map(|number| format!("+1500555060{number}")).collect();
+    let messages = stage.simulator.twilio().messages().into_iter();
+    let mut recipients: Vec<_> = messages.map(|message| message.to).collect();
+    recipients.retain(|to| to.starts_with("+1500555060"));
+    recipients.sort();
     assert_eq!(recipients, expected, "each exactly once");
     stage.only_message("+15005550101").await;
 }

@@ -75,23 +75,27 @@ async fn passed_sockets_are_used_in_place_of_those_of_the_configuration() {
     let mut daemon = Daemon::prepare(Config::new().channel(twilio(SMS, &simulator)));
     let bind = || TcpListener::bind("127.0.0.1:0").expect("a free port");
     let (public, admin) = (bind(), bind());
-    let addresses = (
-        public.local_addr().unwrap(),
-        admin.local_addr().unwrap(),
-    );
+    let addresses = (public.local_addr().unwrap(), admin.local_addr().unwrap());
     let kept = public.try_clone().unwrap();
     daemon.spawn_with_sockets(public, admin, "public:admin");
     daemon.wait_ready().await;
     assert_eq!((daemon.public(), daemon.admin()), addresses);
     let stage = Stage { daemon, simulator };
-    assert_eq!(stage.deliver(SMS, &Sms::new(ADA, "by a passed socket")).await, 200);
+    assert_eq!(
+        stage
+            .deliver(SMS, &Sms::new(ADA, "by a passed socket"))
+            .await,
+        200
+    );
 
     // Who connects while nobody serves waits for the next daemon.
-    let Stage { mut daemon, simulator } = stage;
+    let Stage {
+        mut daemon,
+        simulator,
+    } = stage;
     assert_eq!(daemon.terminate().await.code(), Some(0));
-    let waiting = tokio::spawn(async move {
-        Request::new("GET", "/healthz").send(addresses.0).await
-    });
+    let waiting =
+        tokio::spawn(async move { Request::new("GET", "/healthz").send(addresses.0).await });
     daemon.spawn_with_sockets(kept, bind(), "public:admin");
     daemon.wait_ready().await;
     let reply = tokio::time::timeout(SOON, waiting).await.unwrap().unwrap();
@@ -118,5 +122,8 @@ async fn sockets_that_are_of_no_use_are_refused_in_words() {
     daemon.spawn_with_sockets(listening, deaf.into(), "public:admin");
     assert_eq!(daemon.wait_exit(SOON).await.code(), Some(1));
     let log = daemon.log();
-    assert!(log.contains("does not listen") || log.contains("not a TCP socket"), "{log}");
+    assert!(
+        log.contains("does not listen") || log.contains("not a TCP socket"),
+        "{log}"
+    );
 }

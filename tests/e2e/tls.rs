@@ -46,7 +46,9 @@ async fn webhooks_and_chats_come_by_tls_and_plain_text_does_not() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let given: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
     let stream = authority.connect(to).await.unwrap();
-    let opened = Socket::over(stream, "/chat/web_chat/ws", &[]).await.unwrap();
+    let opened = Socket::over(stream, "/chat/web_chat/ws", &[])
+        .await
+        .unwrap();
     let mut socket = opened.expect("the socket opens over TLS");
     let hello = json!({"type": "hello", "token": given["token"], "after": null});
     socket.send(&hello).await.unwrap();
@@ -56,7 +58,10 @@ async fn webhooks_and_chats_come_by_tls_and_plain_text_does_not() {
     let plain = Request::new("GET", "/healthz").send(to).await;
     assert!(plain.is_err(), "{plain:?}");
     let eve = Authority::new();
-    assert!(eve.connect(to).await.is_err(), "a client that trusts others");
+    assert!(
+        eve.connect(to).await.is_err(),
+        "a client that trusts others"
+    );
 }
 
 #[tokio::test]
@@ -82,7 +87,9 @@ async fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     std::fs::write(folder.path().join("cert.pem"), "no certificate").unwrap();
     let notice = api
         .wait_notification("certificate", |one| {
-            one["words"].as_str().is_some_and(|words| words.contains("cert.pem"))
+            one["words"]
+                .as_str()
+                .is_some_and(|words| words.contains("cert.pem"))
         })
         .await;
     let words = notice["words"].as_str().unwrap();
@@ -90,7 +97,10 @@ async fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     assert_eq!(shown().await, Some(issued.clone()));
     let reload = stage.daemon.cli(&["reload"]).await;
     assert_ne!(reload.code, 0, "{reload:?}");
-    assert!(reload.all().contains("server.tls.certificate"), "{reload:?}");
+    assert!(
+        reload.all().contains("server.tls.certificate"),
+        "{reload:?}"
+    );
     assert_eq!(shown().await, Some(issued));
 
     let again = authority.issue(folder.path(), None);
@@ -107,12 +117,17 @@ async fn an_end_that_is_near_is_told_everywhere() {
     let (stage, _authority, _folder) = stage(Some(until)).await;
     let api = stage.daemon.api();
     api.wait_notification("certificate", |one| {
-        one["words"].as_str().is_some_and(|words| words.contains("expires in"))
+        one["words"]
+            .as_str()
+            .is_some_and(|words| words.contains("expires in"))
     })
     .await;
     let midnight = soon.to_zoned(jiff::tz::TimeZone::UTC).unwrap();
     let expected = midnight.timestamp().as_second().cast_unsigned();
-    assert_eq!(api.metric("trunkline_certificate_expires_seconds").await, expected);
+    assert_eq!(
+        api.metric("trunkline_certificate_expires_seconds").await,
+        expected
+    );
     let check = stage.daemon.cli_ok(&["check"]).await;
     assert!(check.stderr.contains("expires in"), "{check:?}");
 }
@@ -149,7 +164,10 @@ async fn files_that_do_not_fit_are_configuration_errors_with_their_place() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(path("key.pem"), mode).unwrap();
     let open = daemon.cli_ok(&["check"]).await;
-    assert!(open.stderr.contains("every user of this machine"), "{open:?}");
+    assert!(
+        open.stderr.contains("every user of this machine"),
+        "{open:?}"
+    );
 }
 
 #[tokio::test]

@@ -93,7 +93,11 @@ async fn a_disk_that_hangs_ends_the_beats_until_it_goes_on() {
     // From here on there is no beat for twice the time that the manager waits.
     let (beats, since) = (manager.count("WATCHDOG=1"), Instant::now());
     while since.elapsed() < Duration::from_secs(4) {
-        assert_eq!(manager.count("WATCHDOG=1"), beats, "a beat without progress");
+        assert_eq!(
+            manager.count("WATCHDOG=1"),
+            beats,
+            "a beat without progress"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 

@@ -152,7 +152,8 @@ impl Daemon {
         let log = log.expect("the log can be opened");
         self.log_start = log.metadata().map_or(0, |meta| meta.len());
         // The shell becomes the daemon, and so has the process id that it writes down.
-        let script = "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" run -c \"$1\" 3<&0 4<&2 0</dev/null 2>&1";
+        let script =
+            "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" run -c \"$1\" 3<&0 4<&2 0</dev/null 2>&1";
         let child = Command::new("sh")
             .args(["-c", script])
             .args([binary().as_os_str(), self.config_file().as_os_str()])

@@ -74,7 +74,9 @@ impl Authority {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from("localhost").expect("a name");
-        TlsConnector::from(self.client()).connect(name, stream).await
+        TlsConnector::from(self.client())
+            .connect(name, stream)
+            .await
     }
 
     /// A connection for requests, and the certificate that the daemon showed on it.

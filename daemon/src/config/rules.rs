@@ -217,7 +217,12 @@ pub(super) fn at_most(
     }
 }
 
-pub(super) fn within(report: &mut Report<'_>, pointer: &str, value: u64, (least, most): (u64, u64)) {
+pub(super) fn within(
+    report: &mut Report<'_>,
+    pointer: &str,
+    value: u64,
+    (least, most): (u64, u64),
+) {
     if !(least..=most).contains(&value) {
         let (least, most) = (ByteSize::format(least), ByteSize::format(most));
         report.error(pointer, format!("must be between {least} and {most}"));

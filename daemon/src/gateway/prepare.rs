@@ -151,8 +151,9 @@ pub(super) fn without_token(config: &Config, specs: &[ChannelSpec]) -> Vec<Findi
     bare.map(|spec| Finding {
         place: config.place(spec.id.as_str()),
         key: format!("channel.{}", spec.id),
-        message: "has no webhook_token: the provider's signature is the only proof of what comes in"
-            .into(),
+        message:
+            "has no webhook_token: the provider's signature is the only proof of what comes in"
+                .into(),
     })
     .collect()
 }

@@ -170,7 +170,10 @@ async fn shut_down(gateway: &Arc<Gateway>, listeners: web::Listeners, mails: Opt
     let late: Vec<&str> = late.map(|(_, what)| *what).collect();
     if !late.is_empty() {
         let late = late.join(", ");
-        warn!(late, "not everything ended in time; sends are taken up again by the next start");
+        warn!(
+            late,
+            "not everything ended in time; sends are taken up again by the next start"
+        );
     }
     if timeout_at(deadline, gateway.stop()).await.is_err() {
         warn!(

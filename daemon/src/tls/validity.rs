@@ -61,9 +61,9 @@ fn any(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
             return None;
         }
         let (octets, rest) = rest.split_at(octets);
-        let len = octets.iter().fold(0_usize, |len, octet| {
-            (len << 8) | usize::from(*octet)
-        });
+        let len = octets
+            .iter()
+            .fold(0_usize, |len, octet| (len << 8) | usize::from(*octet));
         (len, rest)
     };
     (rest.len() >= len).then(|| {

@@ -41,9 +41,9 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-pub use self::{inherited::Inherited, readiness::Readiness};
 pub(crate) use self::socket::make_way;
 use self::wire::Leaving;
+pub use self::{inherited::Inherited, readiness::Readiness};
 use crate::gateway::Gateway;
 
 /// Threads of the public listener.
@@ -108,7 +108,8 @@ pub fn listen(
         admin.local_addr().map_err(admin_failed)?,
     );
     let routes = public_routes(gateway);
-    let public = wire::serve(gateway, public, &leaving, routes, on_worker).map_err(public_failed)?;
+    let public =
+        wire::serve(gateway, public, &leaving, routes, on_worker).map_err(public_failed)?;
     let (shared, ready) = (gateway.clone(), readiness.clone());
     let admin = HttpServer::new(move || {
         App::new().configure(|config| admin_routes(config, &shared, &ready))

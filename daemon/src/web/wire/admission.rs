@@ -142,8 +142,9 @@ impl Drop for Permit {
 
 /// Tells a client that is turned away, where it takes that at once.
 pub(super) fn turn_away(stream: &TcpStream) {
-    // The connection is closed whatever becomes of it.
-    let _ = stream.try_write(TURNED_AWAY);
+    // Past the runtime, which does not know yet whether the new socket takes anything. The connection is
+    // closed whatever becomes of it.
+    let _ = socket2::SockRef::from(stream).send(TURNED_AWAY);
 }
 
 #[cfg(test)]

@@ -9,11 +9,7 @@ use actix_web::{
 };
 use futures_util::StreamExt as _;
 
-use crate::{
-    config::Limits,
-    gateway::Gateway,
-    metrics::Refusal,
-};
+use crate::{config::Limits, gateway::Gateway, metrics::Refusal};
 
 /// Bytes of a body of unknown length that are read before it is taken for a large one.
 const KNOWN_BYTES_MAX: usize = 256 * 1024;

@@ -44,7 +44,10 @@ impl Leaving {
     pub(super) fn asked(self) -> LocalBoxFuture<'static, ()> {
         let mut stage = self.0.subscribe();
         async move {
-            let asked = stage.wait_for(|stage| *stage == Stage::Leaving).await.is_ok();
+            let asked = stage
+                .wait_for(|stage| *stage == Stage::Leaving)
+                .await
+                .is_ok();
             if !asked {
                 std::future::pending::<()>().await;
             }

@@ -31,15 +31,12 @@ use actix_web::{
 use tokio::net::TcpStream;
 use tracing::debug;
 
-pub(super) use self::{
-    body::read,
-    leaving::Leaving,
-};
 use self::{
     admission::Admission,
     guarded::{Guarded, Wire},
     threshold::Threshold,
 };
+pub(super) use self::{body::read, leaving::Leaving};
 use super::{PUBLIC_WORKERS, STOP_MAX};
 use crate::{
     config::Settings,

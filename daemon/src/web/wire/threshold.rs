@@ -84,8 +84,8 @@ fn too_large(request: &ServiceRequest, limits: &Limits) -> Option<(StatusCode, R
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len());
     let bytes: usize = target + bytes.sum::<usize>();
-    let is_large = is_over(bytes, limits.head_bytes_max)
-        || is_over(headers.len(), limits.headers_max.into());
+    let is_large =
+        is_over(bytes, limits.head_bytes_max) || is_over(headers.len(), limits.headers_max.into());
     is_large.then_some((
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Refusal::LargeHead,
