@@ -18,5 +18,6 @@ pub mod outbound;
 pub mod plugin;
 pub mod seal;
 pub mod store;
+pub mod tls;
 pub mod watch;
 pub mod web;

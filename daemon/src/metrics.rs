@@ -1,5 +1,7 @@
 //! The one list of metrics, in the OpenMetrics text format.
 
+mod listener;
+
 use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
@@ -15,6 +17,8 @@ use prometheus_client::{
 };
 use trunkline_plugin_api::ErrorClass;
 
+use self::listener::ListenerMetrics;
+pub use self::listener::Refusal;
 use crate::model::{ChannelId, HealthStatus, NoticeKind, Outcome};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -68,6 +72,7 @@ pub struct Metrics {
     canaries_lost: Family<ByChannel, Counter>,
     canary_seconds: Histogram,
     comebacks: Family<ByChannel, Counter>,
+    listener: ListenerMetrics,
 }
 
 impl Default for Metrics {
@@ -103,8 +108,10 @@ impl Metrics {
             // 50 ms to 27 minutes.
             canary_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 16)),
             comebacks: Family::default(),
+            listener: ListenerMetrics::default(),
         };
         metrics.register();
+        metrics.listener.register(&mut metrics.registry.lock());
         metrics
     }
 

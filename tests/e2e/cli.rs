@@ -357,3 +357,23 @@ async fn the_demo_stays_until_it_is_interrupted_and_leaves_nothing_behind() {
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[tokio::test]
+async fn check_misses_a_webhook_token_only_where_webhooks_come_in() {
+    let bare = |id: &str, adapter: &str| Channel::new(id, adapter).without("webhook_token");
+    let daemon = Daemon::prepare(
+        Config::new()
+            .channel(bare("page", "chat"))
+            .channel(bare("mails", "email").config("from", "us@example.org"))
+            .channel(bare("hooks", "webhook").config("secret", "s".repeat(32))),
+    );
+    let said = daemon.cli_ok(&["check"]).await.stderr;
+    let missed: Vec<_> = said
+        .lines()
+        .filter(|line| line.contains("no webhook_token"))
+        .collect();
+    assert!(
+        missed.len() == 1 && missed[0].contains("channel.hooks"),
+        "{said}"
+    );
+}

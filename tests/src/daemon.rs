@@ -4,7 +4,8 @@
 //! store and the same public port. Its log is a file there, printed when a test fails.
 
 use std::fs::{self, OpenOptions};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ pub struct Daemon {
     public: SocketAddr,
     admin: SocketAddr,
     token: String,
+    environment: Vec<(String, String)>,
 }
 
 /// What a command printed and how it ended.
@@ -107,7 +109,13 @@ impl Daemon {
             public: nowhere,
             admin: nowhere,
             token: String::new(),
+            environment: Vec::new(),
         }
+    }
+
+    /// Sets a variable for the process that is started next.
+    pub fn set_env(&mut self, name: &str, value: impl Into<String>) {
+        self.environment.push((name.to_owned(), value.into()));
     }
 
     /// Starts the prepared or stopped daemon and waits until it is ready.
@@ -129,7 +137,32 @@ impl Daemon {
         let log = log.expect("the log can be opened");
         self.log_start = log.metadata().map_or(0, |meta| meta.len());
         let errors = log.try_clone().expect("a file handle can be cloned");
-        let child = self.command(&["run"]).stdout(log).stderr(errors).spawn();
+        let mut command = self.command(&["run"]);
+        command.envs(self.environment.iter().cloned());
+        let child = command.stdout(log).stderr(errors).spawn();
+        self.child = Some(child.expect("the daemon can be started"));
+    }
+
+    /// Starts the process with listening sockets, as systemd passes them; `names` is `LISTEN_FDNAMES`.
+    pub fn spawn_with_sockets(&mut self, public: TcpListener, admin: TcpListener, names: &str) {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path());
+        let log = log.expect("the log can be opened");
+        self.log_start = log.metadata().map_or(0, |meta| meta.len());
+        // The shell becomes the daemon, and so has the process id that it writes down.
+        let script =
+            "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" run -c \"$1\" 3<&0 4<&2 0</dev/null 2>&1";
+        let child = Command::new("sh")
+            .args(["-c", script])
+            .args([binary().as_os_str(), self.config_file().as_os_str()])
+            .env("LISTEN_FDNAMES", names)
+            .env_remove("RUST_LOG")
+            .stdin(OwnedFd::from(public))
+            .stderr(OwnedFd::from(admin))
+            .stdout(log)
+            .spawn();
         self.child = Some(child.expect("the daemon can be started"));
     }
 

@@ -8,11 +8,14 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Largest answer that is read, in bytes.
 const REPLY_BYTES_MAX: usize = 256 << 20;
+
+/// What an error says where a connection ends in the middle of an answer.
+pub const CUT: &str = "the answer was cut off";
 
 /// An HTTP answer.
 #[derive(Debug, Clone)]
@@ -40,8 +43,8 @@ impl Reply {
 
 /// One connection, used for one request after the other.
 #[derive(Debug)]
-pub struct Connection {
-    stream: TcpStream,
+pub struct Connection<S = TcpStream> {
+    stream: S,
     buffer: Vec<u8>,
 }
 
@@ -50,8 +53,34 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        Ok(Self::over(stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Over a stream that is open.
+    pub fn over(stream: S) -> Self {
         let buffer = Vec::with_capacity(4096);
-        Ok(Self { stream, buffer })
+        Self { stream, buffer }
+    }
+
+    /// Writes bytes and reads nothing.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
+    }
+
+    /// Whether the other side ends the connection without another word.
+    pub async fn is_over(&mut self) -> bool {
+        self.buffer.clear();
+        matches!(self.rest().await, Ok(rest) if rest.is_empty())
+    }
+
+    /// Everything that comes until the other side ends the connection.
+    pub async fn rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut rest = std::mem::take(&mut self.buffer);
+        self.stream.read_to_end(&mut rest).await?;
+        Ok(rest)
     }
 
     /// Sends the bytes and reads the answer.
@@ -83,7 +112,7 @@ impl Connection {
     /// Writes the request and reads up to the end of the answer's head; gives the head's length.
     async fn exchange(&mut self, request: &[u8]) -> io::Result<usize> {
         self.buffer.clear();
-        self.stream.write_all(request).await?;
+        self.write(request).await?;
         let mut searched = 0;
         loop {
             if let Some(at) = find(&self.buffer[searched..], b"\r\n\r\n") {
@@ -150,10 +179,13 @@ impl Connection {
     }
 
     async fn read_more(&mut self) -> io::Result<()> {
-        if self.stream.read_buf(&mut self.buffer).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let has_some = !self.buffer.is_empty();
+        match self.stream.read_buf(&mut self.buffer).await {
+            Ok(len) if len > 0 => Ok(()),
+            Ok(_) | Err(_) if has_some => Err(bad(CUT)),
+            Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 }
 

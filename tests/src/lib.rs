@@ -23,6 +23,8 @@ pub mod load;
 pub mod mail;
 pub mod origin;
 pub mod port;
+pub mod systemd;
+pub mod tls;
 pub mod twilio;
 pub mod visitor;
 pub mod wait;

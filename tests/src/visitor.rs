@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::http::{Reply, Request};
@@ -135,8 +135,8 @@ pub fn messages(frames: &[Value]) -> Vec<&Value> {
 
 /// An open WebSocket.
 #[derive(Debug)]
-pub struct Socket {
-    stream: TcpStream,
+pub struct Socket<S = TcpStream> {
+    stream: S,
     buffer: Vec<u8>,
     frames: VecDeque<Value>,
 }
@@ -148,8 +148,19 @@ impl Socket {
         path: &str,
         headers: &[(&str, &str)],
     ) -> io::Result<Result<Self, u16>> {
-        let mut stream = TcpStream::connect(address).await?;
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        Self::over(stream, path, headers).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Opens one over a connection.
+    pub async fn over(
+        mut stream: S,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> io::Result<Result<Self, u16>> {
         let mut further = String::new();
         for (name, value) in headers {
             let _ = write!(further, "{name}: {value}\r\n");

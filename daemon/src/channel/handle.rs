@@ -56,6 +56,19 @@ pub struct ChannelSpec {
     pub instance: Result<Instance, String>,
 }
 
+impl ChannelSpec {
+    /// Whether what comes in is to come by a webhook.
+    pub fn has_webhook(&self) -> bool {
+        self.facts.as_ref().is_some_and(comes_by_webhook)
+    }
+}
+
+/// There is a secret to prove webhooks with, and the channel is not served at the chat's door, where the
+/// daemon itself vouches for visitors.
+fn comes_by_webhook(facts: &Facts) -> bool {
+    facts.can_receive && !facts.fronts.contains(&Front::Chat)
+}
+
 /// What runs at the moment.
 #[derive(Clone)]
 pub enum Running {
@@ -174,11 +187,9 @@ impl Channel {
             .is_some_and(|plugin| plugin.manifest().capabilities.contains(&capability))
     }
 
-    /// Whether what comes in comes by its webhook: there is a secret to prove it with, and it is not
-    /// served at the chat's door, where the daemon itself vouches for visitors.
+    /// Whether what comes in comes by its webhook.
     pub fn has_webhook(&self) -> bool {
-        let facts = self.facts.as_ref();
-        facts.is_some_and(|facts| facts.can_receive && !facts.fronts.contains(&Front::Chat))
+        self.facts.as_ref().is_some_and(comes_by_webhook)
     }
 
     /// The path of its webhook: with its first token, else its first alias, else bare.

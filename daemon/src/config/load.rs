@@ -312,6 +312,9 @@ impl Config {
         for path in plugins.chain(single).chain(self.lmtp.listen.socket_mut()) {
             *path = folder.join(&*path);
         }
+        for path in self.server.tls.paths_mut() {
+            *path = folder.join(&*path);
+        }
         if !self.outbound.extra_ca.as_os_str().is_empty() {
             self.outbound.extra_ca = folder.join(&self.outbound.extra_ca);
         }

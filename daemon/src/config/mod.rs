@@ -31,6 +31,7 @@ mod hours;
 mod inbound;
 mod layer;
 mod limits;
+mod listener;
 mod lmtp;
 mod load;
 mod log;
@@ -78,6 +79,7 @@ pub use form::{Form, FormField};
 pub use hours::{Expect, Hours};
 pub use inbound::{Command, CommandThread, Commands, Inbound};
 pub use limits::{Rate, Uncertain};
+pub use listener::{Limits, Tls};
 pub use lmtp::{Lmtp, LmtpListen};
 pub use log::{Log, LogFormat};
 pub use master_key::{KeySource, Keys, Secrets};
@@ -180,6 +182,11 @@ impl Config {
     pub fn place(&self, channel: &str) -> Place {
         let pointer = finding::child("/channel", channel);
         self.places.of(&pointer).clone()
+    }
+
+    /// Where the value at a JSON pointer was written.
+    pub fn place_at(&self, pointer: &str) -> Place {
+        self.places.of(pointer).clone()
     }
 
     /// Where a key of a section was written, for what is found out later.

@@ -200,12 +200,11 @@ fn sections(config: &Config) -> Value {
 }
 
 fn needs_restart(pointer: &str) -> bool {
-    let mut steps = pointer.split('/').skip(1);
-    let (section, key) = (
-        steps.next().unwrap_or_default(),
-        steps.next().unwrap_or_default(),
-    );
-    SCHEMA["properties"][section]["properties"][key]["x-restart"] == json!(true)
+    let mut schema = &*SCHEMA;
+    pointer.split('/').skip(1).any(|step| {
+        schema = &schema["properties"][step];
+        schema["x-restart"] == json!(true)
+    })
 }
 
 /// Pointers to the values that differ, as deep as both sides are tables.

@@ -55,6 +55,7 @@ pub fn reference() -> String {
                 comment(&mut text, described(section));
                 let _ = writeln!(text, "[{name}]");
                 keys(&mut text, section);
+                tables(&mut text, name, section);
                 if name == "commands" {
                     command(&mut text, &section["additionalProperties"]);
                 }
@@ -64,8 +65,22 @@ pub fn reference() -> String {
     text
 }
 
+/// The tables of a section that are written as tables of their own.
+fn tables(text: &mut String, name: &str, section: &Value) {
+    for (key, schema) in properties(section).filter(|(_, schema)| is_table(schema)) {
+        text.push('\n');
+        comment(text, described(schema));
+        let _ = writeln!(text, "[{name}.{key}]");
+        keys(text, schema);
+    }
+}
+
+fn is_table(schema: &Value) -> bool {
+    schema["x-table"] == Value::Bool(true)
+}
+
 fn keys(text: &mut String, section: &Value) {
-    for (key, schema) in properties(section) {
+    for (key, schema) in properties(section).filter(|(_, schema)| !is_table(schema)) {
         let mut words = described(schema).to_owned();
         if schema["x-restart"] == Value::Bool(true) {
             words.push_str(" Needs a restart.");

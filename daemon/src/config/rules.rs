@@ -10,6 +10,7 @@ use super::{
     finding::{Finding, child, key_path},
     form,
     layer::Layer,
+    listener,
     lmtp::LmtpListen,
     paths,
     report::Report,
@@ -28,6 +29,7 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Checks everything that no single key can be wrong about.
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     server(config, report);
+    listener::check(config, report);
     lmtp(config, report);
     storage(config, report);
     plugins(config, report);
@@ -215,7 +217,12 @@ pub(super) fn at_most(
     }
 }
 
-fn within(report: &mut Report<'_>, pointer: &str, value: u64, (least, most): (u64, u64)) {
+pub(super) fn within(
+    report: &mut Report<'_>,
+    pointer: &str,
+    value: u64,
+    (least, most): (u64, u64),
+) {
     if !(least..=most).contains(&value) {
         let (least, most) = (ByteSize::format(least), ByteSize::format(most));
         report.error(pointer, format!("must be between {least} and {most}"));
@@ -272,9 +279,6 @@ fn organizations(config: &Config, report: &mut Report<'_>) {
 
 fn tokens(channel: &Channel, pointer: &str, report: &mut Report<'_>) {
     if !report.places.has(pointer) {
-        let message = "has no webhook_token: where it takes webhooks, the provider's signature is \
-                       their only proof";
-        report.warn(&child("/channel", &channel.id), message);
         return;
     }
     let items = (0..channel.webhook_tokens.len()).map(|index| format!("{pointer}/{index}"));

@@ -31,7 +31,7 @@ impl RunningChannel {
         self.guardian.stop().await;
     }
 
-    /// Ends sending alone, so that a successor may begin.
+    /// Ends sending alone, so that a successor may begin, or a stop has less to wait for.
     pub(super) async fn stop_sending(&mut self) {
         self.stops.clear();
         if let Some(outbox) = self.outbox.take() {
@@ -149,6 +149,7 @@ impl Gateway {
             config: (**self.settings.load()).clone(),
             plugins: self.plugins_of(id),
             trust: crate::outbound::Trust::default(),
+            tls: None,
             warnings: Vec::new(),
         };
         let organizations = state::organizations(&self.store, &prepared.config).await?;

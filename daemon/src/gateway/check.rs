@@ -44,11 +44,15 @@ pub async fn check(file: &Path) -> Result<CheckReport, ConfigErrors> {
     // A check leaves nothing behind, and runs for users who may not write to the store.
     let state = tempfile::tempdir().ok();
     let state = state.as_ref().map(tempfile::TempDir::path);
-    let prepared = prepare::prepare(file, None, state)?;
+    let mut prepared = prepare::prepare(file, None, state)?;
     let organizations: BTreeMap<String, OrgId> = BTreeMap::new();
     let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
     let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
-    let mut notes: Vec<String> = specs.iter().flat_map(notes_of).collect();
+    let bare = prepare::without_token(&prepared.config, &specs);
+    prepared.warnings.extend(bare);
+    let by_mail = prepared.config.lmtp.listen != LmtpListen::Off;
+    let notes = specs.iter().flat_map(|spec| notes_of(spec, by_mail));
+    let mut notes: Vec<String> = notes.collect();
     notes.extend(mail_notes(&prepared.config.lmtp.listen, &specs));
     Ok(CheckReport { prepared, notes })
 }
@@ -65,14 +69,15 @@ pub fn secrets(file: &Path) -> Result<Vec<SecretUse>, ConfigErrors> {
     Ok(prepared.config.secrets(&schema_of))
 }
 
-fn notes_of(spec: &ChannelSpec) -> Vec<String> {
+fn notes_of(spec: &ChannelSpec, by_mail: bool) -> Vec<String> {
     let id = &spec.id;
     let Some(facts) = &spec.facts else {
         let reason = spec.instance.as_ref().err().map_or("", String::as_str);
         return vec![format!("channel {id} will be down: {reason}")];
     };
     let mut notes = Vec::new();
-    if !facts.can_receive {
+    let takes_mail = by_mail && facts.fronts.contains(&Front::Mail);
+    if !facts.can_receive && !takes_mail {
         notes.push(format!(
             "channel {id} has no inbound secret: it sends only, and has no webhook route"
         ));

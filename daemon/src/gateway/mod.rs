@@ -16,6 +16,7 @@ mod reload;
 mod run;
 mod signals;
 mod state;
+mod systemd;
 
 pub use channels::SwitchError;
 pub use check::{CheckReport, check, secrets};

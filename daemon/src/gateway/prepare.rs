@@ -13,6 +13,7 @@ use crate::{
     model::{ChannelId, OrgId},
     outbound::Trust,
     plugin::{OpenError, Plugin, PluginOptions, PluginSet},
+    tls::Pair,
 };
 
 /// A configuration with the plugins it names; both checked against each other.
@@ -23,6 +24,8 @@ pub struct Prepared {
     pub plugins: PluginSet,
     /// The root certificates of `[outbound] extra_ca`.
     pub trust: Trust,
+    /// The certificate of the public listener; none where it speaks plain HTTP.
+    pub tls: Option<Arc<Pair>>,
     /// What works but should be looked at.
     pub warnings: Vec<Finding>,
 }
@@ -43,6 +46,7 @@ pub(super) fn prepare(
             message,
         }])
     })?;
+    let tls = load_pair(&config)?;
     let state = state.unwrap_or(&config.store.path);
     let plugins = PluginSet::scan(&plugin_options(&config, state), previous);
     let schema_of = |adapter: &str| {
@@ -55,12 +59,44 @@ pub(super) fn prepare(
     }
     let mut warnings = config.warnings.clone();
     warnings.extend(findings.warnings);
+    warnings.extend(tls.iter().flat_map(|pair| pair_warnings(&config, pair)));
     Ok(Prepared {
         config,
         plugins,
         trust,
+        tls: tls.map(Arc::new),
         warnings,
     })
+}
+
+/// The certificate and key of `[server.tls]`, proved to belong together.
+fn load_pair(config: &Config) -> Result<Option<Pair>, ConfigErrors> {
+    Pair::load(&config.server.tls).map_err(|error| {
+        let finding = tls_finding(config, error.key, error.words);
+        ConfigErrors(vec![finding])
+    })
+}
+
+fn pair_warnings(config: &Config, pair: &Pair) -> Vec<Finding> {
+    let tls = &config.server.tls;
+    let now_s = jiff::Timestamp::now().as_second();
+    let before_s = i64::try_from(tls.warn_before.as_secs()).unwrap_or(i64::MAX);
+    let ends = pair.warning(now_s, before_s);
+    let ends = ends.map(|words| tls_finding(config, "certificate", words));
+    let exposed = pair.is_exposed().then(|| {
+        let file = tls.key.display();
+        let words = format!("{file} may be read by every user of this machine: chmod 0640");
+        tls_finding(config, "key", words)
+    });
+    ends.into_iter().chain(exposed).collect()
+}
+
+fn tls_finding(config: &Config, key: &str, message: String) -> Finding {
+    Finding {
+        place: config.place_at(&format!("/server/tls/{key}")),
+        key: format!("server.tls.{key}"),
+        message,
+    }
 }
 
 fn plugin_options(config: &Config, state: &Path) -> PluginOptions {
@@ -129,6 +165,21 @@ pub(super) async fn open_channels(
     } else {
         Err(ConfigErrors(errors))
     }
+}
+
+/// Channels that take webhooks of which nothing but the provider's signature is a proof.
+pub(super) fn without_token(config: &Config, specs: &[ChannelSpec]) -> Vec<Finding> {
+    let bare = specs
+        .iter()
+        .filter(|spec| spec.has_webhook() && spec.config.webhook_tokens.is_empty());
+    bare.map(|spec| Finding {
+        place: config.place(spec.id.as_str()),
+        key: format!("channel.{}", spec.id),
+        message:
+            "has no webhook_token: the provider's signature is the only proof of what comes in"
+                .into(),
+    })
+    .collect()
 }
 
 async fn open(

@@ -7,7 +7,7 @@ use super::{
     Gateway, Prepared,
     channels::RunningChannel,
     comeback::{self, Before, Comeback, Verdict},
-    prepare, state,
+    prepare, state, systemd,
 };
 use crate::{
     channel::ChannelSpec,
@@ -45,11 +45,13 @@ impl Gateway {
     /// Reloads configuration and plugins. One at a time; returns when the new state is in force.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let mut running = self.running.lock().await;
+        let _reloading = systemd::Reloading::begin();
         let prepared = self.prepare().await?;
         let plan = self.plan(&prepared);
         let organizations = state::organizations(&self.store, &prepared.config).await?;
         let fresh = plan.start.iter().chain(plan.restart.keys());
         let specs = prepare::open_channels(&prepared, fresh, &organizations).await?;
+        let bare = prepare::without_token(&prepared.config, &specs);
         let (tried, taken): (Vec<_>, Vec<_>) = specs
             .into_iter()
             .partition(|spec| self.is_tried(spec, &prepared.config, &running));
@@ -59,8 +61,10 @@ impl Gateway {
             mut config,
             plugins,
             trust: _,
-            warnings,
+            tls,
+            mut warnings,
         } = prepared;
+        warnings.extend(bare);
         for id in &plan.update {
             if let (Some(running), Some(config)) = (running.get(id.0), config.channels.get(id.0)) {
                 running.channel.update_config(config.clone());
@@ -74,6 +78,7 @@ impl Gateway {
             }
         }
         self.settings.store(Arc::new(config));
+        self.certificates.replace(tls);
         self.plugins.store(Arc::new(plugins));
         let stopped: Vec<_> = plan
             .stop
@@ -230,11 +235,13 @@ impl Gateway {
 
     /// What a reload would do, or why it would be refused. Changes nothing.
     pub async fn plan_reload(&self) -> Result<ReloadReport, ReloadError> {
-        let prepared = self.prepare().await?;
+        let mut prepared = self.prepare().await?;
         let plan = self.plan(&prepared);
         let organizations = BTreeMap::new();
         let fresh = plan.start.iter().chain(plan.restart.keys());
-        prepare::open_channels(&prepared, fresh, &organizations).await?;
+        let specs = prepare::open_channels(&prepared, fresh, &organizations).await?;
+        let bare = prepare::without_token(&prepared.config, &specs);
+        prepared.warnings.extend(bare);
         Ok(ReloadReport {
             plan,
             warnings: prepared.warnings,

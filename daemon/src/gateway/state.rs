@@ -21,6 +21,7 @@ use crate::{
     outbound::{Accounts, Gate, MediaLinks, OutboxContext, Transport},
     plugin::PluginSet,
     store::{Store, StoreError},
+    tls::{self, Certificates},
     watch::{
         Canaries, CanaryKeeper, Chronicle, EchoGuard, HealthBoard, Notifier, Poller, Prober,
         Silence, Sweeper, TemplateKeeper,
@@ -81,6 +82,8 @@ pub struct Gateway {
     pub links: Arc<MediaLinks>,
     /// The configuration in force.
     pub settings: Settings,
+    /// The certificate of the public listener.
+    pub certificates: Arc<Certificates>,
     /// The plugins found last.
     pub plugins: ArcSwap<PluginSet>,
     /// The channels that went back after the last reload.
@@ -114,6 +117,9 @@ impl Gateway {
         let organizations = organizations(&store, &prepared.config).await?;
         let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
         let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+        for bare in prepare::without_token(&prepared.config, &specs) {
+            tracing::warn!("{bare}");
+        }
         save_senders(&store, &specs).await?;
         let settings: Settings = Arc::new(ArcSwap::from_pointee(prepared.config));
         let registry = Arc::new(Registry::default());
@@ -168,6 +174,7 @@ impl Gateway {
                 notifier.clone(),
                 settings.clone(),
             ),
+            certificates: Arc::new(Certificates::new(prepared.tls)),
             plugins: ArcSwap::from_pointee(prepared.plugins),
             running: Mutex::default(),
             arbiters: Arbiters::default(),
@@ -271,7 +278,15 @@ impl Gateway {
             metrics: self.metrics.clone(),
             keeper: self.keeper.clone(),
         };
+        let certificates = tls::Watcher {
+            certificates: self.certificates.clone(),
+            settings: self.settings.clone(),
+            store: self.store.clone(),
+            notifier: self.notifier.clone(),
+            metrics: self.metrics.clone(),
+        };
         self.arbiters.media.spawn(fetcher.run(stop()));
+        self.arbiters.watch.spawn(certificates.run(stop()));
         self.arbiters.watch.spawn(coalescer.run(stop()));
         self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
         self.arbiters.watch.spawn(sweeper.run(stop()));
@@ -345,6 +360,13 @@ impl Gateway {
             gate: self.gate.clone(),
             settings: self.settings.clone(),
         }
+    }
+
+    /// Ends sending: attempts under way are finished, no others begin.
+    pub(super) async fn stop_sending(&self) {
+        let mut running = self.running.lock().await;
+        let ends = running.values_mut().map(RunningChannel::stop_sending);
+        futures_util::future::join_all(ends).await;
     }
 
     /// Ends everything but the store: first what begins new work, then the attempts under way,

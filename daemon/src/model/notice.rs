@@ -32,6 +32,8 @@ pub enum NoticeKind {
     TemplateStatus,
     /// A channel runs on its configuration from before the last reload.
     ConfigurationReturned,
+    /// The certificate of the public listener ends soon, or a new one can't be used.
+    Certificate,
 }
 
 impl NoticeKind {
@@ -50,6 +52,7 @@ impl NoticeKind {
             Self::BackfillFailed => "backfill_failed",
             Self::ConfigurationReturned => "configuration_returned",
             Self::TemplateStatus => "template_status",
+            Self::Certificate => "certificate",
         }
     }
 }

@@ -75,6 +75,8 @@ pub(crate) const MESSAGE_BY_PLACE: u8 = b'm';
 pub(crate) const CONTACT: u8 = b'c';
 /// The kind byte of threads.
 pub(crate) const THREAD: u8 = b't';
+/// The kind byte of items that want attention.
+pub(crate) const ATTENTION: u8 = b's';
 /// The kind byte of outbox items.
 pub(crate) const OUTBOX: u8 = b'o';
 /// The kind byte of consent.
@@ -259,11 +261,11 @@ pub(crate) fn awaiting(org: OrgId, channel: &ChannelId, id: MessageId) -> Vec<u8
 }
 
 pub(crate) fn attention_of(org: OrgId, state: &str) -> Vec<u8> {
-    Key::new(org, b's').text(state).0
+    Key::new(org, ATTENTION).text(state).0
 }
 
 pub(crate) fn attention(org: OrgId, state: &str, id: MessageId) -> Vec<u8> {
-    Key::new(org, b's').text(state).bytes(id.as_bytes()).0
+    Key::new(org, ATTENTION).text(state).bytes(id.as_bytes()).0
 }
 
 pub(crate) fn idempotency(org: OrgId, key: &str) -> Vec<u8> {

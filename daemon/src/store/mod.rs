@@ -74,7 +74,8 @@ pub use self::{
     changes::{Change, Changed, Changes},
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
-        Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
+        Engine, EngineOptions, OpenError, OpenReport, Position, Progress, RepairReport, StoreError,
+        repair,
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
@@ -258,6 +259,21 @@ impl Store {
     /// Commits handed over and not yet durable.
     pub fn queue_depth(&self) -> u64 {
         u64::try_from(self.engine.stats().queued).unwrap_or(u64::MAX)
+    }
+
+    /// Messages that wait to be sent, those that want a person's attention not among them.
+    pub fn waiting(&self) -> u64 {
+        let organizations = self.organizations.read();
+        let counts = organizations.values().map(|org| {
+            let all = self.engine.count(org.0, keys::OUTBOX);
+            all.saturating_sub(self.engine.count(org.0, keys::ATTENTION))
+        });
+        counts.sum()
+    }
+
+    /// How far the writer is, to tell whether it is stuck.
+    pub fn progress(&self) -> Progress {
+        self.engine.progress()
     }
 
     /// The folder of large bodies.

@@ -19,14 +19,22 @@ mod chat;
 mod client;
 mod files;
 mod form;
+mod inherited;
 mod password;
 mod problem;
 mod public;
 mod readiness;
 mod socket;
 mod upload;
+mod wire;
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{
     App, HttpResponse, HttpServer,
@@ -34,16 +42,21 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-pub use self::readiness::Readiness;
 pub(crate) use self::socket::make_way;
+use self::wire::Leaving;
+pub use self::{inherited::Inherited, readiness::Readiness};
 use crate::gateway::Gateway;
 
 /// Threads of the public listener.
-const PUBLIC_WORKERS: usize = 2;
-/// Time in which a request's head must be there.
+pub const PUBLIC_WORKERS: usize = 2;
+/// Time in which the head of a request to the admin listener must be there.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of an API request's body.
 const API_BYTES_MAX: usize = 1024 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// A stop is over when the drain time is, whatever a listener still does.
+const STOP_MAX: Duration = Duration::from_secs(3600);
 
 /// What was bound.
 pub struct Listeners {
@@ -53,55 +66,66 @@ pub struct Listeners {
     pub admin: SocketAddr,
     /// The admin socket.
     pub socket: PathBuf,
-    /// For stopping them.
-    pub handles: Vec<ServerHandle>,
     /// Whether to send traffic here.
     pub readiness: Arc<Readiness>,
+    handles: Vec<ServerHandle>,
+    leaving: Leaving,
 }
 
-/// Binds and serves both listeners and the socket. The error says which could not be bound.
-pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> {
+impl Listeners {
+    /// Stops taking connections and lets requests under way be answered; for `linger` connections
+    /// that are open are still heard, and told with each answer to come no more.
+    pub async fn stop(&self, linger: Duration) {
+        self.leaving.close_after_answers();
+        let stops: Vec<_> = self.handles.iter().map(|one| one.stop(true)).collect();
+        let leave = async {
+            tokio::time::sleep(linger).await;
+            self.leaving.leave();
+        };
+        tokio::join!(futures_util::future::join_all(stops), leave);
+    }
+}
+
+/// Serves both listeners and the socket, on sockets that were passed where there are some, else on new
+/// ones. `on_worker` is called on each thread that serves the public one. The error says which could not
+/// be bound.
+pub fn listen(
+    gateway: &Arc<Gateway>,
+    inherited: Inherited,
+    on_worker: impl Fn() + Clone + Send + 'static,
+) -> Result<Listeners, (String, io::Error)> {
     let readiness = Arc::new(Readiness::default());
+    let leaving = Leaving::default();
     let config = gateway.settings.load_full();
     let at =
         |name: &str, address: &dyn std::fmt::Display| format!("{name} {address} can't be bound");
+    let public_failed = |error| (at("[server] listen", &config.server.listen), error);
+    let admin_failed = |error| (at("[admin] listen", &config.admin.listen), error);
 
-    let shared = gateway.clone();
-    let forms = Arc::new(form::Limits::default());
-    let door = Arc::new(chat::Door::new(gateway.clone()));
-    let public = HttpServer::new(move || {
-        let gateway = web::Data::from(shared.clone());
-        App::new()
-            .app_data(gateway)
-            .configure(|config| chat::routes(config, &door))
-            .route("/healthz", web::get().to(healthz))
-            .configure(|config| form::routes(config, &forms))
-            .route("/media/{token}/{name}", web::get().to(public::media))
-            .route("/media/{token}/{name}", web::head().to(public::media))
-            .default_service(web::to(public::webhook))
-    })
-    .workers(PUBLIC_WORKERS)
-    .client_request_timeout(HEADERS_TIMEOUT)
-    .shutdown_timeout(config.server.drain.as_secs())
-    .disable_signals()
-    .bind(config.server.listen)
-    .map_err(|error| (at("[server] listen", &config.server.listen), error))?;
+    let public = bound(inherited.public, config.server.listen).map_err(public_failed)?;
+    let admin = bound(inherited.admin, config.admin.listen).map_err(admin_failed)?;
+    let addresses = (
+        public.local_addr().map_err(public_failed)?,
+        admin.local_addr().map_err(admin_failed)?,
+    );
+    let routes = public_routes(gateway);
+    let public =
+        wire::serve(gateway, public, &leaving, routes, on_worker).map_err(public_failed)?;
     let (shared, ready) = (gateway.clone(), readiness.clone());
     let admin = HttpServer::new(move || {
         App::new().configure(|config| admin_routes(config, &shared, &ready))
     })
     .workers(1)
     .client_request_timeout(HEADERS_TIMEOUT)
-    .shutdown_timeout(config.server.drain.as_secs())
+    .shutdown_timeout(STOP_MAX.as_secs())
     .disable_signals()
-    .bind(config.admin.listen)
-    .map_err(|error| (at("[admin] listen", &config.admin.listen), error))?;
-    let addresses = (public.addrs()[0], admin.addrs()[0]);
+    .listen(admin)
+    .map_err(admin_failed)?;
     let socket = config.admin.socket.clone();
     let by_socket = socket::serve(gateway, &readiness, &socket)
         .map_err(|error| (at("[admin] socket", &socket.display()), error))?;
 
-    let servers = [public.run(), admin.run(), by_socket];
+    let servers = [public, admin.run(), by_socket];
     let handles = servers.iter().map(actix_web::dev::Server::handle).collect();
     for server in servers {
         actix::spawn(server);
@@ -111,9 +135,42 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
         public: addresses.0,
         admin: addresses.1,
         socket,
-        handles,
         readiness,
+        handles,
+        leaving,
     })
+}
+
+/// The socket that was passed, or a new one.
+fn bound(passed: Option<TcpListener>, address: SocketAddr) -> io::Result<TcpListener> {
+    if let Some(passed) = passed {
+        return Ok(passed);
+    }
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM,
+        Some(socket2::Protocol::TCP),
+    )?;
+    // A daemon that is started again need not wait for the connections of the one before it.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// The routes of the public listener.
+fn public_routes(gateway: &Arc<Gateway>) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let forms = Arc::new(form::Limits::default());
+    let door = Arc::new(chat::Door::new(gateway.clone()));
+    move |config| {
+        chat::routes(config, &door);
+        config.route("/healthz", web::get().to(healthz));
+        form::routes(config, &forms);
+        config
+            .route("/media/{token}/{name}", web::get().to(public::media))
+            .route("/media/{token}/{name}", web::head().to(public::media))
+            .default_service(web::to(public::webhook));
+    }
 }
 
 async fn healthz() -> HttpResponse {

@@ -12,25 +12,19 @@ use futures_util::StreamExt as _;
 use tracing::error;
 use trunkline_plugin_api::{Response, WebhookRequest};
 
-use super::files;
+use super::{files, wire};
 use crate::{
     channel::{Channel, Lookup, Routes},
     gateway::Gateway,
     inbound::Answer,
 };
 
-/// Time for a body once its head is there.
-pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a refused body that are read to be thrown away.
 const DRAIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Time for that.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// After this many seconds a provider may come back.
 const RETRY_AFTER_S: &str = "2";
-/// Bytes of a body of unknown length that are read before it is taken for a large one.
-const KNOWN_BYTES_MAX: usize = 256 * 1024;
-/// Bytes of a request's target and headers.
-const HEAD_BYTES_MAX: usize = 48 * 1024;
 /// Headers that an adapter is given.
 const HEADERS_MAX: usize = 100;
 
@@ -47,14 +41,10 @@ pub(super) async fn webhook(
     if let Some(refusal) = refuse_method(&channel, request.method()) {
         return refusal;
     }
-    if head_bytes(&request) > HEAD_BYTES_MAX {
-        return refuse_body(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, payload).await;
-    }
     let limit = body_limit(&gateway, &channel);
-    let body = match tokio::time::timeout(BODY_TIMEOUT, read(&request, payload, limit)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err((status, rest))) => return refuse_body(status, rest).await,
-        Err(_) => return HttpResponse::new(StatusCode::REQUEST_TIMEOUT),
+    let body = match wire::read(&gateway, &request, payload, limit).await {
+        Ok(body) => body,
+        Err(refused) => return refuse_body(refused.status, refused.rest).await,
     };
     let webhook = to_webhook(&gateway, &request, body);
     match gateway.ingress.take(&channel, webhook).await {
@@ -119,16 +109,6 @@ fn refuse_method(channel: &Channel, method: &Method) -> Option<HttpResponse> {
     )
 }
 
-/// Bytes of the target and the headers: all of them are kept with a genuine request.
-fn head_bytes(request: &HttpRequest) -> usize {
-    let headers = request.headers().iter();
-    let headers: usize = headers
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum();
-    let target = request.uri().path_and_query();
-    headers + target.map_or(0, |target| target.as_str().len())
-}
-
 /// The channel's own limit, else the adapter's, else the server's.
 fn body_limit(gateway: &Gateway, channel: &Channel) -> usize {
     let adapter = channel
@@ -140,41 +120,6 @@ fn body_limit(gateway: &Gateway, channel: &Channel) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-/// Reads the body up to the limit; 413 beyond it, before it is read where its length is announced.
-pub(super) async fn read(
-    request: &HttpRequest,
-    mut payload: web::Payload,
-    limit: usize,
-) -> Result<Vec<u8>, (StatusCode, web::Payload)> {
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    if announced.is_some_and(|len| len > limit as u64) {
-        return Err((StatusCode::PAYLOAD_TOO_LARGE, payload));
-    }
-    let expected = announced
-        .and_then(|len| usize::try_from(len).ok())
-        .unwrap_or(0);
-    let mut body = Vec::with_capacity(expected);
-    while let Some(chunk) = payload.next().await {
-        let Ok(chunk) = chunk else {
-            return Err((StatusCode::BAD_REQUEST, payload));
-        };
-        if body.len() + chunk.len() > limit {
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, payload));
-        }
-        if announced.is_none() && body.len() > KNOWN_BYTES_MAX && body.capacity() < limit {
-            // Once, up to what is allowed: memory that is not written to costs nothing, while a
-            // vector that grows by doubling is there twice when it moves.
-            body.reserve_exact(limit - body.len());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
 /// The one answer for every path that leads nowhere: the same bytes whatever the method, the size
 /// and the body.
 pub(super) async fn not_found(payload: web::Payload) -> HttpResponse {
@@ -183,8 +128,11 @@ pub(super) async fn not_found(payload: web::Payload) -> HttpResponse {
 
 /// Answers after reading what is left of the body, up to a bound: a connection that is closed on
 /// unread bytes is reset, and the caller never sees the answer. The connection ends either way.
-async fn refuse_body(status: StatusCode, mut payload: web::Payload) -> HttpResponse {
-    drain(&mut payload).await;
+pub(super) async fn refuse_body(status: StatusCode, mut payload: web::Payload) -> HttpResponse {
+    // Who was too slow once is not waited for again.
+    if status != StatusCode::REQUEST_TIMEOUT {
+        drain(&mut payload).await;
+    }
     HttpResponse::build(status).force_close().finish()
 }
 

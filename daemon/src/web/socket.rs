@@ -16,7 +16,7 @@ use actix_web::{
 };
 use tokio::net::UnixStream;
 
-use super::{HEADERS_TIMEOUT, Readiness, admin_routes, auth};
+use super::{HEADERS_TIMEOUT, Readiness, STOP_MAX, admin_routes, auth};
 use crate::gateway::Gateway;
 
 /// Owner and group may connect.
@@ -29,7 +29,6 @@ pub(super) fn serve(
     path: &Path,
 ) -> io::Result<actix_server::Server> {
     make_way(path)?;
-    let drain = gateway.settings.load().server.drain;
     let (gateway, readiness) = (gateway.clone(), readiness.clone());
     let service = move || {
         let (gateway, readiness) = (gateway.clone(), readiness.clone());
@@ -46,7 +45,7 @@ pub(super) fn serve(
     let server = actix_server::Server::build()
         .workers(1)
         .disable_signals()
-        .shutdown_timeout(drain.as_secs())
+        .shutdown_timeout(STOP_MAX.as_secs())
         .bind_uds("admin-socket", path, service)?
         .run();
     fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;

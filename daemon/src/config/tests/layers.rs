@@ -50,7 +50,7 @@ fn a_channel_can_be_spread_over_files_but_has_one_adapter() {
     assert!(!config.channels["sms"].enabled);
     assert_eq!(
         refined.lines(&config.warnings).len(),
-        2,
+        1,
         "{:?}",
         config.warnings
     );

@@ -3,6 +3,7 @@
 mod adapters;
 mod consent;
 mod layers;
+mod listener;
 mod lmtp;
 mod messages;
 mod plan;

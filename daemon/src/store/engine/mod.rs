@@ -65,7 +65,7 @@ pub use self::{
     error::{OpenError, StoreError},
     export::{Export, ExportError, Moment, Receiver},
     follow::{Change, ChangeBatch, Follower},
-    options::{EngineOptions, OpenReport, RepairReport, SnapshotInfo, Stats},
+    options::{EngineOptions, OpenReport, Progress, RepairReport, SnapshotInfo, Stats},
     pending::Pending,
     transaction::{COMMIT_BYTES_MAX, KEY_BYTES_MAX, Transaction, VALUE_BYTES_MAX},
 };
@@ -237,6 +237,19 @@ impl Engine {
     /// What the engine has done and how it is.
     pub fn stats(&self) -> Stats {
         self.0.shared.stats()
+    }
+
+    /// How far the writer is. Cheap.
+    pub fn progress(&self) -> Progress {
+        let shared = &self.0.shared;
+        let stats = shared.stats();
+        // Building the index anew takes as long as it takes; commits wait for it in order.
+        let is_rebuilding = shared.rebuilding.is_locked();
+        let queued = u64::try_from(stats.queued).unwrap_or(u64::MAX);
+        Progress {
+            queued: if is_rebuilding { 0 } else { queued },
+            steps: stats.position + stats.durable + stats.failures + stats.rebuilds,
+        }
     }
 
     /// Takes a snapshot now: a backup in one file. Commits go on meanwhile.

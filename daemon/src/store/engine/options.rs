@@ -121,6 +121,15 @@ pub struct SnapshotInfo {
     pub bytes: u64,
 }
 
+/// How far the engine's writer is, to tell whether it is stuck.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Commits that wait or are on their way.
+    pub queued: u64,
+    /// Grows with all that it gets done, and with all that fails.
+    pub steps: u64,
+}
+
 /// What the engine has done and how it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {

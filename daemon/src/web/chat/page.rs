@@ -114,7 +114,7 @@ async fn take(
     payload: web::Payload,
     text: &mut String,
 ) -> Result<String, Refusal> {
-    let body = stream::body(request, payload, FORM_BYTES_MAX).await?;
+    let body = stream::body(&door.gateway, request, payload, FORM_BYTES_MAX).await?;
     let mut written = Written::default();
     for (key, value) in form_urlencoded::parse(&body) {
         match key.as_ref() {

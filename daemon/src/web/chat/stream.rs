@@ -16,7 +16,7 @@ use super::{
     take::Guest,
     token::Visitor,
 };
-use crate::web::public;
+use crate::{gateway::Gateway, web::wire};
 
 /// Bytes of what asks for a token.
 const SESSION_BYTES_MAX: usize = 1024;
@@ -53,7 +53,7 @@ async fn give_token(
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     let entry = door.enter(request)?;
-    let body = body(request, payload, SESSION_BYTES_MAX).await?;
+    let body = body(&door.gateway, request, payload, SESSION_BYTES_MAX).await?;
     let asked: SessionRequest = if body.is_empty() {
         SessionRequest::default()
     } else {
@@ -155,7 +155,7 @@ async fn take(
 ) -> Result<HttpResponse, Refusal> {
     let entry = door.enter(request)?;
     let visitor = proved(door, request, &entry).await?;
-    let body = body(request, payload, FRAME_BYTES_MAX).await?;
+    let body = body(&door.gateway, request, payload, FRAME_BYTES_MAX).await?;
     let frame = ClientFrame::parse(&body)?;
     if let ClientFrame::Message(written) = &frame {
         *client = Some(written.client.clone());
@@ -174,17 +174,15 @@ async fn take(
 
 /// The body, bounded in size and time.
 pub(super) async fn body(
+    gateway: &Gateway,
     request: &HttpRequest,
     payload: web::Payload,
     limit: usize,
 ) -> Result<Vec<u8>, Refusal> {
-    let read = public::read(request, payload, limit);
-    match tokio::time::timeout(public::BODY_TIMEOUT, read).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err((status, _))) => {
-            let words = "the body is too large, or ended early";
-            Err(Refusal::new(status, "body", words))
-        }
-        Err(_) => Err(Refusal::invalid("the body did not come in time")),
-    }
+    wire::read(gateway, request, payload, limit)
+        .await
+        .map_err(|refused| {
+            let words = "the body is too large, ended early, or did not come in time";
+            Refusal::new(refused.status, "body", words)
+        })
 }

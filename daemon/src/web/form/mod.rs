@@ -34,7 +34,7 @@ use self::{
     page::Place,
     submission::{BYTES_MAX, Faults, Submission, Valid},
 };
-use super::{client, public};
+use super::{client, public, wire};
 use crate::{
     channel::Channel,
     config::Form,
@@ -55,7 +55,6 @@ pub(super) fn routes(config: &mut ServiceConfig, limits: &Arc<Limits>) {
         .route("/forms/form.css", web::get().to(page::style))
         .service(
             web::resource("/forms/{slug}")
-                .app_data(web::PayloadConfig::new(BYTES_MAX))
                 .route(web::get().to(show))
                 .route(web::post().to(take))
                 .default_service(web::to(public::webhook)),
@@ -91,10 +90,14 @@ async fn take(
     limits: web::Data<Limits>,
     slug: web::Path<String>,
     request: HttpRequest,
-    body: web::Bytes,
+    payload: web::Payload,
 ) -> HttpResponse {
     let Some(form) = find(&gateway, &slug) else {
         return not_found();
+    };
+    let body = match wire::read(&gateway, &request, payload, BYTES_MAX).await {
+        Ok(body) => body,
+        Err(refused) => return public::refuse_body(refused.status, refused.rest).await,
     };
     let place = Place {
         base: ".",
