@@ -17,6 +17,8 @@ mod commands;
 mod consent;
 mod crash;
 mod damage;
+mod disk;
+mod disk_full;
 mod doctor;
 mod email;
 mod email_resend;

@@ -23,7 +23,7 @@ use crate::{
     store::{Store, StoreError},
     watch::{
         Canaries, CanaryKeeper, Chronicle, EchoGuard, HealthBoard, Notifier, Poller, Prober,
-        Silence, Sweeper, TemplateKeeper,
+        RoomWatch, Silence, Sweeper, TemplateKeeper,
     },
 };
 
@@ -264,11 +264,18 @@ impl Gateway {
             settings: self.settings.clone(),
             metrics: self.metrics.clone(),
             keeper: self.keeper.clone(),
+            notifier: self.notifier.clone(),
+        };
+        let room = RoomWatch {
+            store: self.store.clone(),
+            notifier: self.notifier.clone(),
+            metrics: self.metrics.clone(),
         };
         self.arbiters.media.spawn(fetcher.run(stop()));
         self.arbiters.watch.spawn(coalescer.run(stop()));
         self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
         self.arbiters.watch.spawn(sweeper.run(stop()));
+        self.arbiters.watch.spawn(room.run(stop()));
     }
 
     /// Has what came in during a downtime fetched, in the background.

@@ -30,6 +30,8 @@ pub enum NoticeKind {
     BackfillFailed,
     /// A message template may no longer be sent.
     TemplateStatus,
+    /// There is no room for more, on the disk or in the store of media.
+    StoreFull,
 }
 
 impl NoticeKind {
@@ -47,6 +49,7 @@ impl NoticeKind {
             Self::EchoLoop => "echo_loop",
             Self::BackfillFailed => "backfill_failed",
             Self::TemplateStatus => "template_status",
+            Self::StoreFull => "store_full",
         }
     }
 }

@@ -345,7 +345,14 @@ impl Worker {
             .is_some_and(|facts| facts.can_send);
         can_send
             && self.channel.down_reason().is_none()
+            && self.has_room()
             && self.context.health.lets_send(&self.channel.id)
+    }
+
+    /// Whether the store can take what a send needs: its lease and its outcome.
+    fn has_room(&self) -> bool {
+        let engine = self.context.store.engine();
+        engine.admit_new().is_ok() && engine.is_writing()
     }
 
     /// How long to sleep: until the next item is due and may begin, not longer than [`IDLE`].

@@ -59,6 +59,7 @@ use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
+pub(crate) use self::engine::seldom::Seldom;
 pub use self::{
     access::ThreadUpdate,
     attempts::{Attempt, Finished, Quota},
@@ -67,7 +68,8 @@ pub use self::{
     changes::{Change, Changed, Changes},
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
-        Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
+        Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, Room, StoreError,
+        repair,
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
@@ -242,6 +244,13 @@ impl Store {
     /// Commits handed over and not yet durable.
     pub fn queue_depth(&self) -> u64 {
         u64::try_from(self.engine.stats().queued).unwrap_or(u64::MAX)
+    }
+
+    /// Why nothing new can be stored at present; none where it can.
+    pub fn trouble(&self) -> Option<String> {
+        let low = self.engine.admit_new().err();
+        low.map(|error| error.to_string())
+            .or_else(|| self.engine.stats().failed)
     }
 
     /// The folder of large bodies.

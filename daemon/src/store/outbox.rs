@@ -109,6 +109,7 @@ impl IdempotencyRecord {
 impl Store {
     /// Accepts a message: durable and in its thread when this returns.
     pub async fn accept_outbound(&self, new: NewOutbound) -> Result<Accepted, StoreError> {
+        self.engine.admit_new()?;
         let org = new.channel.org;
         let now = self.now();
         let pending = self

@@ -98,14 +98,18 @@ impl SnapshotWriter {
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
         let path = self.folder.join(format!("{:020}.snap", reached.position));
-        std::fs::rename(&self.unfinished, &path)?;
-        File::open(&self.folder)?.sync_all()?;
+        self.rename(&path)?;
         Ok(SnapshotInfo {
             path,
             position: reached.position,
             records: self.records,
             bytes: self.bytes,
         })
+    }
+
+    fn rename(&self, path: &Path) -> io::Result<()> {
+        std::fs::rename(&self.unfinished, path)?;
+        File::open(&self.folder)?.sync_all()
     }
 
     fn block(&mut self, kind: u8, payload: &[u8]) -> io::Result<()> {
@@ -117,6 +121,13 @@ impl SnapshotWriter {
         self.bytes += (header.len() + payload.len()) as u64;
         self.file.write_all(&header)?;
         self.file.write_all(payload)
+    }
+}
+
+impl Drop for SnapshotWriter {
+    /// One that was given up takes no room. A finished one has another name.
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.unfinished);
     }
 }
 

@@ -89,6 +89,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/tokens", get().to(tokens::list))
         .route("/tokens", post().to(tokens::create))
         .route("/tokens/{id}", delete().to(tokens::revoke))
+        .route("/store", get().to(system::store))
         .route("/plugins", get().to(system::plugins))
         .route("/plugins/{id}", get().to(system::plugin))
         .route("/reload", post().to(system::reload));
