@@ -29,6 +29,7 @@ pub struct Daemon {
     config: Config,
     child: Option<Child>,
     log_start: u64,
+    environment: Vec<(String, String)>,
     public: SocketAddr,
     admin: SocketAddr,
     token: String,
@@ -104,6 +105,7 @@ impl Daemon {
             config,
             child: None,
             log_start: 0,
+            environment: Vec::new(),
             public: nowhere,
             admin: nowhere,
             token: String::new(),
@@ -119,6 +121,11 @@ impl Daemon {
         }
     }
 
+    /// Sets a variable in the environment of the daemon's next run.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts the process and returns at once.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "the daemon is already running");
@@ -129,7 +136,9 @@ impl Daemon {
         let log = log.expect("the log can be opened");
         self.log_start = log.metadata().map_or(0, |meta| meta.len());
         let errors = log.try_clone().expect("a file handle can be cloned");
-        let child = self.command(&["run"]).stdout(log).stderr(errors).spawn();
+        let mut command = self.command(&["run"]);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let child = command.stdout(log).stderr(errors).spawn();
         self.child = Some(child.expect("the daemon can be started"));
     }
 

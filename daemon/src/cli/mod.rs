@@ -1,7 +1,7 @@
 //! The command line: one file per verb.
 //!
 //! ```text
-//! main ─> parse (clap) ─┬─> run, check, demo         this process does the work
+//! main ─> parse (clap) ─┬─> run, check, demo, simulator  this process does the work
 //!                       └─> every other verb ─> admin (HTTP on the daemon's socket)
 //!                                                 └─> table, detail or --json ─> stdout
 //! ```
@@ -33,6 +33,7 @@ mod progress;
 mod reload;
 mod run;
 mod send;
+mod simulator;
 mod socket;
 mod store;
 mod table;
@@ -79,6 +80,8 @@ enum Verb {
     Reload(reload::Reload),
     /// Shows the gateway at work: a daemon in a temporary folder, simulated providers, signed traffic.
     Demo(demo::Demo),
+    /// Plays the providers on this machine, to try an installation or a plugin offline.
+    Simulator(simulator::Simulator),
     /// Channels: list, show, test the connection, history of health, switch on and off, fetch what was
     /// missed, a link to write to it.
     #[command(subcommand)]
@@ -143,6 +146,7 @@ impl Cli {
             Verb::Check => check::check(&self.config),
             Verb::Store(store) => store.perform(&self.config),
             Verb::Demo(demo) => block_on(demo.perform()),
+            Verb::Simulator(simulator) => block_on(simulator.perform()),
             verb => block_on(verb.ask(&self.config)),
         };
         match outcome {
@@ -172,7 +176,7 @@ impl Verb {
             Self::Template(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
-            Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),
+            Self::Run | Self::Check | Self::Demo(_) | Self::Simulator(_) | Self::Store(_) => Ok(()),
         }
     }
 }

@@ -22,8 +22,8 @@ use crate::{
     plugin::PluginSet,
     store::{Store, StoreError},
     watch::{
-        Canaries, CanaryKeeper, Chronicle, EchoGuard, HealthBoard, Notifier, Poller, Prober,
-        RoomWatch, Silence, Sweeper, TemplateKeeper,
+        Canaries, CanaryKeeper, Chronicle, ClockWatch, EchoGuard, HealthBoard, Notifier, Poller,
+        Prober, RoomWatch, Silence, Sweeper, TemplateKeeper,
     },
 };
 
@@ -266,6 +266,10 @@ impl Gateway {
             keeper: self.keeper.clone(),
             notifier: self.notifier.clone(),
         };
+        let clock = ClockWatch {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+        };
         let room = RoomWatch {
             store: self.store.clone(),
             notifier: self.notifier.clone(),
@@ -276,6 +280,7 @@ impl Gateway {
         self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
         self.arbiters.watch.spawn(sweeper.run(stop()));
         self.arbiters.watch.spawn(room.run(stop()));
+        self.arbiters.watch.spawn(clock.run(stop()));
     }
 
     /// Has what came in during a downtime fetched, in the background.

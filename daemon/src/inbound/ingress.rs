@@ -300,7 +300,7 @@ impl Ingress {
             ..WebhookEvent::new(
                 self.store.new_event_id(),
                 channel.id.clone(),
-                request.received_at_ms,
+                self.store.now(),
                 &request.method,
             )
         };

@@ -272,7 +272,7 @@ impl MediaFetcher {
             transport,
             "fetch_media",
             Value::Null,
-            || self.store.now(),
+            || self.store.wall(),
             move |instance, turn| instance.fetch_media(&source, turn),
             no_memory,
         );

@@ -110,7 +110,7 @@ impl Attempter<'_> {
             transport,
             "send",
             item.cursor.clone(),
-            || store.now(),
+            || store.wall(),
             move |instance, turn| instance.send(&outbound, turn),
             // The slot comes first: what is stored as called is soon called.
             |cursor| async move {

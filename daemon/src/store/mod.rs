@@ -4,6 +4,7 @@
 //! other in order, and durable before its future resolves. Nothing outside this module names a key.
 
 mod access;
+mod anchor;
 mod arrival;
 mod attempts;
 mod attention;
@@ -66,6 +67,7 @@ pub use self::{
     attention::{Decision, OutboxFilter, Verdict},
     backfill::Gap,
     changes::{Change, Changed, Changes},
+    clock::Jump,
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
         Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, Room, StoreError,
