@@ -77,7 +77,7 @@ impl Scene {
             .set("outbound.backoff_base", "10s")
             .set("outbound.backoff_max", "10s")
             .set("outbound.attempts_max", 1_000)
-            .set("health.down_after", 1_000)
+            .set("health.sends_down_after", 1_000)
             .channel(hook_channel)
             .channel(twilio(SMS, &simulator));
         let account = config.find(SMS).clone();

@@ -15,7 +15,7 @@ use trunkline_tests::wait::{SOON, eventually};
 const PEOPLE: [(&str, &str, &str); 5] = [
     ("twilio", "+15005550141", "+15005550141"),
     ("vonage", "+15005550142", "+15005550142"),
-    ("whatsapp", "15005550143", "+15005550143"),
+    ("whatsapp", "+15005550143", "+15005550143"),
     ("email", "ada@example.org", "ada@example.org"),
     ("webhook", "order-17", "order-17"),
 ];
