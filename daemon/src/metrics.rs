@@ -62,6 +62,9 @@ pub struct Metrics {
     acknowledge_seconds: Histogram,
     health: Family<ByStatus, Gauge>,
     queue_depth: Gauge<u64, AtomicU64>,
+    store_free_bytes: Gauge<u64, AtomicU64>,
+    store_failed: Gauge<u64, AtomicU64>,
+    store_refuses: Gauge<u64, AtomicU64>,
     turns: Counter,
     media: Family<ByOutcome, Counter>,
     media_bytes: Family<ByChannel, Counter>,
@@ -97,6 +100,9 @@ impl Metrics {
             acknowledge_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 15)),
             health: Family::default(),
             queue_depth: Gauge::default(),
+            store_free_bytes: Gauge::default(),
+            store_failed: Gauge::default(),
+            store_refuses: Gauge::default(),
             turns: Counter::default(),
             media: Family::default(),
             media_bytes: Family::default(),
@@ -166,6 +172,21 @@ impl Metrics {
             "store_queue_depth",
             "Commits waiting for the disk",
             self.queue_depth.clone(),
+        );
+        registry.register(
+            "store_free_bytes",
+            "Bytes free on the store's disk",
+            self.store_free_bytes.clone(),
+        );
+        registry.register(
+            "store_failed",
+            "Groups of commits that the disk refused since the start",
+            self.store_failed.clone(),
+        );
+        registry.register(
+            "store_refuses",
+            "1 while nothing new is stored, for want of room or otherwise",
+            self.store_refuses.clone(),
         );
         registry.register("turns", "Turns closed", self.turns.clone());
         registry.register(
@@ -271,6 +292,13 @@ impl Metrics {
     /// A channel's actor was started again.
     pub fn actor_restart(&self, channel: &ChannelId) {
         self.restarts.get_or_create(&by(channel)).inc();
+    }
+
+    /// How the store is: bytes free, groups that failed since the start, whether it refuses new work.
+    pub fn store_room(&self, free_bytes: u64, failed: u64, refuses: bool) {
+        self.store_free_bytes.set(free_bytes);
+        self.store_failed.set(failed);
+        self.store_refuses.set(u64::from(refuses));
     }
 
     /// A turn was closed.

@@ -8,8 +8,7 @@
 //! outlives them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use trunkline_simulator::Simulator;
@@ -20,6 +19,7 @@ use trunkline_tests::load::{Load, Plan, Sent, redeliver};
 use trunkline_tests::twilio::Hook;
 use trunkline_tests::wait::blocking;
 
+use crate::disk::{Disk, in_namespace, run, text};
 use crate::stage::{SMS, twilio};
 
 const ROUNDS: u32 = 10;
@@ -27,19 +27,7 @@ const IMAGE_MIB: u64 = 1_024;
 
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_by_a_power_cut() {
-    if let Err(why) = run("unshare", &["--mount", "mkfs.ext4", "-V"]) {
-        eprintln!("the power cut test is skipped, it needs root and e2fsprogs: {why}");
-        return;
-    }
-    let own = std::env::current_exe().expect("a running program has a path");
-    let rounds = ["--exact", "powercut::rounds", "--ignored", "--nocapture"];
-    let args = [
-        &["--mount", "--fork", "--kill-child", text(&own)][..],
-        &rounds,
-    ]
-    .concat();
-    let done = run("unshare", &args);
-    assert!(done.is_ok(), "{}", done.unwrap_err());
+    in_namespace("powercut::rounds");
 }
 
 #[tokio::test]
@@ -49,8 +37,8 @@ async fn rounds() {
         .prefix("trunkline-powercut-")
         .tempdir()
         .unwrap();
-    let disk = match Disk::new(folder.path()) {
-        Ok(disk) => disk,
+    let disk = match Disk::new(folder.path(), IMAGE_MIB) {
+        Ok(disk) => Cut::of(disk),
         Err(why) => {
             eprintln!("the power cut test is skipped: {why}");
             return;
@@ -60,7 +48,7 @@ async fn rounds() {
     let config = Config::new()
         .set(
             "store.path",
-            disk.mount.join("store").to_string_lossy().into_owned(),
+            disk.disk.mount.join("store").to_string_lossy().into_owned(),
         )
         .channel(twilio(SMS, &simulator));
     let account = config.find(SMS).clone();
@@ -104,82 +92,33 @@ async fn rounds() {
     daemon.kill9().await;
 }
 
-/// An ext4 image, mounted while it lives.
+/// A disk whose contents can be put back to what they were at an instant.
 #[derive(Clone)]
-struct Disk {
-    image: PathBuf,
+struct Cut {
+    disk: Disk,
     copy: PathBuf,
-    mount: PathBuf,
-    _unmount: std::sync::Arc<Unmount>,
 }
 
-impl Disk {
-    /// Makes and mounts the image; the error says why that can't be done here.
-    fn new(folder: &Path) -> Result<Self, String> {
-        let mount = folder.join("disk");
-        let disk = Self {
-            image: folder.join("disk.img"),
-            copy: folder.join("copy.img"),
-            mount: mount.clone(),
-            _unmount: std::sync::Arc::new(Unmount(mount)),
-        };
-        fs::create_dir(&disk.mount).map_err(|why| why.to_string())?;
-        let image = fs::File::create(&disk.image).map_err(|why| why.to_string())?;
-        image
-            .set_len(IMAGE_MIB << 20)
-            .map_err(|why| why.to_string())?;
-        run("mkfs.ext4", &["-q", "-F", text(&disk.image)])?;
-        disk.mount_image()?;
-        Ok(disk)
-    }
-
-    fn mount_image(&self) -> Result<(), String> {
-        run(
-            "mount",
-            &["-o", "loop", text(&self.image), text(&self.mount)],
-        )
+impl Cut {
+    fn of(disk: Disk) -> Self {
+        let copy = disk.image.with_file_name("copy.img");
+        Self { disk, copy }
     }
 
     /// Takes the disk as it is at this instant.
     fn copy(&self) {
         run(
             "cp",
-            &["--sparse=always", text(&self.image), text(&self.copy)],
+            &["--sparse=always", text(&self.disk.image), text(&self.copy)],
         )
         .expect("the image can be copied");
     }
 
     /// Puts the copy in the place of the disk.
     fn replace_by_copy(&self) {
-        run("umount", &[text(&self.mount)]).expect("nobody uses the disk any more");
-        fs::rename(&self.copy, &self.image).expect("the copy can take the image's place");
-        self.mount_image().expect("the copied disk can be mounted");
+        run("umount", &[text(&self.disk.mount)]).expect("nobody uses the disk any more");
+        fs::rename(&self.copy, &self.disk.image).expect("the copy can take the image's place");
+        let mounted = self.disk.mount_image();
+        mounted.expect("the copied disk can be mounted");
     }
-}
-
-/// Unmounts when it goes, so that the folder can be removed.
-struct Unmount(PathBuf);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        // Lazily, because a daemon may still be ending.
-        let _ = run("umount", &["-l", text(&self.0)]);
-    }
-}
-
-fn run(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(args).output();
-    let output = output.map_err(|why| format!("{program} can't be run: {why}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    Err(format!(
-        "{program}: {}",
-        String::from_utf8_lossy(&said).trim()
-    ))
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("temporary paths are text")
 }

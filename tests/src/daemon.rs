@@ -30,10 +30,10 @@ pub struct Daemon {
     config: Config,
     child: Option<Child>,
     log_start: u64,
+    environment: Vec<(String, String)>,
     public: SocketAddr,
     admin: SocketAddr,
     token: String,
-    environment: Vec<(String, String)>,
 }
 
 /// What a command printed and how it ended.
@@ -106,10 +106,10 @@ impl Daemon {
             config,
             child: None,
             log_start: 0,
+            environment: Vec::new(),
             public: nowhere,
             admin: nowhere,
             token: String::new(),
-            environment: Vec::new(),
         }
     }
 
@@ -138,7 +138,7 @@ impl Daemon {
         self.log_start = log.metadata().map_or(0, |meta| meta.len());
         let errors = log.try_clone().expect("a file handle can be cloned");
         let mut command = self.command(&["run"]);
-        command.envs(self.environment.iter().cloned());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let child = command.stdout(log).stderr(errors).spawn();
         self.child = Some(child.expect("the daemon can be started"));
     }

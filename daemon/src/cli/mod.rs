@@ -38,6 +38,7 @@ mod restore;
 mod run;
 mod secret;
 mod send;
+mod simulator;
 mod socket;
 mod store;
 mod table;
@@ -85,6 +86,8 @@ enum Verb {
     Reload(reload::Reload),
     /// Shows the gateway at work: a daemon in a temporary folder, simulated providers, signed traffic.
     Demo(demo::Demo),
+    /// Plays the providers on this machine, to try an installation or a plugin offline.
+    Simulator(simulator::Simulator),
     /// Channels: list, show, test the connection, history of health, switch on and off, fetch what was
     /// missed, a link to write to it.
     #[command(subcommand)]
@@ -169,6 +172,7 @@ impl Cli {
             Verb::Demo(demo) => block_on(demo.perform()),
             Verb::Completions(completions) => completions.perform(),
             Verb::Man(man) => man.perform(),
+            Verb::Simulator(simulator) => block_on(simulator.perform()),
             verb => block_on(verb.ask(&self.config)),
         };
         match outcome {
@@ -207,7 +211,8 @@ impl Verb {
             | Self::Man(_)
             | Self::Secret(_)
             | Self::Backup(_)
-            | Self::Restore(_) => Ok(()),
+            | Self::Restore(_)
+            | Self::Simulator(_) => Ok(()),
         }
     }
 }

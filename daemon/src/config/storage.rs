@@ -22,6 +22,12 @@ pub struct Store {
     #[serde(with = "HumanTime")]
     #[schemars(extend("x-restart" = true))]
     pub snapshot_interval: Duration,
+    /// Bytes of the disk that are left free: with fewer, webhooks with messages are answered 503 (providers come
+    /// back), sends are refused or wait, and no attachment is fetched, so that what is under way can still be stored. It
+    /// ends by itself. 0: go on until the disk is full.
+    #[serde(with = "ByteSize")]
+    #[schemars(extend("x-restart" = true))]
+    pub reserve_bytes: u64,
 }
 
 impl Default for Store {
@@ -30,6 +36,7 @@ impl Default for Store {
             path: "/var/lib/trunkline".into(),
             cache_bytes: 16 << 20,
             snapshot_interval: Duration::from_secs(24 * 3600),
+            reserve_bytes: 64 << 20,
         }
     }
 }

@@ -139,6 +139,7 @@ fn open_store(config: &Config) -> Result<Store, OpenError> {
     let options = EngineOptions {
         cache_bytes: config.store.cache_bytes,
         snapshot_interval: config.store.snapshot_interval,
+        reserve_bytes: config.store.reserve_bytes,
         ..EngineOptions::default()
     };
     let (store, report) = Store::open(&config.store.path, options)?;

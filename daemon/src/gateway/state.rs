@@ -23,8 +23,8 @@ use crate::{
     store::{Store, StoreError},
     tls::{self, Certificates},
     watch::{
-        Canaries, CanaryKeeper, Chronicle, EchoGuard, HealthBoard, Notifier, Poller, Prober,
-        Silence, Sweeper, TemplateKeeper,
+        Canaries, CanaryKeeper, Chronicle, ClockWatch, EchoGuard, HealthBoard, Notifier, Poller,
+        Prober, RoomWatch, Silence, Sweeper, TemplateKeeper,
     },
 };
 
@@ -277,6 +277,16 @@ impl Gateway {
             settings: self.settings.clone(),
             metrics: self.metrics.clone(),
             keeper: self.keeper.clone(),
+            notifier: self.notifier.clone(),
+        };
+        let clock = ClockWatch {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+        };
+        let room = RoomWatch {
+            store: self.store.clone(),
+            notifier: self.notifier.clone(),
+            metrics: self.metrics.clone(),
         };
         let certificates = tls::Watcher {
             certificates: self.certificates.clone(),
@@ -290,6 +300,8 @@ impl Gateway {
         self.arbiters.watch.spawn(coalescer.run(stop()));
         self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
         self.arbiters.watch.spawn(sweeper.run(stop()));
+        self.arbiters.watch.spawn(room.run(stop()));
+        self.arbiters.watch.spawn(clock.run(stop()));
     }
 
     /// Has what came in during a downtime fetched, in the background.

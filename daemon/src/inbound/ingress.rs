@@ -17,7 +17,7 @@ use crate::{
     config::Settings,
     metrics::Metrics,
     model::{ChannelId, Notice, NoticeKind, Outcome, TemplateChange, WebhookEvent},
-    store::{ClosedPolicy, InboundResult, Store, StoreError},
+    store::{ClosedPolicy, InboundResult, Seldom, Store, StoreError},
     watch::{Canaries, EchoGuard, Notifier, tell_change},
 };
 
@@ -42,6 +42,8 @@ pub struct Ingress {
     rejects: Rejects,
     sightings: Sightings,
     follow_ups: Notify,
+    /// Bounds what is said of webhooks that could not be stored.
+    unstored: Seldom,
 }
 
 impl Ingress {
@@ -66,6 +68,7 @@ impl Ingress {
             rejects: Rejects::default(),
             sightings: Sightings::default(),
             follow_ups: Notify::new(),
+            unstored: Seldom::default(),
         }
     }
 
@@ -183,11 +186,7 @@ impl Ingress {
                 }
                 Answer::Adapter(response)
             }
-            Err(error) => {
-                warn!(channel = %channel.id, %error, "a webhook could not be stored; the provider is asked to come back");
-                self.metrics.unavailable(&channel.id);
-                Answer::Unavailable
-            }
+            Err(error) => self.not_stored(channel, &error),
         }
     }
 
@@ -218,11 +217,7 @@ impl Ingress {
                 self.follow_ups.notify_one();
                 Answer::Adapter(response)
             }
-            Err(error) => {
-                warn!(channel = %channel.id, %error, "a webhook could not be stored; the provider is asked to come back");
-                self.metrics.unavailable(&channel.id);
-                Answer::Unavailable
-            }
+            Err(error) => self.not_stored(channel, &error),
         }
     }
 
@@ -305,7 +300,7 @@ impl Ingress {
             ..WebhookEvent::new(
                 self.store.new_event_id(),
                 channel.id.clone(),
-                request.received_at_ms,
+                self.store.now(),
                 &request.method,
             )
         };
@@ -313,6 +308,14 @@ impl Ingress {
             warn!(channel = %channel.id, %error, "a refused webhook could not be listed");
         }
         Answer::Adapter(received.response)
+    }
+
+    fn not_stored(&self, channel: &Channel, error: &StoreError) -> Answer {
+        if let Some(kept_back) = self.unstored.due() {
+            warn!(channel = %channel.id, %error, kept_back, "a webhook could not be stored; the provider is asked to come back");
+        }
+        self.metrics.unavailable(&channel.id);
+        Answer::Unavailable
     }
 
     fn unavailable(&self, channel: &Channel, error: &ChannelError) -> Answer {
@@ -327,6 +330,9 @@ impl Ingress {
 fn is_ours(error: &StoreError) -> bool {
     !matches!(
         error,
-        StoreError::Busy { .. } | StoreError::Failed(_) | StoreError::Closed
+        StoreError::Busy { .. }
+            | StoreError::Full { .. }
+            | StoreError::Failed(_)
+            | StoreError::Closed
     )
 }

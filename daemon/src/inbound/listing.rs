@@ -88,7 +88,7 @@ impl Lister {
                 &self.transport,
                 "list_inbound",
                 start,
-                || self.store.now(),
+                || self.store.wall(),
                 move |instance, turn| instance.list_inbound(since_ms, turn),
                 move |cursor: Value| {
                     let is_first = std::mem::replace(&mut *next.lock(), cursor).is_null();

@@ -204,7 +204,7 @@ impl Replayer {
             &self.transport,
             "complete",
             Value::Null,
-            || self.store.now(),
+            || self.store.wall(),
             move |instance, turn| instance.complete(&follow_up, turn),
             no_memory,
         )

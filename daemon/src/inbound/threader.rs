@@ -135,7 +135,7 @@ async fn raw_record(
         ..WebhookEvent::new(
             store.new_event_id(),
             channel.id.clone(),
-            request.received_at_ms,
+            store.now(),
             &request.method,
         )
     };

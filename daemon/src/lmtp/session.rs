@@ -272,7 +272,7 @@ impl Session {
                 header("x-envelope-from", from),
                 header("x-envelope-to", &to.address),
             ],
-            received_at_ms: self.shared.gateway.store.now(),
+            received_at_ms: self.shared.gateway.store.wall(),
             body: body.into(),
         };
         match self.shared.gateway.ingress.take(&to.channel, request).await {

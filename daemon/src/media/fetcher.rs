@@ -23,9 +23,10 @@ use crate::{
     channel::{Channel, Registry},
     config::Settings,
     metrics::Metrics,
-    model::{ChannelId, Failure, MediaJob, MessageId, Millis},
+    model::{ChannelId, Failure, MediaJob, MessageId, Millis, Notice, NoticeKind},
     outbound::{Backoff, DriveError, Intake, Next, Transport, drive, no_memory},
     store::{Fetched, NewMedia, Store, StoreError, Written},
+    watch::Notifier,
 };
 
 /// Longest sleep while nothing is due.
@@ -47,6 +48,8 @@ pub struct MediaFetcher {
     pub metrics: Arc<Metrics>,
     /// Has the last look.
     pub keeper: Keeper,
+    /// Tells owners.
+    pub notifier: Notifier,
 }
 
 /// What is being fetched, by channel.
@@ -84,6 +87,10 @@ impl MediaFetcher {
 
     /// Begins what is due and has room; gives the time until more is due.
     fn begin<'a>(&'a self, busy: &mut Busy, work: &Work<'a>) -> Duration {
+        if self.keeper.admit().is_err() {
+            // What is left of the disk is kept for messages; attachments wait, at no cost to them.
+            return IDLE;
+        }
         let room = self.settings.load().media.concurrency as usize;
         let now = self.store.now();
         let mut next: Option<Millis> = None;
@@ -145,7 +152,7 @@ impl MediaFetcher {
                     self.metrics.media(&channel.id, "stored", new.size);
                     outcomes.push((index, Fetched::Stored(new)));
                 }
-                Err(error) => match self.after(&error, &job) {
+                Err(error) => match self.judged(channel, &error, &job) {
                     Next::At(due_ms) => {
                         debug!(channel = %channel.id, message = %job.message, class = error.class.as_str(), code = %error.code, "an attachment is fetched again later");
                         self.metrics.media(&channel.id, "retried", 0);
@@ -164,6 +171,19 @@ impl MediaFetcher {
         store
             .finish_media(channel.org, &channel.id, &began, outcomes, again)
             .await
+    }
+
+    /// The same as [`Self::after`]; owners are told where there is no room.
+    fn judged(&self, channel: &Channel, error: &AdapterError, job: &MediaJob) -> Next {
+        if error.code == "media_store_full" {
+            self.notifier.raise(Notice {
+                org: channel.org,
+                channel: Some(channel.id.clone()),
+                kind: NoticeKind::StoreFull,
+                words: format!("an attachment could not be kept and is fetched again: {error}"),
+            });
+        }
+        self.after(error, job)
     }
 
     /// When to try again. What is read may be read twice, so an unknown outcome is a passing one; a
@@ -252,7 +272,7 @@ impl MediaFetcher {
             transport,
             "fetch_media",
             Value::Null,
-            || self.store.now(),
+            || self.store.wall(),
             move |instance, turn| instance.fetch_media(&source, turn),
             no_memory,
         );

@@ -38,7 +38,7 @@ impl Refusal {
         match self {
             Self::TooLarge(_) => "media_too_large",
             Self::Type(_) => "media_type_forbidden",
-            Self::Store(DraftError::Full { .. }) => "media_store_full",
+            Self::Store(DraftError::Full { .. } | DraftError::NoRoom(_)) => "media_store_full",
             Self::Store(_) => "media_store",
         }
     }
@@ -74,6 +74,12 @@ impl Keeper {
         self.settings.load().media.bytes_max
     }
 
+    /// Refuses files while the disk is nearly full.
+    pub fn admit(&self) -> Result<(), Refusal> {
+        let admitted = self.store.engine().admit_new();
+        admitted.map_err(|error| DraftError::NoRoom(error).into())
+    }
+
     /// Keeps a file durably under its hash; no organization knows it yet. What was declared of its
     /// type only chooses among what its bytes allow.
     pub async fn keep(
@@ -82,6 +88,7 @@ impl Keeper {
         declared: Option<&str>,
         name: Option<&str>,
     ) -> Result<NewMedia, Refusal> {
+        self.admit()?;
         let settings = self.settings.load();
         let content_type = sniff::content_type(&written.head, declared);
         if !settings.media.allows(&content_type) {

@@ -34,6 +34,8 @@ pub enum NoticeKind {
     ConfigurationReturned,
     /// The certificate of the public listener ends soon, or a new one can't be used.
     Certificate,
+    /// There is no room for more, on the disk or in the store of media.
+    StoreFull,
 }
 
 impl NoticeKind {
@@ -53,6 +55,7 @@ impl NoticeKind {
             Self::ConfigurationReturned => "configuration_returned",
             Self::TemplateStatus => "template_status",
             Self::Certificate => "certificate",
+            Self::StoreFull => "store_full",
         }
     }
 }

@@ -110,7 +110,7 @@ impl Attempter<'_> {
             transport,
             "send",
             item.cursor.clone(),
-            || store.now(),
+            || store.wall(),
             move |instance, turn| instance.send(&outbound, turn),
             // The slot comes first: what is stored as called is soon called.
             |cursor| async move {
@@ -220,18 +220,28 @@ impl Attempter<'_> {
         self.record(item.message, 0, attempt).await;
     }
 
-    /// Records an outcome. A store that fails now leaves the lease, which a restart resolves.
+    /// Records an outcome. While the store can't write, it is kept here and tried again: the lease is durable, so
+    /// a daemon that dies meanwhile finds the send under way, of unknown outcome, and asks the provider.
     async fn record(&self, id: MessageId, part: usize, attempt: Attempt) -> Option<Finished> {
         let store = &self.context.store;
-        let finished = store
-            .finish_attempt(self.channel.org, id, part, attempt)
-            .await;
-        match finished {
-            Ok(finished) => Some(finished),
-            Err(error) => {
+        let mut is_told = false;
+        loop {
+            let finished = store
+                .finish_attempt(self.channel.org, id, part, attempt.clone())
+                .await;
+            let error = match finished {
+                Ok(finished) => return Some(finished),
+                Err(error) => error,
+            };
+            let passes = matches!(error, StoreError::Failed(_) | StoreError::Busy { .. });
+            if !passes {
                 tracing::error!(channel = %self.channel.id, message = %id, %error, "the outcome of a send could not be stored");
-                None
+                return None;
             }
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::warn!(channel = %self.channel.id, message = %id, %error, "the outcome of a send can't be stored yet; it is kept in memory");
+            }
+            tokio::time::sleep(STORE_WAIT).await;
         }
     }
 

@@ -40,7 +40,7 @@ pub async fn mark_read(
         transport,
         "mark_read",
         Value::Null,
-        || store.now(),
+        || store.wall(),
         move |instance, turn| instance.mark_read(&reference, turn),
         no_memory,
     );

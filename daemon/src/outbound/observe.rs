@@ -51,7 +51,8 @@ impl Observer<'_> {
             .health
             .sent(id, now, receipt.rate_limit_remaining);
         let concurrency = super::concurrency(self.channel, &self.context.settings);
-        self.pace.lock().sent(concurrency, now);
+        let passed = self.context.store.passed();
+        self.pace.lock().sent(concurrency, passed);
     }
 
     fn failed(&self, error: &AdapterError, notice: Option<NoticeKind>) {
@@ -70,7 +71,7 @@ impl Observer<'_> {
             ErrorClass::Throttled => self
                 .pace
                 .lock()
-                .throttled(error.retry_after_ms, store.now()),
+                .throttled(error.retry_after_ms, store.passed()),
             ErrorClass::Transient | ErrorClass::Ambiguous => self.pace.lock().failed(),
             _ => {}
         }

@@ -271,8 +271,11 @@ impl Worker {
         if std::mem::take(&mut self.was_held) {
             pace.lock().recovered();
         }
-        let now = self.context.store.now();
-        self.windows.settle(&self.channel, &self.context, now).await;
+        let store = &self.context.store;
+        self.windows
+            .settle(&self.channel, &self.context, store.now())
+            .await;
+        let now = store.passed();
         let room = self.with_bounds(now, |bounds| {
             pace.lock().room(bounds, under_way.ids.len(), now)
         });
@@ -345,7 +348,15 @@ impl Worker {
             .is_some_and(|facts| facts.can_send);
         can_send
             && self.channel.down_reason().is_none()
+            && self.has_room()
+            && !self.context.store.has_jumped()
             && self.context.health.lets_send(&self.channel.id)
+    }
+
+    /// Whether the store can take what a send needs: its lease and its outcome.
+    fn has_room(&self) -> bool {
+        let engine = self.context.store.engine();
+        engine.admit_new().is_ok() && engine.is_writing()
     }
 
     /// How long to sleep: until the next item is due and may begin, not longer than [`IDLE`].
@@ -354,7 +365,7 @@ impl Worker {
             return HELD_IDLE;
         }
         let store = &self.context.store;
-        let now = store.now();
+        let now = store.passed();
         let (room, wait) = self.with_bounds(now, |bounds| {
             let mut pace = pace.lock();
             let room = pace.room(bounds, under_way.ids.len(), now);
@@ -375,7 +386,7 @@ impl Worker {
         }
         match store.next_due(self.channel.org, &self.channel.id) {
             Ok(Some(due)) => {
-                let until = u64::try_from(due - now).unwrap_or(0).max(1);
+                let until = u64::try_from(due - store.now()).unwrap_or(0).max(1);
                 Duration::from_millis(until).min(IDLE)
             }
             _ => IDLE,

@@ -96,7 +96,7 @@ impl Reconciler {
             &self.transport,
             "find_sent",
             Value::Null,
-            || self.store.now(),
+            || self.store.wall(),
             move |instance, turn| instance.find_sent(&asked, turn),
             no_memory,
         )

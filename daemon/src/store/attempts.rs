@@ -80,9 +80,9 @@ impl Store {
         quota: Quota,
         under_way: &HashSet<MessageId>,
     ) -> Result<Vec<(OutboxItem, Message)>, StoreError> {
-        let now = self.now();
+        let (now, wall) = (self.now(), self.wall());
         let due = self.engine.transact(|tx| {
-            queue::promote(tx, org, channel, now, quota.room)?;
+            queue::promote(tx, org, channel, wall, quota.room)?;
             let mut due = Vec::with_capacity(quota.room);
             for id in due_ids(tx, org, channel, quota, under_way, now)? {
                 let Some((mut item, mut message)) = queued::both(tx, org, id)? else {
@@ -102,11 +102,14 @@ impl Store {
     /// When the next item of a channel is due; none where nothing waits.
     pub fn next_due(&self, org: OrgId, channel: &ChannelId) -> Result<Option<Millis>, StoreError> {
         let lanes = Priority::ALL.map(|lane| keys::due_lane(org, channel, lane));
+        // Scheduled times are those of the machine, which may be behind the store's clock.
+        let ahead = (self.now() - self.wall()).max(0);
         let next = self.engine.transact(|tx| {
             let mut next: Option<Millis> = None;
             for prefix in lanes.iter().chain([&keys::scheduled_of(org, channel)]) {
                 if let Some((key, _)) = tx.first_in(prefix)? {
-                    let due = queue::due_of(prefix, &key);
+                    let is_scheduled = !lanes.contains(prefix);
+                    let due = queue::due_of(prefix, &key) + if is_scheduled { ahead } else { 0 };
                     next = Some(next.map_or(due, |known| known.min(due)));
                 }
             }

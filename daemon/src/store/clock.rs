@@ -1,28 +1,61 @@
 //! The one clock of the store: time and ids that never run backwards, not even over a restart.
+//!
+//! It shows the machine's time, and follows it forward at once. Where that was set back, the clock goes on, a tenth
+//! slower, until the two agree: what came later is later, and waits end in time. A machine's time that moves
+//! by more than [`JUMP`] against the time that passed has jumped.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::model::{MessageId, Millis, Place};
 
-/// A clock that stands still rather than run backwards.
+/// Less than this is a correction, as time servers make them.
+const JUMP: Duration = Duration::from_secs(2);
+/// Of each stretch of this many, one is left out while the machine's time is behind.
+const SLOWED_BY: u32 = 10;
+
+/// A clock that never runs backwards.
 pub(crate) struct Clock {
+    began: Instant,
     state: Mutex<State>,
 }
 
 struct State {
     last: Duration,
+    /// The machine's time and the time that passed, when they were last compared.
+    wall: Duration,
+    passed: Instant,
+    /// Jumps that nobody has taken note of.
+    jumps: Vec<Jump>,
     context: ContextV7,
 }
+
+/// The machine's time was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jump {
+    /// What the clock showed before.
+    pub from_ms: Millis,
+    /// What it shows after.
+    pub to_ms: Millis,
+    /// By how much the machine's time was set; negative where it was set back.
+    pub by_ms: i64,
+}
+
+/// Jumps remembered until somebody asks.
+const JUMPS_MAX: usize = 16;
 
 impl Clock {
     /// A clock that shows at least `floor_ms`.
     pub(crate) fn starting_at(floor_ms: Millis) -> Self {
         Self {
+            began: Instant::now(),
             state: Mutex::new(State {
                 last: Duration::from_millis(u64::try_from(floor_ms).unwrap_or(0)),
+                wall: wall(),
+                passed: Instant::now(),
+                jumps: Vec::new(),
                 context: ContextV7::new().with_additional_precision(),
             }),
         }
@@ -37,8 +70,7 @@ impl Clock {
 
     /// The time now.
     pub(crate) fn now(&self) -> Millis {
-        let now = self.state.lock().advance();
-        Millis::try_from(now.as_millis()).unwrap_or(Millis::MAX)
+        millis(self.state.lock().advance())
     }
 
     /// The time since the Unix epoch, for ids that hold a place of their own.
@@ -65,30 +97,125 @@ impl Clock {
             now.subsec_nanos(),
         ))
     }
+
+    /// The time since this clock was made: for what is measured within one run.
+    pub(crate) fn passed(&self) -> Millis {
+        millis(self.began.elapsed())
+    }
+
+    /// True where the machine's time has jumped and nobody has taken note of it.
+    pub(crate) fn has_jumped(&self) -> bool {
+        let mut state = self.state.lock();
+        state.advance();
+        !state.jumps.is_empty()
+    }
+
+    /// The jumps that nobody has taken note of; they stay until [`Clock::settled`].
+    pub(crate) fn jumps(&self) -> Vec<Jump> {
+        self.state.lock().jumps.clone()
+    }
+
+    /// So many jumps, the oldest, were taken note of.
+    pub(crate) fn settled(&self, count: usize) {
+        let jumps = &mut self.state.lock().jumps;
+        jumps.drain(..count.min(jumps.len()));
+    }
+}
+
+/// What the machine says that it is.
+pub(crate) fn wall() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
+}
+
+/// A time since the Unix epoch in milliseconds.
+pub(crate) fn millis(time: Duration) -> Millis {
+    Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX)
 }
 
 impl State {
     fn advance(&mut self) -> Duration {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        self.last = self.last.max(now);
+        self.advance_to(wall(), Instant::now())
+    }
+
+    fn advance_to(&mut self, wall: Duration, passed: Instant) -> Duration {
+        let elapsed = passed.saturating_duration_since(self.passed);
+        let expected = self.wall + elapsed;
+        let before = self.last;
+        let slowed = self.last + elapsed - elapsed / SLOWED_BY;
+        self.last = if wall >= self.last { wall } else { slowed };
+        if wall.abs_diff(expected) > JUMP && self.jumps.len() < JUMPS_MAX {
+            self.jumps.push(Jump {
+                from_ms: millis(before),
+                to_ms: millis(self.last),
+                by_ms: millis(wall) - millis(expected),
+            });
+        }
+        (self.wall, self.passed) = (wall, passed);
         self.last
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
 
     #[test]
     fn ids_and_time_only_grow_also_when_the_clock_was_ahead() {
         let ahead = Clock::starting_at(Millis::from(u32::MAX) * 1000);
-        assert_eq!(ahead.now(), Millis::from(u32::MAX) * 1000);
+        assert!(ahead.now() >= Millis::from(u32::MAX) * 1000);
         let ids: Vec<Uuid> = (0..5000).map(|_| ahead.id()).collect();
         assert!(ids.is_sorted());
         let clock = Clock::starting_at(0);
         let ids: Vec<Uuid> = (0..5000).map(|_| clock.id()).collect();
         assert!(ids.is_sorted() && clock.now() > 1_700_000_000_000);
+        assert!(!clock.has_jumped());
+    }
+
+    #[test]
+    fn a_clock_set_back_goes_on_and_one_set_forward_is_followed() {
+        let clock = Clock::starting_at(0);
+        let mut state = clock.state.lock();
+        let (start, began) = (state.wall, state.passed);
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            state.advance_to(start + second, began + second),
+            start + second
+        );
+        assert!(state.jumps.is_empty());
+        let back = state.advance_to(start + 2 * second - HOUR, began + 2 * second);
+        assert_eq!(back, start + second + second * 9 / 10);
+        let later = state.advance_to(start + 12 * second - HOUR, began + 12 * second);
+        assert_eq!(later, back + 9 * second);
+        let forward = state.advance_to(start + 13 * second + HOUR, began + 13 * second);
+        assert_eq!(forward, start + 13 * second + HOUR);
+        let by: Vec<i64> = state.jumps.iter().map(|jump| jump.by_ms).collect();
+        assert_eq!(by, [-3_600_000, 7_200_000]);
+        assert_eq!(state.jumps[1].to_ms, millis(forward));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_machine_says_the_clock_never_runs_backwards_and_never_stands(
+            steps in prop::collection::vec((0u64..5_000, -4_000_000i64..4_000_000), 1..100),
+        ) {
+            let clock = Clock::starting_at(0);
+            let mut state = clock.state.lock();
+            let (mut wall, mut passed) = (state.wall, state.passed);
+            for (step, jump) in steps {
+                passed += Duration::from_millis(step);
+                wall = Duration::from_millis(
+                    u64::try_from((millis(wall) + jump).max(0)).unwrap_or(0) + step,
+                );
+                let before = state.last;
+                let now = state.advance_to(wall, passed);
+                prop_assert!(now >= before);
+                prop_assert!(now - before >= Duration::from_millis(step) * 9 / 10 || now == wall);
+            }
+        }
     }
 }

@@ -90,6 +90,12 @@ pub struct InboundResult {
 /// A thread in which something happened, and when: for the order of the inbox.
 type Touched = (OrgId, ThreadId, Millis);
 
+/// False for reports on what was sent: they are small, and providers seldom repeat them.
+fn brings_much(inbound: &Inbound) -> bool {
+    let mut events = inbound.events.iter();
+    inbound.events.is_empty() || events.any(|routed| !matches!(routed.event, Event::Status(_)))
+}
+
 /// What one event did.
 enum Effect {
     New(NewMessage, Mark, Noticed),
@@ -114,6 +120,9 @@ impl Store {
     /// provider be answered.
     pub async fn commit_inbound(&self, inbound: Inbound) -> Result<InboundResult, StoreError> {
         let org = inbound.org;
+        if brings_much(&inbound) {
+            self.engine.admit_new()?;
+        }
         let pending = self.engine.transact(|tx| self.plan_inbound(tx, inbound))?;
         let ((result, touched, media), _) = pending.await?;
         if media {

@@ -18,7 +18,10 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::files::{FileHold, Holds};
+use super::{
+    StoreError,
+    files::{FileHold, Holds},
+};
 use crate::model::MediaHash;
 
 /// First bytes of a file that are kept in memory, for telling its type.
@@ -51,6 +54,9 @@ pub enum DraftError {
         /// Bytes allowed.
         max: u64,
     },
+    /// What is left of the disk is kept for messages.
+    #[error("{0}")]
+    NoRoom(StoreError),
     /// The disk refuses.
     #[error("it could not be written: {0}")]
     Disk(#[from] io::Error),

@@ -4,6 +4,7 @@
 //! other in order, and durable before its future resolves. Nothing outside this module names a key.
 
 mod access;
+mod anchor;
 mod arrival;
 mod attempts;
 mod attention;
@@ -61,6 +62,7 @@ use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
+pub(crate) use self::engine::seldom::Seldom;
 pub use self::{
     access::ThreadUpdate,
     attempts::{Attempt, Finished, Quota},
@@ -72,9 +74,10 @@ pub use self::{
         verify,
     },
     changes::{Change, Changed, Changes},
+    clock::Jump,
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
-        Engine, EngineOptions, OpenError, OpenReport, Position, Progress, RepairReport, StoreError,
+        Engine, EngineOptions, OpenError, OpenReport, Position, Progress, RepairReport, Room, StoreError,
         repair,
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
@@ -274,6 +277,13 @@ impl Store {
     /// How far the writer is, to tell whether it is stuck.
     pub fn progress(&self) -> Progress {
         self.engine.progress()
+    }
+
+    /// Why nothing new can be stored at present; none where it can.
+    pub fn trouble(&self) -> Option<String> {
+        let low = self.engine.admit_new().err();
+        low.map(|error| error.to_string())
+            .or_else(|| self.engine.stats().failed)
     }
 
     /// The folder of large bodies.

@@ -109,6 +109,7 @@ impl IdempotencyRecord {
 impl Store {
     /// Accepts a message: durable and in its thread when this returns.
     pub async fn accept_outbound(&self, new: NewOutbound) -> Result<Accepted, StoreError> {
+        self.engine.admit_new()?;
         let org = new.channel.org;
         let now = self.now();
         let pending = self
@@ -208,7 +209,9 @@ impl Store {
         };
         let mut conversation = contacts::find_or_create(tx, &self.clock, &peer)?;
         let idempotency = new.idempotency.clone();
-        let (priority, due_ms) = (new.priority, new.send_at_ms.unwrap_or(now).max(now));
+        let wall = self.wall();
+        let scheduled_ms = new.send_at_ms.filter(|at| *at > wall);
+        let (priority, due_ms) = (new.priority, scheduled_ms.unwrap_or(now));
         let mut message =
             Self::queued_message(new, conversation.contact, conversation.thread.id, now);
         records::place_message(tx, org, &self.clock, &mut conversation.thread, &mut message);
@@ -222,7 +225,7 @@ impl Store {
             attempts: 0,
             accepted_at_ms: now,
             due_ms,
-            scheduled: due_ms > now,
+            scheduled: scheduled_ms.is_some(),
             called: false,
             cursor: Value::Null,
             error: None,

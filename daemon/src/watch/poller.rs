@@ -136,7 +136,7 @@ impl Poller {
             &self.context.transport,
             "delivery_status",
             Value::Null,
-            || store.now(),
+            || store.wall(),
             move |instance, turn| instance.delivery_status(&sent, turn),
             no_memory,
         )

@@ -153,7 +153,7 @@ impl Prober {
             &self.transport,
             "probe",
             start,
-            || self.store.now(),
+            || self.store.wall(),
             step,
             no_memory,
         )

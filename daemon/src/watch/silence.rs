@@ -82,6 +82,9 @@ impl Silence {
     }
 
     async fn look(&self, channel: &Channel, expect: &Expect, ear: &mut Ear) {
+        if self.store.has_jumped() {
+            return;
+        }
         let now_ms = self.store.now();
         ear.heard_ms = ear.heard_ms.max(channel.heard_at_ms());
         let save = millis(SAVE.min(expect.traffic_every / 4));

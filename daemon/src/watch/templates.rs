@@ -156,7 +156,7 @@ impl TemplateKeeper {
         lists(channel)?;
         let step = |instance: &Instance, turn: &Turn| instance.templates(turn);
         let start = serde_json::Value::Null;
-        let (now, what) = (|| self.store.now(), "templates");
+        let (now, what) = (|| self.store.wall(), "templates");
         let listed = drive(channel, &self.transport, what, start, now, step, no_memory)
             .await
             .map_err(DriveError::into_adapter_error)

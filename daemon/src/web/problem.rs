@@ -13,6 +13,9 @@ use crate::{
     watch::RefreshError,
 };
 
+/// When a caller may come back, in seconds, where the store or a channel is not there.
+const RETRY_AFTER_S: &str = "5";
+
 /// An error as the API shows it.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -87,7 +90,11 @@ impl ResponseError for Problem {
         if let Some(link) = &self.link {
             body["link"] = Value::from(link.as_str());
         }
-        HttpResponse::build(self.status)
+        let mut response = HttpResponse::build(self.status);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header(("retry-after", RETRY_AFTER_S));
+        }
+        response
             .content_type("application/problem+json")
             .body(body.to_string())
     }

@@ -170,7 +170,7 @@ fn to_webhook(gateway: &Gateway, request: &HttpRequest, body: Vec<u8>) -> Webhoo
         method: request.method().as_str().to_owned(),
         url: gateway.settings.load().server.public_url.join(target),
         headers,
-        received_at_ms: gateway.store.now(),
+        received_at_ms: gateway.store.wall(),
         body: body.into(),
     }
 }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::{HttpResponse, web};
 
+use crate::gateway::Gateway;
+
 /// On while both listeners serve; off for good once a stop has begun.
 #[derive(Default)]
 pub struct Readiness(AtomicBool);
@@ -25,12 +27,19 @@ impl Readiness {
     }
 }
 
-pub(super) async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
-    if readiness.is_ready() {
-        HttpResponse::Ok().content_type("text/plain").body("ready")
+pub(super) async fn readyz(
+    readiness: web::Data<Readiness>,
+    gateway: web::Data<Gateway>,
+) -> HttpResponse {
+    let why_not = if readiness.is_ready() {
+        gateway.store.trouble()
     } else {
-        HttpResponse::ServiceUnavailable()
+        Some("stopping".to_owned())
+    };
+    match why_not {
+        None => HttpResponse::Ok().content_type("text/plain").body("ready"),
+        Some(words) => HttpResponse::ServiceUnavailable()
             .content_type("text/plain")
-            .body("stopping")
+            .body(words),
     }
 }

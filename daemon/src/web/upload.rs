@@ -54,6 +54,7 @@ async fn written(
     payload: &mut web::Payload,
     time: Duration,
 ) -> Result<Written, Failed> {
+    gateway.keeper.admit()?;
     let max = gateway.keeper.bytes_max();
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());

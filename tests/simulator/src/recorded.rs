@@ -88,6 +88,11 @@ impl RequestLog {
         self.state.lock().kept.iter().cloned().collect()
     }
 
+    /// The kept requests, oldest first; they are kept no longer.
+    pub(crate) fn take(&self) -> Vec<RecordedRequest> {
+        self.state.lock().kept.drain(..).collect()
+    }
+
     /// How many requests came in all.
     pub(crate) fn total(&self) -> u64 {
         self.state.lock().total

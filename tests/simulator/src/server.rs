@@ -5,7 +5,9 @@
 
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
-use crate::{MailServer, Meta, Resend, Ses, SimulatorError, Twilio, Vonage, Webhook};
+use crate::{
+    MailServer, Meta, RecordedRequest, Resend, Ses, SimulatorError, Twilio, Vonage, Webhook,
+};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::http::StatusCode;
@@ -57,10 +59,15 @@ impl Simulator {
     /// Starts a simulator on free loopback ports. Returns when it listens; may be called inside an
     /// asynchronous runtime, which is not used.
     pub fn start() -> Result<Self, SimulatorError> {
+        Self::start_on(0)
+    }
+
+    /// The same, with the providers' APIs on this loopback port; 0 is a free one.
+    pub fn start_on(port: u16) -> Result<Self, SimulatorError> {
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("simulator".to_owned())
-            .spawn(move || run(&sender))
+            .spawn(move || run(&sender, port))
             .map_err(|error| SimulatorError::Start(error.to_string()))?;
         let started = receiver.recv().map_err(|_| SimulatorError::Stopped)??;
         Ok(Self {
@@ -118,6 +125,23 @@ impl Simulator {
         &self.ses
     }
 
+    /// The calls that came since this was last asked, with the provider that each was for. They are kept no
+    /// longer, so that a simulator that runs for long does not grow.
+    pub fn take_calls(&self) -> Vec<(&'static str, RecordedRequest)> {
+        let sides = [
+            ("twilio", self.twilio.take_requests()),
+            ("vonage", self.vonage.take_requests()),
+            ("whatsapp", self.meta.take_requests()),
+            ("webhook", self.webhook.take_requests()),
+            ("email", self.resend.take_requests()),
+            ("email", self.ses.take_requests()),
+        ];
+        let calls = sides.into_iter();
+        calls
+            .flat_map(|(side, calls)| calls.into_iter().map(move |call| (side, call)))
+            .collect()
+    }
+
     /// Carries everything that is meant for the origin `public` (`https://hooks.example.org`) to the
     /// origin `listener` (`http://127.0.0.1:8080`) instead, as a TLS proxy in front of it would, with
     /// `X-Forwarded-Proto` and `X-Forwarded-Host`. Signatures stay those of the public address.
@@ -138,9 +162,9 @@ impl Drop for Simulator {
 }
 
 /// The server's thread, from start to stop.
-fn run(sender: &mpsc::Sender<Result<Started, SimulatorError>>) {
+fn run(sender: &mpsc::Sender<Result<Started, SimulatorError>>, port: u16) {
     actix_web::rt::System::new().block_on(async {
-        match start().await {
+        match start(port).await {
             Ok((started, server)) => {
                 // Nobody waits any more if the receiver is gone; then the server isn't needed.
                 if sender.send(Ok(started)).is_ok() {
@@ -154,9 +178,9 @@ fn run(sender: &mpsc::Sender<Result<Started, SimulatorError>>) {
     });
 }
 
-async fn start() -> Result<(Started, Server), SimulatorError> {
+async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
     let failed = |error: std::io::Error| SimulatorError::Start(error.to_string());
-    let api = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+    let api = TcpListener::bind(("127.0.0.1", port)).map_err(failed)?;
     let media = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
     let url = format!("http://{}", api.local_addr().map_err(failed)?);
     let media_address = media.local_addr().map_err(failed)?;

@@ -25,7 +25,7 @@ mod report;
 mod settings;
 mod tour;
 mod trouble;
-mod visitor;
+pub(super) mod visitor;
 mod world;
 
 use clap::Args;

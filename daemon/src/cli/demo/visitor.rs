@@ -15,16 +15,16 @@ use super::super::failure::Failure;
 const SOON: Duration = Duration::from_secs(15);
 
 /// Somebody with a token.
-pub(super) struct Visitor {
+pub(in crate::cli) struct Visitor {
     client: Client,
     base: String,
     token: String,
 }
 
 /// How a post was answered.
-pub(super) struct Posted {
+pub(in crate::cli) struct Posted {
     /// HTTP status.
-    pub(super) status: u16,
+    pub(in crate::cli) status: u16,
     /// The frame in the answer.
     pub(super) frame: Value,
     /// From sending it to having the whole answer.
@@ -33,7 +33,7 @@ pub(super) struct Posted {
 
 impl Visitor {
     /// Opens the chat of a channel for the first time.
-    pub(super) async fn arrive(public: SocketAddr, channel: &str) -> Result<Self, Failure> {
+    pub(in crate::cli) async fn arrive(public: SocketAddr, channel: &str) -> Result<Self, Failure> {
         let mut visitor = Self {
             client: client()?,
             base: format!("http://{public}/chat/{channel}"),
@@ -47,7 +47,7 @@ impl Visitor {
     }
 
     /// Writes a line.
-    pub(super) async fn write(&self, name: &str, text: &str) -> Result<Posted, Failure> {
+    pub(in crate::cli) async fn write(&self, name: &str, text: &str) -> Result<Posted, Failure> {
         let frame = json!({"type": "message", "client": "1", "text": text, "name": name});
         self.post_to("messages", &frame).await
     }

@@ -26,6 +26,8 @@ use super::{
 const TICK: Duration = Duration::from_secs(1);
 /// Damage seen again so soon after the index was built anew is not mended again.
 const MEND_PAUSE: Duration = Duration::from_secs(600);
+/// The same where it could not be built, for want of room or otherwise.
+const MEND_RETRY: Duration = Duration::from_secs(5);
 
 /// What the care thread is asked to do.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub(super) enum Order {
 
 /// Runs until the engine closes.
 pub(super) fn run(shared: &Shared, orders: &Receiver<Order>) {
-    let mut mended: Option<Instant> = None;
+    let mut rests_until = Instant::now();
     let mut tried = Instant::now();
     loop {
         match orders.recv_timeout(TICK) {
@@ -53,9 +55,13 @@ pub(super) fn run(shared: &Shared, orders: &Receiver<Order>) {
             }
             Ok(Order::Verify) => verify(shared),
             Ok(Order::Mend(why)) => {
-                if mended.is_none_or(|at| at.elapsed() > MEND_PAUSE) {
-                    mend(shared, &why);
-                    mended = Some(Instant::now());
+                if Instant::now() >= rests_until {
+                    let pause = if mend(shared, &why) {
+                        MEND_PAUSE
+                    } else {
+                        MEND_RETRY
+                    };
+                    rests_until = Instant::now() + pause;
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -75,16 +81,19 @@ fn verify(shared: &Shared) {
         Ok(Verdict::Sound(reached)) => {
             tracing::info!(position = reached.position, "the index was verified");
         }
-        Ok(Verdict::Unsound(why)) => mend(shared, &why),
+        Ok(Verdict::Unsound(why)) => shared.order(Order::Mend(why)),
         Ok(Verdict::Unfinished | Verdict::Abandoned) => {}
     }
 }
 
-fn mend(shared: &Shared, why: &str) {
+/// True where the index was built anew.
+fn mend(shared: &Shared, why: &str) -> bool {
     tracing::error!(why, "the index is damaged");
-    if let Err(error) = rebuild::replace(shared, why, None) {
+    let built = rebuild::replace(shared, why, None);
+    if let Err(error) = &built {
         tracing::error!("the index can't be built anew: {error}");
     }
+    built.is_ok()
 }
 
 fn snapshot_if_due(shared: &Shared) {
@@ -123,6 +132,7 @@ fn log_age(shared: &Shared) -> Duration {
 /// Takes a snapshot, then drops what it makes needless.
 pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError> {
     let failed = |e: std::io::Error| StoreError::Failed(format!("cannot write a snapshot: {e}"));
+    make_sure_of_room(shared)?;
     shared.meters.since_snapshot.store(0, Relaxed);
     let begin = sweep::begin(shared, Who::Care);
     let mut writer =
@@ -140,6 +150,23 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
         tracing::warn!("cannot remove what is no longer needed: {error}");
     }
     Ok(info)
+}
+
+/// Refuses a snapshot that would fill the disk: it is about as large as the one before and what came since.
+fn make_sure_of_room(shared: &Shared) -> Result<(), StoreError> {
+    let newest = snapshot::list(&shared.path)
+        .ok()
+        .and_then(|s| s.into_iter().next());
+    let before = newest.and_then(|s| std::fs::metadata(s.path).ok());
+    let since = shared.meters.since_snapshot.load(Relaxed);
+    let needed = before.map_or(0, |meta| meta.len()).saturating_add(since);
+    let free = shared.room.look();
+    if free > needed {
+        return Ok(());
+    }
+    Err(StoreError::Failed(format!(
+        "a snapshot needs about {needed} bytes, and {free} are free"
+    )))
 }
 
 /// Removes snapshots older than the second newest, and segments that neither it nor a consumer needs.

@@ -13,6 +13,17 @@ pub enum StoreError {
         /// Commits handed over and not yet durable.
         waiting: usize,
     },
+    /// The disk is nearly full: what is left is kept for what is under way. Nothing was stored.
+    #[error(
+        "the disk is nearly full: {free_bytes} bytes are free and {reserve_bytes} are kept in reserve \
+         ([store] reserve_bytes); make room, nothing else is needed"
+    )]
+    Full {
+        /// Bytes free.
+        free_bytes: u64,
+        /// Bytes that new messages may not use.
+        reserve_bytes: u64,
+    },
     /// The disk refused. Nothing of the commit was acknowledged.
     #[error("the store could not write: {0}")]
     Failed(String),

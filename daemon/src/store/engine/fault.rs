@@ -14,6 +14,7 @@ pub(crate) struct Faults {
 struct Armed {
     sync: std::sync::atomic::AtomicU32,
     create: std::sync::atomic::AtomicU32,
+    index: std::sync::atomic::AtomicU32,
 }
 
 #[cfg(not(test))]
@@ -35,6 +36,15 @@ impl Faults {
     pub(super) fn before_create(&self) -> io::Result<()> {
         Ok(())
     }
+
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the tests' twin needs both"
+    )]
+    pub(super) fn before_index(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +61,17 @@ impl Faults {
         self.armed
             .create
             .store(times, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// The next `times` writes to the index fail, and the attempts to build it anew with them.
+    pub(super) fn fail_index(&self, times: u32) {
+        self.armed
+            .index
+            .store(times, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    pub(super) fn before_index(&self) -> Result<(), String> {
+        spend(&self.armed.index).map_err(|e| e.to_string())
     }
 
     pub(super) fn before_sync(&self) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,12 +17,15 @@ use super::{
     fault::Faults,
     frame::{FrameBuffer, HEADER_BYTES, Hash, mark},
     layer::Layer,
+    room::Meter,
     segment::{Catalog, SEGMENT_HEADER_BYTES, Segment},
     spare::{self, Spare},
 };
 
 /// The room of a segment for which none was made ready: quickly made.
 const FIRST_BYTES: u64 = 4 << 20;
+/// The same on a disk that is nearly full.
+const LEAST_BYTES: u64 = 256 << 10;
 const HEAD: u64 = SEGMENT_HEADER_BYTES as u64;
 
 /// The place where the next frame goes.
@@ -39,6 +42,7 @@ pub(super) struct Log {
     spare: Option<Spare>,
     frame: FrameBuffer,
     faults: Faults,
+    room: Arc<Meter>,
 }
 
 #[derive(Debug)]
@@ -66,6 +70,7 @@ impl Log {
         last: u64,
         hash: Hash,
         faults: Faults,
+        room: Arc<Meter>,
     ) -> Self {
         Self {
             catalog,
@@ -77,6 +82,7 @@ impl Log {
             spare: None,
             frame: FrameBuffer::default(),
             faults,
+            room,
         }
     }
 
@@ -118,26 +124,18 @@ impl Log {
             generation: self.generation,
             before: self.hash,
         };
-        let (folder, path) = (self.catalog.folder(), segment.path(self.catalog.folder()));
-        let room = match self.spare.take_if(|spare| spare.is_ready()) {
-            Some(spare) if spare.bytes >= HEAD + bytes => {
-                let capacity = spare.bytes;
-                spare
-                    .finish()
-                    .map(|file| (file, spare::path_in(folder), capacity))
-            }
-            _ => {
-                let unfinished = path.with_extension("new");
-                let capacity = self.segment_bytes.min(FIRST_BYTES).max(HEAD + bytes);
-                spare::make(&unfinished, capacity).map(|file| (file, unfinished, capacity))
-            }
+        let folder = self.catalog.folder().to_owned();
+        let path = segment.path(&folder);
+        let room = match self.ready_spare(&folder, HEAD + bytes) {
+            Some(spare) => Ok(spare),
+            None => self.make_segment(&path.with_extension("new"), HEAD + bytes),
         };
         let begun = self
             .faults
             .before_create()
             .and(room)
             .and_then(|(file, from, capacity)| {
-                segment.begin(folder, &file, &from)?;
+                segment.begin(&folder, &file, &from)?;
                 Ok((file, capacity))
             });
         let (file, capacity) =
@@ -152,13 +150,41 @@ impl Log {
         Ok(())
     }
 
-    /// Has the next segment made ready once the open one is half full.
+    /// What was made ready, where it is and is large enough. One that was given up leaves nothing behind.
+    fn ready_spare(&mut self, folder: &Path, bytes: u64) -> Option<(File, PathBuf, u64)> {
+        let spare = self.spare.take_if(|spare| spare.is_ready())?;
+        let (capacity, path) = (spare.bytes, spare::path_in(folder));
+        match spare.finish() {
+            Ok(file) if capacity >= bytes => Some((file, path, capacity)),
+            _ => {
+                let _ = std::fs::remove_file(path);
+                None
+            }
+        }
+    }
+
+    /// A small segment at once; a smaller one where the disk has no room for it.
+    fn make_segment(&self, unfinished: &Path, bytes: u64) -> io::Result<(File, PathBuf, u64)> {
+        let usual = self.segment_bytes.min(FIRST_BYTES).max(bytes);
+        let least = self.segment_bytes.min(LEAST_BYTES).max(bytes);
+        let made = spare::make(unfinished, usual).map(|file| (file, usual));
+        let made = made.or_else(|_| spare::make(unfinished, least).map(|file| (file, least)));
+        match made {
+            Ok((file, capacity)) => Ok((file, unfinished.to_owned(), capacity)),
+            Err(error) => {
+                let _ = std::fs::remove_file(unfinished);
+                Err(error)
+            }
+        }
+    }
+
+    /// Has the next segment made ready once the open one is half full, where the disk has room for more than that.
     fn look_ahead(&mut self) {
         let half_full = self
             .open
             .as_ref()
             .is_some_and(|o| o.offset >= o.capacity / 2);
-        if half_full && self.spare.is_none() {
+        if half_full && self.spare.is_none() && self.room.has(self.segment_bytes) {
             match Spare::begin(self.catalog.folder(), self.segment_bytes) {
                 Ok(spare) => self.spare = Some(spare),
                 Err(error) => tracing::warn!("cannot make room for the log ahead: {error}"),

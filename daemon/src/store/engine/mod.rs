@@ -35,8 +35,10 @@ mod rebuild;
 mod record;
 mod recover;
 mod replay;
+mod room;
 mod running;
 mod segment;
+pub(crate) mod seldom;
 mod shared;
 mod snapshot;
 mod spare;
@@ -67,6 +69,7 @@ pub use self::{
     follow::{Change, ChangeBatch, Follower},
     options::{EngineOptions, OpenReport, Progress, RepairReport, SnapshotInfo, Stats},
     pending::Pending,
+    room::Room,
     transaction::{COMMIT_BYTES_MAX, KEY_BYTES_MAX, Transaction, VALUE_BYTES_MAX},
 };
 
@@ -134,7 +137,7 @@ impl Engine {
     ) -> Result<Pending<R>, E> {
         let shared = &self.0.shared;
         let mut planning = shared.plan.lock();
-        planning.admit(&shared.options)?;
+        planning.admit(&shared.options, &shared.room)?;
         let index = shared.index.load();
         let mut transaction = Transaction::new(&planning.overlay, &index);
         let result = plan(&mut transaction);
@@ -226,6 +229,24 @@ impl Engine {
     /// The store's folder.
     pub fn path(&self) -> &Path {
         &self.0.shared.path
+    }
+
+    /// What is free on the disk, as it was seen a moment ago.
+    pub fn room(&self) -> Room {
+        self.0.shared.room.room()
+    }
+
+    /// False while the index stands still, and every commit is refused.
+    pub fn is_writing(&self) -> bool {
+        self.0.shared.room.standing().is_none()
+    }
+
+    /// Refuses new work while the disk is nearly full, so that what is under way can be written.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`].
+    pub fn admit_new(&self) -> Result<(), StoreError> {
+        self.0.shared.room.admit()
     }
 
     /// How many records of a kind an organization has.

@@ -34,6 +34,8 @@ pub struct EngineOptions {
     pub index_timeout: Duration,
     /// How long opening may verify the index before it goes on doing so in the background. 500 ms.
     pub verify_budget: Duration,
+    /// While fewer bytes than this are free, [`super::Engine::admit_new`] refuses. 0, none, is the default.
+    pub reserve_bytes: u64,
     /// Failures to come, in tests.
     #[cfg(test)]
     pub(crate) faults: Faults,
@@ -56,6 +58,7 @@ impl Default for EngineOptions {
             retain_bytes_max: 4096 * MIB,
             index_timeout: Duration::from_secs(60),
             verify_budget: Duration::from_millis(500),
+            reserve_bytes: 0,
             #[cfg(test)]
             faults: Faults::default(),
         }
@@ -166,6 +169,6 @@ pub struct Stats {
     pub failures: u64,
     /// How often the index was built anew while the engine served.
     pub rebuilds: u64,
-    /// Why commits fail at present; none where they do not.
+    /// Why commits fail at present, for want of room or otherwise; none where they do not.
     pub failed: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! Builds an index anew, from the newest good snapshot and the log behind it, or from the log alone.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -151,6 +152,34 @@ fn refused(path: &Path, what: String) -> OpenError {
 /// and not applied yet: the index thread does this when it can't write.
 pub(super) fn replace(shared: &Shared, why: &str, until: Option<u64>) -> Result<(), String> {
     let _one = shared.rebuilding.lock();
+    shared.options.faults().before_index()?;
+    let replaced = catch_unwind(AssertUnwindSafe(|| build_and_swap(shared, why, until)));
+    let replaced = replaced.unwrap_or_else(|_| Err("sled panicked".to_owned()));
+    let kept = shared.index.load().path().to_owned();
+    match replaced {
+        Ok(old) => {
+            shared.meters.rebuilds.fetch_add(1, Relaxed);
+            tracing::warn!(index = %kept.display(), "the index was built anew");
+            retire(old, &shared.path, &kept);
+            Ok(())
+        }
+        Err(why) => {
+            // What was begun takes room, and nobody uses it.
+            let _ = remove_other_indexes(&shared.path, &kept);
+            Err(why)
+        }
+    }
+}
+
+fn build_and_swap(shared: &Shared, why: &str, until: Option<u64>) -> Result<Arc<Index>, String> {
+    // Fresh, an index takes less than one that has been written to for long.
+    let needed = bytes_in(shared.index.load().path()) / 2;
+    let free = shared.room.look();
+    if free < needed {
+        return Err(format!(
+            "{free} bytes are free, and it needs about {needed}"
+        ));
+    }
     let source = Source {
         path: &shared.path,
         options: &shared.options,
@@ -161,13 +190,21 @@ pub(super) fn replace(shared: &Shared, why: &str, until: Option<u64>) -> Result<
     let near = *shared.position.borrow();
     let caught_up = building.advance(near);
     caught_up.map_err(|e| e.to_string())?;
+    // A full disk shows here, while the old one can still be read.
+    building.index.sync()?;
     let old = swap(shared, building, until)?;
-    shared.meters.rebuilds.fetch_add(1, Relaxed);
-    checkpoint::make(shared, false)?;
-    let kept = shared.index.load().path().to_owned();
-    tracing::warn!(index = %kept.display(), "the index was built anew");
-    retire(old, &shared.path, &kept);
-    Ok(())
+    if let Err(error) = checkpoint::make(shared, false) {
+        tracing::warn!("no checkpoint of the new index could be made yet: {error}");
+    }
+    Ok(old)
+}
+
+/// Bytes of the files in a folder.
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some(entry.metadata().ok()?.len()))
+        .sum()
 }
 
 fn swap(shared: &Shared, mut building: Building, until: Option<u64>) -> Result<Arc<Index>, String> {

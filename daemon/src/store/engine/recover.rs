@@ -34,6 +34,7 @@ use super::{
     read::{LogReader, Stop},
     rebuild::{self, Source},
     replay::{Counting, Damage, LogEnd, Replay, cut, survey},
+    room::Meter,
     running::Running,
     segment::Catalog,
     shared::{Applied, Meters, Plan, Shared},
@@ -278,6 +279,7 @@ fn share(
     let meters = Meters::default();
     meters.durable.store(reached.position, Relaxed);
     let shared = Shared {
+        room: Arc::new(Meter::new(path, options.reserve_bytes)),
         path: path.to_owned(),
         options,
         plan: Mutex::new(Plan {
@@ -374,6 +376,7 @@ fn begin_log(shared: &Shared, generation: u64) -> Result<Log, OpenError> {
         position,
         hash,
         shared.options.faults(),
+        Arc::clone(&shared.room),
     );
     log.make_room(1).map_err(|what| OpenError::Io {
         action: "begin a segment in",

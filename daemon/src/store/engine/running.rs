@@ -93,20 +93,23 @@ impl Running {
     }
 }
 
-/// Makes the index durable by size and time, and once more at the end.
+/// Looks at the disk, and makes the index durable by size and time, and once more at the end.
 fn run_checkpoints(shared: &Shared, stop: &Receiver<()>) {
     let mut at = Instant::now();
     let mut bytes = 0;
     loop {
         let closing = stop.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout);
+        shared.room.look();
         let written = shared.meters.log_bytes.load(Relaxed);
         let moved = *shared.position.borrow() != shared.meters.checkpoint.load(Relaxed);
         let due = written - bytes >= shared.options.checkpoint_bytes
             || at.elapsed() >= shared.options.checkpoint_interval;
         if closing || (due && moved) {
             (at, bytes) = (Instant::now(), written);
-            if let Err(error) = checkpoint::make(shared, closing) {
-                tracing::error!("cannot make a checkpoint: {error}");
+            if let Err(error) = checkpoint::make(shared, closing)
+                && let Some(kept_back) = shared.meters.checkpoints_said.due()
+            {
+                tracing::error!(kept_back, "cannot make a checkpoint: {error}");
             }
         }
         if closing {

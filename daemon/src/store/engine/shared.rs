@@ -25,7 +25,9 @@ use super::{
     index::{Count, Index, Kind},
     options::{EngineOptions, Stats},
     overlay::{Ack, Overlay},
+    room::Meter,
     segment::Catalog,
+    seldom::Seldom,
     sweep::Sweeps,
 };
 
@@ -47,6 +49,7 @@ pub(super) struct Shared {
     /// The log behind this commit is kept whatever its size: an export is under way.
     pub(super) pinned: Mutex<Option<u64>>,
     pub(super) meters: Meters,
+    pub(super) room: Arc<Meter>,
     /// The last checkpoint. Held while the next is made.
     pub(super) checkpoint: Mutex<Checkpoint>,
     /// Held while the index is built anew.
@@ -98,16 +101,23 @@ pub(super) struct Meters {
     pub(super) rebuilds: AtomicU64,
     /// Why the last group failed; cleared by the next that does not.
     pub(super) failed: Mutex<Option<String>>,
+    /// Bounds what is said of failures.
+    pub(super) failures_said: Seldom,
+    pub(super) standing_said: Seldom,
+    pub(super) checkpoints_said: Seldom,
 }
 
 impl Plan {
     /// Refuses a commit that can't be taken now.
-    pub(super) fn admit(&self, options: &EngineOptions) -> Result<(), StoreError> {
+    pub(super) fn admit(&self, options: &EngineOptions, room: &Meter) -> Result<(), StoreError> {
         if let Some(words) = &self.broken {
             return Err(StoreError::Failed(words.clone()));
         }
         if self.closing {
             return Err(StoreError::Closed);
+        }
+        if let Some(why) = room.standing() {
+            return Err(StoreError::Failed(why));
         }
         let waiting = self.overlay.commits();
         let full =
@@ -128,7 +138,10 @@ impl Shared {
         }
         self.meters.failures.fetch_add(1, Relaxed);
         *self.meters.failed.lock() = Some(words.to_owned());
-        tracing::error!(commits = acks.len(), "{words}");
+        if let Some(kept_back) = self.meters.failures_said.due() {
+            let commits = acks.len();
+            tracing::error!(commits, kept_back, "commits were not stored: {words}");
+        }
         for ack in acks {
             ack.tell(Err(StoreError::Failed(words.to_owned())));
         }
@@ -173,7 +186,10 @@ impl Shared {
             surprises: meters.surprises.load(Relaxed),
             failures: meters.failures.load(Relaxed),
             rebuilds: meters.rebuilds.load(Relaxed),
-            failed: meters.failed.lock().clone(),
+            failed: self
+                .room
+                .standing()
+                .or_else(|| meters.failed.lock().clone()),
         }
     }
 }

@@ -108,15 +108,15 @@ impl<W: Write> SnapshotStream<W> {
 pub(super) struct SnapshotWriter {
     stream: SnapshotStream<BufWriter<File>>,
     folder: PathBuf,
-    unfinished: PathBuf,
+    unfinished: Unfinished,
 }
 
 impl SnapshotWriter {
     /// Begins one of an index that has reached `position`.
     pub(super) fn begin(store: &Path, position: u64, hash: &Hash) -> io::Result<Self> {
         let folder = folder_of(store);
-        let unfinished = folder.join("snapshot.new");
-        let file = BufWriter::with_capacity(1 << 18, File::create(&unfinished)?);
+        let unfinished = Unfinished(folder.join("snapshot.new"));
+        let file = BufWriter::with_capacity(1 << 18, File::create(&unfinished.0)?);
         Ok(Self {
             stream: SnapshotStream::begin(file, position, hash)?,
             folder,
@@ -135,7 +135,7 @@ impl SnapshotWriter {
         file.flush()?;
         file.get_ref().sync_all()?;
         let path = self.folder.join(name_at(reached.position));
-        std::fs::rename(&self.unfinished, &path)?;
+        std::fs::rename(&self.unfinished.0, &path)?;
         File::open(&self.folder)?.sync_all()?;
         Ok(SnapshotInfo {
             path,
@@ -149,6 +149,15 @@ impl SnapshotWriter {
 /// The name of the snapshot that holds all up to a commit.
 pub(super) fn name_at(position: u64) -> String {
     format!("{position:020}.snap")
+}
+
+/// Where an unfinished snapshot is written. One that was given up takes no room; a finished one has another name.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 fn length(bytes: &[u8]) -> [u8; 4] {

@@ -3,5 +3,6 @@
 mod crash;
 mod damage;
 mod export;
+mod full;
 mod service;
 mod support;

@@ -32,6 +32,10 @@ use super::{
 
 /// Groups applied at once.
 const GROUPS_TOGETHER: usize = 16;
+/// Between two tries while the index can't be written.
+const STANDING_PAUSE: Duration = Duration::from_millis(250);
+/// Longest time between two tries to build it anew.
+const MEND_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// A durable group on its way to the index.
 pub(super) struct Group {
@@ -44,6 +48,10 @@ pub(super) struct Group {
 pub(super) fn run_log(shared: &Shared, mut log: Log, index: &SyncSender<Group>) {
     let mut hash = log.hash();
     while let Some((layer, mut acks)) = next_group(shared) {
+        if let Some(words) = shared.room.standing() {
+            shared.fail_group(acks, &words);
+            continue;
+        }
         if layer.commits() > 0 {
             match log.append(&layer) {
                 Ok(appended) => {
@@ -109,20 +117,13 @@ pub(super) fn run_index(
     while let Ok(first) = groups.recv() {
         let mut together = vec![first];
         together.extend(groups.try_iter().take(GROUPS_TOGETHER - 1));
-        let written = together
-            .iter()
-            .rev()
-            .find(|group| group.layer.commits() > 0);
-        let reached = written.map(|group| (group.layer.last(), group.hash));
-        if let Some((last, hash)) = reached
-            && let Err(words) = apply(shared, &together, last, hash)
-            && let Err(worse) = mend(&words, last)
+        if let Err(words) = apply(shared, &together)
+            && !stand_still(shared, groups, &mut together, words, &mend)
         {
-            let words = format!("the index can't be written ({words}) nor rebuilt: {worse}");
-            let acks = together.into_iter().flat_map(|group| group.acks);
-            shared.break_down(acks.collect(), &words);
+            // The next start goes on from the log.
             return;
         }
+        let reached = reach_of(&together);
         let arrived = {
             let mut plan = shared.plan.lock();
             let arrived = together.iter().map(|_| plan.overlay.arrived());
@@ -138,7 +139,73 @@ pub(super) fn run_index(
     }
 }
 
-fn apply(shared: &Shared, groups: &[Group], last: u64, hash: Hash) -> Result<(), String> {
+/// The newest commit of some groups and the hash of its frame; none where there is none.
+fn reach_of(groups: &[Group]) -> Option<(u64, Hash)> {
+    let written = groups.iter().rev().find(|g| g.layer.commits() > 0)?;
+    Some((written.layer.last(), written.hash))
+}
+
+/// The index can't be written. Nothing is lost by it: the groups are in the log. Commits are refused until it can
+/// be, or until it is built anew; whoever waits for a group that is durable is told so. False where the engine closes first.
+fn stand_still(
+    shared: &Shared,
+    groups: &Receiver<Group>,
+    together: &mut Vec<Group>,
+    mut why: String,
+    mend: &impl Fn(&str, u64) -> Result<(), String>,
+) -> bool {
+    let mut pause = STANDING_PAUSE;
+    let mut mend_at = Instant::now();
+    let mut worse = String::new();
+    loop {
+        match (shared.room.check_index(), reach_of(together)) {
+            (Err(words), _) => worse = words,
+            (Ok(()), Some((last, _))) if Instant::now() >= mend_at => match mend(&why, last) {
+                Ok(()) => break,
+                Err(words) => {
+                    worse = words;
+                    pause = (pause * 2).min(MEND_PAUSE_MAX);
+                    mend_at = Instant::now() + pause;
+                }
+            },
+            (Ok(()), _) => {}
+        }
+        let words = format!("the index can't be written ({why}) nor built anew: {worse}");
+        if let Some(kept_back) = shared.meters.standing_said.due() {
+            tracing::error!(kept_back, "commits are refused: {words}");
+        }
+        shared.room.stand(&words);
+        for ack in together.iter_mut().flat_map(|group| group.acks.drain(..)) {
+            ack.tell(Ok(()));
+        }
+        if shared.stopping.load(Relaxed) {
+            // Those behind are in the log, too.
+            while let Ok(group) = groups.recv() {
+                group.acks.into_iter().for_each(|ack| ack.tell(Ok(())));
+            }
+            return false;
+        }
+        std::thread::sleep(STANDING_PAUSE);
+        together.extend(groups.try_iter());
+        // The room may be back, or another thread have built the index anew.
+        if shared.room.check_index().is_ok() {
+            match apply(shared, together) {
+                Ok(()) => break,
+                Err(words) => why = words,
+            }
+        }
+    }
+    shared.room.go_on();
+    tracing::warn!("the index can be written again: commits are taken");
+    true
+}
+
+fn apply(shared: &Shared, groups: &[Group]) -> Result<(), String> {
+    let Some((last, hash)) = reach_of(groups) else {
+        return Ok(());
+    };
+    shared.room.check_index()?;
+    shared.options.faults().before_index()?;
     let started = Instant::now();
     let mut applied = shared.apply.lock();
     let index = shared.index.load();
@@ -153,9 +220,11 @@ fn apply(shared: &Shared, groups: &[Group], last: u64, hash: Hash) -> Result<(),
             several => index.write(merged(several).into_values().filter(concerns_index), seen)?,
         }
         let changed = count(shared, groups, last);
-        index.reach(last, &hash, changed.into_iter())
+        index.reach(last, &hash, changed.iter().copied())?;
+        Ok(changed)
     }));
-    written.unwrap_or_else(|_| Err("sled panicked".to_owned()))?;
+    let changed = written.unwrap_or_else(|_| Err("sled panicked".to_owned()))?;
+    shared.counts.write().extend(changed);
     applied.position = last;
     applied.hash = hash;
     let took = micros(started.elapsed());
@@ -180,20 +249,20 @@ fn merged(groups: &[Group]) -> BTreeMap<&[u8], Merged<'_>> {
     all
 }
 
-/// Brings the counts up to the end of the groups; gives those that changed.
+/// The counts that the groups change, as they are at their end.
 fn count(shared: &Shared, groups: &[Group], last: u64) -> Vec<(Kind, Count)> {
     let mut deltas: BTreeMap<Kind, i64> = BTreeMap::new();
     for (kind, delta) in groups.iter().flat_map(|group| group.layer.counts()) {
         *deltas.entry(kind).or_default() += delta;
     }
-    let mut counts = shared.counts.write();
+    let counts = shared.counts.read();
     deltas
         .into_iter()
         .map(|(kind, delta)| {
-            let count = counts.entry(kind).or_default();
+            let mut count = counts.get(&kind).copied().unwrap_or_default();
             count.records = count.records.saturating_add_signed(delta);
             count.position = last;
-            (kind, *count)
+            (kind, count)
         })
         .collect()
 }

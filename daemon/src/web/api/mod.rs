@@ -100,6 +100,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/session", get().to(session::show))
         .route("/session", post().to(session::begin))
         .route("/session", delete().to(session::end))
+        .route("/store", get().to(system::store))
         .route("/plugins", get().to(system::plugins))
         .route("/plugins/{id}", get().to(system::plugin))
         .route("/reload", get().to(system::plan))

@@ -26,6 +26,30 @@ pub(in crate::web) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse
         .body(gateway.metrics.render(&health, depth))
 }
 
+/// How the store is: whether it takes new work, and why not.
+pub(super) async fn store(
+    gateway: web::Data<Gateway>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    caller.must_see_all()?;
+    let engine = gateway.store.engine();
+    let (stats, room) = (engine.stats(), engine.room());
+    let trouble = gateway.store.trouble();
+    Ok(HttpResponse::Ok().json(json!({
+        "state": if trouble.is_some() { "refusing" } else { "ok" },
+        "reason": trouble,
+        "free_bytes": room.free_bytes,
+        "free_files": room.free_files,
+        "reserve_bytes": room.reserve_bytes,
+        "failures": stats.failures,
+        "index_rebuilds": stats.rebuilds,
+        "queued": stats.queued,
+        "position": stats.position,
+        "durable": stats.durable,
+        "checkpoint": stats.checkpoint,
+    })))
+}
+
 /// Loaded and refused plugins.
 pub(super) async fn plugins(gateway: web::Data<Gateway>, _: Caller) -> HttpResponse {
     let found = gateway.plugins.load();

@@ -153,7 +153,7 @@ impl Guest<'_> {
                 ("content-type".into(), "application/json".into()),
                 ("x-chat-visitor".into(), self.visitor.as_str().into()),
             ],
-            received_at_ms: gateway.store.now(),
+            received_at_ms: gateway.store.wall(),
             body: frame.to_string().into(),
         };
         match gateway.ingress.take(self.channel, request).await {

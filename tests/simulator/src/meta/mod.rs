@@ -201,6 +201,11 @@ impl Meta {
         self.inner.requests.all()
     }
 
+    /// The requests since this was last asked; they are kept no longer.
+    pub(crate) fn take_requests(&self) -> Vec<RecordedRequest> {
+        self.inner.requests.take()
+    }
+
     /// The kept requests that Meta would dislike, as `METHOD path: what is wrong`.
     pub fn problems(&self) -> Vec<String> {
         self.requests()

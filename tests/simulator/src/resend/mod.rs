@@ -138,6 +138,11 @@ impl Resend {
         self.inner.requests.all()
     }
 
+    /// The requests since this was last asked; they are kept no longer.
+    pub(crate) fn take_requests(&self) -> Vec<RecordedRequest> {
+        self.inner.requests.take()
+    }
+
     /// The kept requests that Resend would dislike, as `METHOD path: what is wrong`.
     pub fn problems(&self) -> Vec<String> {
         let all = self.requests().into_iter();

@@ -126,6 +126,11 @@ impl Ses {
         self.inner.requests.all()
     }
 
+    /// The requests since this was last asked; they are kept no longer.
+    pub(crate) fn take_requests(&self) -> Vec<RecordedRequest> {
+        self.inner.requests.take()
+    }
+
     /// The kept requests that SES would dislike, as `METHOD path: what is wrong`.
     pub fn problems(&self) -> Vec<String> {
         let all = self.requests().into_iter();

@@ -234,6 +234,11 @@ impl Twilio {
         self.inner.requests.all()
     }
 
+    /// The requests since this was last asked; they are kept no longer.
+    pub(crate) fn take_requests(&self) -> Vec<RecordedRequest> {
+        self.inner.requests.take()
+    }
+
     /// How many requests came in all, kept or not.
     pub fn request_count(&self) -> u64 {
         self.inner.requests.total()

@@ -173,6 +173,11 @@ impl Vonage {
         self.inner.requests.all()
     }
 
+    /// The requests since this was last asked; they are kept no longer.
+    pub(crate) fn take_requests(&self) -> Vec<RecordedRequest> {
+        self.inner.requests.take()
+    }
+
     /// Those of them that ask to send, without the empty ones that only try the credentials.
     pub fn sends(&self) -> Vec<RecordedRequest> {
         let requests = self.requests().into_iter();

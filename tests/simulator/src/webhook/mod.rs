@@ -99,6 +99,11 @@ impl Webhook {
         self.inner.requests.all()
     }
 
+    /// The requests since this was last asked; they are kept no longer.
+    pub(crate) fn take_requests(&self) -> Vec<RecordedRequest> {
+        self.inner.requests.take()
+    }
+
     /// Waits until `condition` holds, looking every 5 ms. Needs a tokio runtime with time.
     pub async fn wait_until(
         &self,
