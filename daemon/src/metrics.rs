@@ -67,6 +67,8 @@ pub struct Metrics {
     canaries_returned: Family<ByChannel, Counter>,
     canaries_lost: Family<ByChannel, Counter>,
     canary_seconds: Histogram,
+    removed: Family<ByKind, Counter>,
+    compactions: Counter,
 }
 
 impl Default for Metrics {
@@ -101,6 +103,8 @@ impl Metrics {
             canaries_lost: Family::default(),
             // 50 ms to 27 minutes.
             canary_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 16)),
+            removed: Family::default(),
+            compactions: Counter::default(),
         };
         metrics.register();
         metrics
@@ -199,6 +203,16 @@ impl Metrics {
             "canaries_lost",
             "Canaries that did not come back in time",
             self.canaries_lost.clone(),
+        );
+        registry.register(
+            "removed",
+            "Records removed by retention and erasure, by kind",
+            self.removed.clone(),
+        );
+        registry.register(
+            "compactions",
+            "Compactions of the store",
+            self.compactions.clone(),
         );
         registry.register(
             "canary_seconds",
@@ -307,6 +321,18 @@ impl Metrics {
     /// A canary did not come back in time.
     pub fn canary_lost(&self, channel: &ChannelId) {
         self.canaries_lost.get_or_create(&by(channel)).inc();
+    }
+
+    /// Things of a kind were removed by retention or erasure.
+    pub fn removed(&self, kind: &'static str, count: u64) {
+        if count > 0 {
+            self.removed.get_or_create(&ByKind { kind }).inc_by(count);
+        }
+    }
+
+    /// The store was compacted.
+    pub fn compacted(&self) {
+        self.compactions.inc();
     }
 
     /// The text for a scraper, with the health of each channel and the depth of the store's queue

@@ -11,6 +11,7 @@
 //! 64 usage, 78 configuration.
 
 mod admin;
+mod audit;
 mod channel;
 mod check;
 mod consent;
@@ -18,6 +19,7 @@ mod contact;
 mod demo;
 mod detail;
 mod doctor;
+mod erase;
 mod event;
 mod failure;
 mod list;
@@ -31,6 +33,7 @@ mod preview;
 mod problem;
 mod progress;
 mod reload;
+mod retention;
 mod run;
 mod send;
 mod socket;
@@ -120,7 +123,12 @@ enum Verb {
     /// Tokens for the API.
     #[command(subcommand)]
     Token(token::Token),
-    /// The store, while no daemon runs: repair.
+    /// Who changed what: list, and prove that nobody has tampered with it.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Removes now what is older than it is kept; or says what that is.
+    Retention(retention::Retention),
+    /// The store: compact it, or repair it while no daemon runs.
     #[command(subcommand)]
     Store(store::Store),
 }
@@ -141,7 +149,7 @@ impl Cli {
         let outcome = match self.verb {
             Verb::Run => return run::run(&self.config),
             Verb::Check => check::check(&self.config),
-            Verb::Store(store) => store.perform(&self.config),
+            Verb::Store(store) if !store.asks_daemon() => store.perform(&self.config),
             Verb::Demo(demo) => block_on(demo.perform()),
             verb => block_on(verb.ask(&self.config)),
         };
@@ -172,7 +180,10 @@ impl Verb {
             Self::Template(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
-            Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),
+            Self::Audit(verb) => verb.perform(&admin).await,
+            Self::Retention(verb) => verb.perform(&admin).await,
+            Self::Store(verb) => verb.ask(&admin).await,
+            Self::Run | Self::Check | Self::Demo(_) => Ok(()),
         }
     }
 }

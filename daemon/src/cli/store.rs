@@ -1,10 +1,10 @@
-//! `trunkline store`: what is done to the store while no daemon runs.
+//! `trunkline store`: compact it; repair it while no daemon runs.
 
 use std::path::Path;
 
 use clap::Subcommand;
 
-use super::{failure::Failure, output};
+use super::{admin::Admin, erase, failure::Failure, output};
 use crate::{
     config::{Config, Environment},
     store::{EngineOptions, repair},
@@ -16,6 +16,12 @@ pub(super) enum Store {
     /// Goes on without what can't be read, where a start refuses a damaged log. The daemon must be
     /// stopped; a backup is better where there is one.
     Repair,
+    /// Removes from the store's files, while the daemon runs, what was deleted before.
+    Compact {
+        /// Prints the API's JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Store {
@@ -23,6 +29,20 @@ impl Store {
     pub(super) fn perform(self, file: &Path) -> Result<(), Failure> {
         match self {
             Self::Repair => go_on(file),
+            Self::Compact { .. } => Ok(()),
+        }
+    }
+
+    /// Whether the daemon does it.
+    pub(super) fn asks_daemon(&self) -> bool {
+        matches!(self, Self::Compact { .. })
+    }
+
+    /// Has the daemon do it.
+    pub(super) async fn ask(self, admin: &Admin) -> Result<(), Failure> {
+        match self {
+            Self::Repair => Ok(()),
+            Self::Compact { json } => erase::compact(admin, json).await,
         }
     }
 }

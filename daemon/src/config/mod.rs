@@ -82,7 +82,7 @@ pub use reference::reference;
 pub use rhythm::{Closed, Coalesce, Delivery, Health, Outbound, Thread};
 pub use secret::SecretFile;
 pub use server::{Admin, Server};
-pub use storage::{Retention, Store};
+pub use storage::{Kept, OrganizationRetention, Retention, Store};
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime, HumanTimeOrOff};
 pub use watching::Canary;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Gateway, Prepared, prepare, state};
+use super::{Gateway, Prepared, audit, prepare, state};
 use crate::{
     config::{ConfigErrors, Finding, ReloadPlan},
     store::StoreError,
@@ -78,6 +78,8 @@ impl Gateway {
             needs_restart = ?plan.needs_restart,
             "configuration reloaded"
         );
+        let complete = |entry| audit::with_plan(entry, &plan);
+        audit::tell(&self.store, "configuration.reloaded", complete).await;
         Ok(ReloadReport { plan, warnings })
     }
 

@@ -5,7 +5,7 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 use actix_web::dev::ServerHandle;
 use tracing::{info, warn};
 
-use super::{Gateway, GatewayOptions, StartError, prepare, signals};
+use super::{Gateway, GatewayOptions, StartError, audit, prepare, signals};
 use crate::{
     config::{Config, ConfigErrors, LmtpListen},
     lmtp::{self, Lmtp},
@@ -74,6 +74,10 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
+    audit::tell(&store, "daemon.start", |entry| {
+        entry.with("version", env!("CARGO_PKG_VERSION"))
+    })
+    .await;
     let signal = signals::serve(&gateway)
         .await
         .map_err(|source| RunError::Io {
@@ -81,6 +85,12 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
             source,
         })?;
     info!(signal, "stopping");
+    audit::tell(&store, "daemon.stop", |entry| {
+        entry
+            .with("version", env!("CARGO_PKG_VERSION"))
+            .with("signal", signal)
+    })
+    .await;
     shut_down(&gateway, listeners, mails, drain).await;
     close_store(store).await;
     info!("stopped");

@@ -22,8 +22,8 @@ use crate::{
     plugin::PluginSet,
     store::{Store, StoreError},
     watch::{
-        Canaries, CanaryKeeper, Chronicle, EchoGuard, HealthBoard, Notifier, Poller, Prober,
-        Silence, Sweeper, TemplateKeeper,
+        Canaries, CanaryKeeper, Chronicle, EchoGuard, Eraser, HealthBoard, Notifier, Poller,
+        Prober, Retention, Silence, Sweeper, TemplateKeeper,
     },
 };
 
@@ -75,6 +75,10 @@ pub struct Gateway {
     pub prober: Prober,
     /// Keeps the catalogues of templates.
     pub templates: TemplateKeeper,
+    /// Erases people.
+    pub eraser: Eraser,
+    /// Ends what is old.
+    pub retention: Retention,
     /// Keeps uploaded files.
     pub keeper: Keeper,
     /// Links to files for providers that fetch.
@@ -167,6 +171,13 @@ impl Gateway {
             plugins: ArcSwap::from_pointee(prepared.plugins),
             running: Mutex::default(),
             arbiters: Arbiters::default(),
+            eraser: Eraser::new(
+                store.clone(),
+                ingress.clone(),
+                settings.clone(),
+                metrics.clone(),
+            ),
+            retention: Retention::new(store.clone(), settings.clone(), metrics.clone()),
             keeper: Keeper::new(store.clone(), settings.clone()),
             links,
             canaries,
@@ -254,6 +265,7 @@ impl Gateway {
             store: self.store.clone(),
             registry: self.registry.clone(),
             settings: self.settings.clone(),
+            retention: self.retention.clone(),
             swept: std::collections::HashMap::new(),
             media_shard: 0,
         };
@@ -269,6 +281,7 @@ impl Gateway {
         self.arbiters.watch.spawn(coalescer.run(stop()));
         self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
         self.arbiters.watch.spawn(sweeper.run(stop()));
+        self.arbiters.watch.spawn(self.eraser.clone().run(stop()));
     }
 
     /// Has what came in during a downtime fetched, in the background.

@@ -10,7 +10,7 @@ use super::{
     arrival::{note_new, received},
     consent, contacts,
     engine::{StoreError, Transaction},
-    events, fit, linking, media,
+    erasure, events, fit, keys, linking, media,
     reactions::{self, Reacted},
     reading::Reader,
     records::{self, ClosedPolicy, Peer},
@@ -87,6 +87,16 @@ pub struct InboundResult {
     pub templates: Vec<TemplateChange>,
 }
 
+/// What a plan came to.
+struct Planned {
+    result: InboundResult,
+    touched: Vec<Touched>,
+    /// True where attachments are to be fetched.
+    media: bool,
+    /// A body that is not to be kept.
+    body: Option<String>,
+}
+
 /// A thread in which something happened, and when: for the order of the inbox.
 type Touched = (OrgId, ThreadId, Millis);
 
@@ -94,6 +104,8 @@ type Touched = (OrgId, ThreadId, Millis);
 enum Effect {
     New(NewMessage, Mark, Noticed),
     Duplicate,
+    /// It was here, and the person whose it is was erased.
+    Erased,
     Kept,
     Template(TemplateChange),
     /// Kept under an id, which is marked as a message's is.
@@ -115,7 +127,17 @@ impl Store {
     pub async fn commit_inbound(&self, inbound: Inbound) -> Result<InboundResult, StoreError> {
         let org = inbound.org;
         let pending = self.engine.transact(|tx| self.plan_inbound(tx, inbound))?;
-        let ((result, touched, media), _) = pending.await?;
+        let Planned {
+            result,
+            touched,
+            media,
+            body,
+        } = pending.await?.0;
+        if let Some(name) = body
+            && let Err(error) = self.files.remove(&name)
+        {
+            tracing::warn!(%error, "the body of an erased person's webhook could not be removed");
+        }
         if media {
             self.wake_media();
         }
@@ -132,7 +154,7 @@ impl Store {
         &self,
         tx: &mut Transaction<'_>,
         inbound: Inbound,
-    ) -> Result<(InboundResult, Vec<Touched>, bool), StoreError> {
+    ) -> Result<Planned, StoreError> {
         let Inbound {
             org,
             mut record,
@@ -145,7 +167,7 @@ impl Store {
         let mut touched = Vec::with_capacity(events.len());
         let (mut duplicates, mut kept) = (0, 0);
         let (mut answered, mut templates) = (Vec::new(), Vec::new());
-        let mut media = false;
+        let (mut media, mut erased) = (false, false);
         for routed in events {
             let at_ms = record.received_at_ms;
             match self.plan_event(tx, &record, routed, policy)? {
@@ -158,6 +180,10 @@ impl Store {
                     messages.push(message);
                 }
                 Effect::Duplicate => duplicates += 1,
+                Effect::Erased => {
+                    duplicates += 1;
+                    erased = true;
+                }
                 Effect::Kept => kept += 1,
                 Effect::Template(change) => {
                     kept += 1;
@@ -176,6 +202,10 @@ impl Store {
             };
         }
         record.messages = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        let body = record.raw_file.clone().filter(|_| erased);
+        if erased {
+            record.empty("the person whom it was about was erased");
+        }
         record.latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         events::write(tx, org, &record, is_replay)?;
         let result = InboundResult {
@@ -186,7 +216,12 @@ impl Store {
             answered,
             templates,
         };
-        Ok((result, touched, media))
+        Ok(Planned {
+            result,
+            touched,
+            media,
+            body,
+        })
     }
 
     fn plan_event(
@@ -197,6 +232,9 @@ impl Store {
         policy: ClosedPolicy,
     ) -> Result<Effect, StoreError> {
         let (channel, at_ms) = (routed.channel, record.received_at_ms);
+        if self.was_erased(tx, &channel, &routed.event)? {
+            return Ok(Effect::Erased);
+        }
         match routed.event {
             Event::Message(message) => {
                 let mark = Mark {
@@ -244,6 +282,25 @@ impl Store {
             // Kept with the raw request; nothing in the gateway acts on it.
             Event::Note(_) => Ok(Effect::Kept),
         }
+    }
+
+    /// Whether an event is about a message of a person who was erased since.
+    fn was_erased(
+        &self,
+        tx: &Transaction<'_>,
+        channel: &ChannelRef,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        if self.engine.count(channel.org.0, keys::ERASURE) == 0 {
+            return Ok(false);
+        }
+        let id = match event {
+            Event::Message(message) => &message.id,
+            Event::Reaction(reaction) => &reaction.id,
+            Event::Status(report) => &report.external_id,
+            Event::Consent(_) | Event::Template(_) | Event::Note(_) => return Ok(false),
+        };
+        erasure::is_erased(tx, channel.org, &keys::external(channel.org, &channel.id, id))
     }
 
     /// Puts a reaction on its message, or keeps it as a message of its own where there is none.

@@ -7,6 +7,7 @@ mod access;
 mod arrival;
 mod attempts;
 mod attention;
+mod audit;
 mod backfill;
 mod changes;
 mod clock;
@@ -14,6 +15,7 @@ mod codec;
 mod consent;
 mod contacts;
 pub mod engine;
+mod erasure;
 mod events;
 mod files;
 mod fit;
@@ -37,7 +39,9 @@ mod reactions;
 mod reading;
 mod records;
 mod references;
+mod removal;
 mod reports;
+mod retention;
 mod spending;
 mod templates;
 #[cfg(test)]
@@ -62,13 +66,15 @@ use tokio::sync::Notify;
 pub use self::{
     access::ThreadUpdate,
     attempts::{Attempt, Finished, Quota},
+    audit::{AuditFilter, Audited, ChainReport},
     attention::{Decision, OutboxFilter, Verdict},
     backfill::Gap,
     changes::{Change, Changed, Changes},
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
-        Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
+        Compaction, CompactionStep, Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
     },
+    erasure::{BeginErasure, Reached},
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
     media::{Fetched, NewMedia},
@@ -82,6 +88,7 @@ pub use self::{
     reading::{AUTO_REPLY, ReadCommand, ReadKeyword, Reading},
     records::ClosedPolicy,
     reports::Applied,
+    retention::{Expired, Limits, Sweep},
     spending::{Charge, DayUse, day_ends_ms},
     turns::NewTurn,
     windows::ReadWindow,

@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 use super::problem::Problem;
 use crate::{
     gateway::Gateway,
-    model::{OrgId, Role},
+    model::{Actor, ActorKind, OrgId, Role},
 };
 
 /// The user id behind a connection of the admin socket.
@@ -37,6 +37,8 @@ pub(super) fn note_peer(stream: &UnixStream, data: &mut Extensions) {
 pub(super) struct Caller {
     /// For the log.
     pub(super) name: String,
+    /// For the audit.
+    pub(super) actor: Actor,
     /// What they may do.
     pub(super) role: Role,
     /// The organization they are confined to, by slug; none is all.
@@ -95,10 +97,20 @@ impl FromRequest for Caller {
     }
 }
 
-fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
+fn actor(kind: ActorKind, id: impl ToString, name: Option<String>) -> Actor {
+    Actor {
+        kind,
+        id: Some(id.to_string()),
+        name,
+    }
+}
+
+/// Who sent a request.
+pub(super) fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
     if let Some(peer) = request.conn_data::<Peer>() {
         return Ok(Caller {
             name: format!("uid {}", peer.uid),
+            actor: actor(ActorKind::Uid, peer.uid, None),
             role: Role::Owner,
             organization: None,
         });
@@ -121,6 +133,7 @@ fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
         .ok_or_else(|| unauthorized("this token is not known, or was revoked"))?;
     Ok(Caller {
         name: format!("token {} ({})", token.id, token.name),
+        actor: actor(ActorKind::Token, token.id, Some(token.name)),
         role: token.role,
         organization: token.organization,
     })

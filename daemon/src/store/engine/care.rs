@@ -17,6 +17,7 @@ use super::{
     error::StoreError,
     options::SnapshotInfo,
     read::LogReader,
+    compact::{self, Compaction},
     rebuild,
     shared::Shared,
     snapshot::{self, SnapshotWriter},
@@ -33,6 +34,8 @@ const MEND_PAUSE: Duration = Duration::from_secs(600);
 pub(super) enum Order {
     /// Take a snapshot now.
     Snapshot(oneshot::Sender<Result<SnapshotInfo, StoreError>>),
+    /// Remove from the disk what was deleted before this commit.
+    Compact(u64, oneshot::Sender<Result<Compaction, StoreError>>),
     /// The sweep that opening began is to be finished.
     Verify,
     /// The index showed damage.
@@ -51,6 +54,9 @@ pub(super) fn run(shared: &Shared, orders: &Receiver<Order>) {
             Ok(Order::Snapshot(reply)) => {
                 // Whoever gave up waiting needs no answer.
                 let _ = reply.send(take_snapshot(shared));
+            }
+            Ok(Order::Compact(mark, reply)) => {
+                let _ = reply.send(compact::run(shared, mark));
             }
             Ok(Order::Verify) => verify(shared),
             Ok(Order::Mend(why)) => {

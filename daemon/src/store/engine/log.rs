@@ -152,6 +152,11 @@ impl Log {
         Ok(())
     }
 
+    /// Leaves the open segment as it is: the next group begins another.
+    pub(super) fn rotate(&mut self) {
+        self.open = None;
+    }
+
     /// Has the next segment made ready once the open one is half full.
     fn look_ahead(&mut self) {
         let half_full = self

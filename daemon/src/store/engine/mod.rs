@@ -17,6 +17,7 @@
 
 mod care;
 mod checkpoint;
+mod compact;
 mod error;
 mod fault;
 mod folder;
@@ -61,6 +62,7 @@ use self::{
     shared::Shared,
 };
 pub use self::{
+    compact::{Compaction, CompactionStep},
     error::{OpenError, StoreError},
     follow::{Change, ChangeBatch, Follower},
     options::{EngineOptions, OpenReport, RepairReport, SnapshotInfo, Stats},

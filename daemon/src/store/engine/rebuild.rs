@@ -109,6 +109,15 @@ impl Source<'_> {
         Ok(self.building(self.fresh()?, Reached::default()))
     }
 
+    /// Fills a fresh index from one snapshot and no other.
+    fn begin_from(&self, snapshot: &Path) -> Result<Building, OpenError> {
+        let index = self.fresh()?;
+        let progress = |records| tracing::debug!(records, "reading the snapshot");
+        let reached = snapshot::load(snapshot, &index, &progress);
+        let reached = reached.map_err(|what| refused(snapshot, what))?;
+        Ok(self.building(index, reached))
+    }
+
     fn building(&self, index: Index, reached: Reached) -> Building {
         Building {
             reader: LogReader::new(Arc::clone(self.catalog), reached.position + 1),
@@ -156,15 +165,34 @@ pub(super) fn replace(shared: &Shared, why: &str, until: Option<u64>) -> Result<
         catalog: &shared.catalog,
         why,
     };
-    let mut building = source.begin().map_err(|e| e.to_string())?;
+    let building = source.begin().map_err(|e| e.to_string())?;
+    bring_in(shared, building, until)?;
+    shared.meters.rebuilds.fetch_add(1, Relaxed);
+    let kept = shared.index.load().path().to_owned();
+    tracing::warn!(index = %kept.display(), "the index was built anew");
+    Ok(())
+}
+
+/// Puts an index in place of the one there is that has never held what is not in this snapshot or behind it.
+pub(super) fn renew(shared: &Shared, snapshot: &Path) -> Result<(), String> {
+    let _one = shared.rebuilding.lock();
+    let source = Source {
+        path: &shared.path,
+        options: &shared.options,
+        catalog: &shared.catalog,
+        why: "the store is compacted",
+    };
+    let building = source.begin_from(snapshot).map_err(|e| e.to_string())?;
+    bring_in(shared, building, None)
+}
+
+fn bring_in(shared: &Shared, mut building: Building, until: Option<u64>) -> Result<(), String> {
     let near = *shared.position.borrow();
     let caught_up = building.advance(near);
     caught_up.map_err(|e| e.to_string())?;
     let old = swap(shared, building, until)?;
-    shared.meters.rebuilds.fetch_add(1, Relaxed);
     checkpoint::make(shared, false)?;
     let kept = shared.index.load().path().to_owned();
-    tracing::warn!(index = %kept.display(), "the index was built anew");
     retire(old, &shared.path, &kept);
     Ok(())
 }

@@ -301,6 +301,7 @@ fn share(
         checkpoint: Mutex::new(saved.unwrap_or_default()),
         rebuilding: Mutex::new(()),
         orders: Mutex::new(orders),
+        compact: super::compact::State::default(),
         stopping: AtomicBool::new(false),
     };
     (Arc::new(shared), receiver)

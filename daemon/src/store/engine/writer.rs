@@ -44,6 +44,9 @@ pub(super) struct Group {
 pub(super) fn run_log(shared: &Shared, mut log: Log, index: &SyncSender<Group>) {
     let mut hash = log.hash();
     while let Some((layer, mut acks)) = next_group(shared) {
+        if shared.compact.take_rotation() {
+            log.rotate();
+        }
         if layer.commits() > 0 {
             match log.append(&layer) {
                 Ok(appended) => {
