@@ -5,6 +5,7 @@
 
 mod api;
 mod attached;
+mod audit;
 mod backfill;
 mod chaos;
 mod chat;
@@ -20,6 +21,7 @@ mod damage;
 mod doctor;
 mod email;
 mod email_resend;
+mod erasure;
 mod form_channels;
 mod forms;
 mod health;
@@ -46,6 +48,7 @@ mod powercut;
 mod purity;
 mod recorded;
 mod reload;
+mod retention;
 mod routes;
 mod segments;
 mod shutdown;

@@ -99,7 +99,9 @@ async fn verify(admin: &Admin, json: bool) -> Result<(), Failure> {
 fn actor(entry: &Value) -> String {
     let text = |name: &str| entry["actor"][name].as_str().unwrap_or_default();
     match text("name") {
-        "" => format!("{} {}", text("kind"), text("id")).trim_end().to_owned(),
+        "" => format!("{} {}", text("kind"), text("id"))
+            .trim_end()
+            .to_owned(),
         name => format!("{} {} ({name})", text("kind"), text("id")),
     }
 }
@@ -109,7 +111,11 @@ fn object(entry: &Value) -> String {
     let ids: Vec<String> = ids
         .map(|(kind, id)| format!("{kind}:{}", id.as_str().unwrap_or("?")))
         .collect();
-    if ids.is_empty() { "-".into() } else { ids.join(" ") }
+    if ids.is_empty() {
+        "-".into()
+    } else {
+        ids.join(" ")
+    }
 }
 
 fn broken(chain: &Value) -> String {

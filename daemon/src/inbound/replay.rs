@@ -264,7 +264,9 @@ impl Replayer {
 
     async fn request(&self, record: &WebhookEvent) -> Result<WebhookRequest, ReplayError> {
         if record.method == ERASED {
-            return Err(ReplayError::Body("what this webhook brought was erased".into()));
+            return Err(ReplayError::Body(
+                "what this webhook brought was erased".into(),
+            ));
         }
         if record.method == METHOD {
             let why = "these messages were fetched from the provider, there was no request";

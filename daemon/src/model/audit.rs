@@ -85,7 +85,7 @@ impl AuditEntry {
 
     /// Adds the id of an object.
     #[must_use]
-    pub fn on(mut self, kind: &str, id: impl ToString) -> Self {
+    pub fn on(mut self, kind: &str, id: &(impl ToString + ?Sized)) -> Self {
         self.object.insert(kind.to_owned(), id.to_string());
         self
     }

@@ -105,7 +105,10 @@ impl Store {
             }
             let (key, bytes) = item?;
             let found = read(&key, &bytes)?;
-            if filter.since_ms.is_some_and(|since| found.entry.at_ms < since) {
+            if filter
+                .since_ms
+                .is_some_and(|since| found.entry.at_ms < since)
+            {
                 break;
             }
             last = Some(found.sequence);
@@ -220,7 +223,11 @@ pub(super) fn append(
 
 fn chained(before: &[u8; HASH], key: &[u8], entry: &[u8]) -> [u8; HASH] {
     let hasher = Sha256::new_with_prefix(before);
-    hasher.chain_update(key).chain_update(entry).finalize().into()
+    hasher
+        .chain_update(key)
+        .chain_update(entry)
+        .finalize()
+        .into()
 }
 
 fn place(key: &[u8]) -> u64 {

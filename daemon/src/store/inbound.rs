@@ -10,7 +10,7 @@ use super::{
     arrival::{note_new, received},
     consent, contacts,
     engine::{StoreError, Transaction},
-    erasure, events, fit, keys, linking, media,
+    events, fit, linking, media,
     reactions::{self, Reacted},
     reading::Reader,
     records::{self, ClosedPolicy, Peer},
@@ -282,25 +282,6 @@ impl Store {
             // Kept with the raw request; nothing in the gateway acts on it.
             Event::Note(_) => Ok(Effect::Kept),
         }
-    }
-
-    /// Whether an event is about a message of a person who was erased since.
-    fn was_erased(
-        &self,
-        tx: &Transaction<'_>,
-        channel: &ChannelRef,
-        event: &Event,
-    ) -> Result<bool, StoreError> {
-        if self.engine.count(channel.org.0, keys::ERASURE) == 0 {
-            return Ok(false);
-        }
-        let id = match event {
-            Event::Message(message) => &message.id,
-            Event::Reaction(reaction) => &reaction.id,
-            Event::Status(report) => &report.external_id,
-            Event::Consent(_) | Event::Template(_) | Event::Note(_) => return Ok(false),
-        };
-        erasure::is_erased(tx, channel.org, &keys::external(channel.org, &channel.id, id))
     }
 
     /// Puts a reaction on its message, or keeps it as a message of its own where there is none.

@@ -66,13 +66,14 @@ use tokio::sync::Notify;
 pub use self::{
     access::ThreadUpdate,
     attempts::{Attempt, Finished, Quota},
-    audit::{AuditFilter, Audited, ChainReport},
     attention::{Decision, OutboxFilter, Verdict},
+    audit::{AuditFilter, Audited, ChainReport},
     backfill::Gap,
     changes::{Change, Changed, Changes},
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
-        Compaction, CompactionStep, Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
+        Compaction, CompactionStep, Engine, EngineOptions, OpenError, OpenReport, Position,
+        RepairReport, StoreError, repair,
     },
     erasure::{BeginErasure, Reached},
     files::{BodyFiles, INLINE_BYTES_MAX},

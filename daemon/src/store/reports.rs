@@ -6,9 +6,9 @@ use trunkline_plugin_api::StatusReport;
 use super::{
     Page, Store,
     changes::Change,
-    codec, consent, erasure,
+    codec, consent,
     engine::{StoreError, Transaction},
-    keys, queue,
+    erasure, keys, queue,
     records::{self, load},
     windows,
 };
@@ -191,11 +191,9 @@ fn find(
     let is_its = |message: &Message| {
         message.channel == *channel && reference.part < message.parts.len().max(1)
     };
-    Ok(message
-        .filter(is_its)
-        .map_or(Found::Nothing, |message| {
-            Found::Message(Box::new(message), Some(reference.part))
-        }))
+    Ok(message.filter(is_its).map_or(Found::Nothing, |message| {
+        Found::Message(Box::new(message), Some(reference.part))
+    }))
 }
 
 /// Keeps a report on a send that the provider refused, of a message that went again since.

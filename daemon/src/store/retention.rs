@@ -184,12 +184,7 @@ impl Store {
         Ok(old)
     }
 
-    fn expire_media(
-        &self,
-        org: OrgId,
-        before_ms: Millis,
-        limit: usize,
-    ) -> Result<u64, StoreError> {
+    fn expire_media(&self, org: OrgId, before_ms: Millis, limit: usize) -> Result<u64, StoreError> {
         let old = self.old_media(org, before_ms, limit)?;
         for step in old.chunks(STEP) {
             let pending = self.engine.transact(|tx| {
@@ -263,9 +258,9 @@ impl Store {
             let contact: Contact = codec::decode(&key, &bytes)?;
             let (threads, gone) = self.empty_of(org, &contact, limits, &HashSet::new())?;
             if gone || !threads.is_empty() {
-                let pending = self.engine.transact(|tx| {
-                    end_contact(tx, org, contact.id, &threads, gone)
-                })?;
+                let pending = self
+                    .engine
+                    .transact(|tx| end_contact(tx, org, contact.id, &threads, gone))?;
                 let (ended, contact_ended) = pending.wait()?.0;
                 for thread in &ended {
                     self.inbox.forget(org, *thread);

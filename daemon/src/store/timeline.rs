@@ -132,7 +132,11 @@ impl Store {
         Ok(parts)
     }
 
-    pub(super) fn threads_of(&self, org: OrgId, contact: ContactId) -> Result<Vec<ThreadId>, StoreError> {
+    pub(super) fn threads_of(
+        &self,
+        org: OrgId,
+        contact: ContactId,
+    ) -> Result<Vec<ThreadId>, StoreError> {
         self.scan_prefix(&keys::contact_threads(org, contact), None, false)
             .map(|entry| {
                 let (key, _) = entry?;

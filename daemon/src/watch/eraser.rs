@@ -166,7 +166,7 @@ impl Eraser {
     fn entry(&self, action: &str, erasure: &Erasure) -> AuditEntry {
         let counts = erasure.counts;
         AuditEntry::new(self.store.now(), Actor::daemon(), action)
-            .on("contact", erasure.contact)
+            .on("contact", &erasure.contact)
             .with("messages", counts.messages)
             .with("cancelled", counts.cancelled)
             .with("threads", counts.threads)

@@ -53,7 +53,9 @@ impl Retention {
         for (slug, org) in self.organizations() {
             match self.step(&slug, org).await {
                 Ok((expired, _)) if expired.is_empty() => {}
-                Ok((expired, _)) => info!(organization = %slug, ?expired, "old records were removed"),
+                Ok((expired, _)) => {
+                    info!(organization = %slug, ?expired, "old records were removed")
+                }
                 Err(error) => {
                     warn!(organization = %slug, %error, "old records could not be removed");
                 }

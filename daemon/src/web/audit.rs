@@ -45,7 +45,7 @@ const ROOT: &str = "/api/v1";
 struct Noted(BTreeMap<String, String>);
 
 /// Has the id of an object entered with the request that is being answered.
-pub(super) fn note(request: &HttpRequest, kind: &str, id: impl ToString) {
+pub(super) fn note(request: &HttpRequest, kind: &str, id: &impl ToString) {
     let mut extensions = request.extensions_mut();
     if !extensions.contains::<Noted>() {
         extensions.insert(Noted::default());
@@ -60,6 +60,9 @@ pub(super) async fn record<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if !may_be_entered(&request) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
     let caller = identify(request.request());
     let gateway = request.app_data::<web::Data<Gateway>>().cloned();
     let path = steps(request.path());
@@ -83,6 +86,13 @@ pub(super) async fn record<B: MessageBody + 'static>(
             Err(super::problem::Problem::from(error).into())
         }
     }
+}
+
+/// Ordinary reads, nearly all there is, cost nothing.
+fn may_be_entered(request: &ServiceRequest) -> bool {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let last = request.path().rsplit('/').next().unwrap_or_default();
+    !is_read || matches!(last, "backup" | "export")
 }
 
 /// The route of a request that is to be entered.
@@ -114,12 +124,12 @@ fn entry(
     let mut entry = AuditEntry::new(gateway.store.now(), caller.actor.clone(), action);
     for (step, value) in pattern.trim_start_matches('/').split('/').zip(path) {
         if step.starts_with('{') {
-            entry = entry.on(singular(&path[0]), clip(value));
+            entry = entry.on(singular(&path[0]), &clip(value));
         }
     }
     let extensions = answered.request().extensions();
     for (kind, id) in extensions.get::<Noted>().iter().flat_map(|noted| &noted.0) {
-        entry = entry.on(kind, clip(id));
+        entry = entry.on(kind, &clip(id));
     }
     entry.with("route", format!("{method} {ROOT}{pattern}"))
 }

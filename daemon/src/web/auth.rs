@@ -97,7 +97,7 @@ impl FromRequest for Caller {
     }
 }
 
-fn actor(kind: ActorKind, id: impl ToString, name: Option<String>) -> Actor {
+fn actor(kind: ActorKind, id: &impl ToString, name: Option<String>) -> Actor {
     Actor {
         kind,
         id: Some(id.to_string()),
@@ -110,7 +110,7 @@ pub(super) fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
     if let Some(peer) = request.conn_data::<Peer>() {
         return Ok(Caller {
             name: format!("uid {}", peer.uid),
-            actor: actor(ActorKind::Uid, peer.uid, None),
+            actor: actor(ActorKind::Uid, &peer.uid, None),
             role: Role::Owner,
             organization: None,
         });
@@ -133,7 +133,7 @@ pub(super) fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
         .ok_or_else(|| unauthorized("this token is not known, or was revoked"))?;
     Ok(Caller {
         name: format!("token {} ({})", token.id, token.name),
-        actor: actor(ActorKind::Token, token.id, Some(token.name)),
+        actor: actor(ActorKind::Token, &token.id, Some(token.name)),
         role: token.role,
         organization: token.organization,
     })

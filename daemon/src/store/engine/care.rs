@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use super::{
     checkpoint,
+    compact::{self, Compaction},
     error::StoreError,
     options::SnapshotInfo,
     read::LogReader,
-    compact::{self, Compaction},
     rebuild,
     shared::Shared,
     snapshot::{self, SnapshotWriter},

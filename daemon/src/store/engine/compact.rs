@@ -121,7 +121,7 @@ impl Engine {
             tx.change(NOTHING, []);
             Ok::<_, StoreError>(())
         })?;
-        let (_, position) = marked.await?;
+        let ((), position) = marked.await?;
         let (reply, done) = oneshot::channel();
         shared.order(Order::Compact(position.0, reply));
         done.await.unwrap_or(Err(StoreError::Closed))

@@ -56,7 +56,7 @@ impl Hasher {
     }
 
     fn consent(&self, org: OrgId, who: &Identity, scope: &str) -> Vec<u8> {
-        let parts = [&who.space, &who.identifier].map(|part| part.as_bytes());
+        let parts = [&who.space, &who.identifier].map(String::as_bytes);
         let hash = self.of(&[b"consent", parts[0], parts[1], scope.as_bytes()]);
         keys::erased_consent(org, &hash)
     }

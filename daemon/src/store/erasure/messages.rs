@@ -74,7 +74,8 @@ impl Store {
                     Stretch::Reached(kept) => above = kept,
                     Stretch::Busy if patience() => std::thread::sleep(WAIT),
                     Stretch::Busy => {
-                        let words = "a message to the person is being sent; the erasure goes on later";
+                        let words =
+                            "a message to the person is being sent; the erasure goes on later";
                         return Err(StoreError::Failed(words.into()));
                     }
                 }
@@ -99,9 +100,8 @@ impl Store {
                 hasher: &hasher,
                 now,
             };
-            Walk::begin(tx, person, source, above)?.map_or(Ok(Stretch::Done), |walk| {
-                walk.go(tx, &marks, &mut gone)
-            })
+            Walk::begin(tx, person, source, above)?
+                .map_or(Ok(Stretch::Done), |walk| walk.go(tx, &marks, &mut gone))
         })?;
         let stretch = pending.wait()?.0;
         counts.messages += gone.messages;
@@ -182,7 +182,9 @@ fn forget_in(
     let key = keys::contact(org, apart.other);
     if let Some(mut other) = load::<Contact>(tx, &key)? {
         let before = other.apart.len();
-        other.apart.retain(|known| known.other != part || known.went);
+        other
+            .apart
+            .retain(|known| known.other != part || known.went);
         if other.apart.len() != before {
             tx.replace(&key, codec::encode(&other));
         }
@@ -266,15 +268,12 @@ impl<'a> Walk<'a> {
 
     /// What was taken out is no part of the chain.
     fn join(&mut self, previous: Option<MessageId>, gone: MessageId, leap: Option<MessageId>) {
-        match &mut self.kept {
-            Some((kept, changed)) => {
-                kept.previous = previous;
-                *changed = true;
-            }
-            None => {
-                self.thread.last = previous;
-                self.thread_changed = true;
-            }
+        if let Some((kept, changed)) = &mut self.kept {
+            kept.previous = previous;
+            *changed = true;
+        } else {
+            self.thread.last = previous;
+            self.thread_changed = true;
         }
         if self.thread.leap == Some(gone) {
             self.thread.leap = leap;

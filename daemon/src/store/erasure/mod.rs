@@ -18,11 +18,16 @@ mod traces;
 
 use std::collections::HashSet;
 
-use trunkline_plugin_api::Identity;
+use trunkline_plugin_api::{Event, Identity};
 
 pub(super) use self::marks::{Hasher, is_erased, remembered, supersede};
 pub use self::{begin::BeginErasure, reach::Reached};
-use super::{Store, codec, engine::StoreError, keys, records::load};
+use super::{
+    ChannelRef, Store, codec,
+    engine::{StoreError, Transaction},
+    keys,
+    records::load,
+};
 use crate::model::{
     Contact, ContactId, ErasedCounts, Erasure, MediaHash, MessageId, Millis, Needles, OrgId,
 };
@@ -52,6 +57,29 @@ impl Store {
         self.scan_prefix(&keys::erasures(org), None, false)
             .map(|entry| entry.and_then(|(key, bytes)| codec::decode(&key, &bytes)))
             .collect()
+    }
+
+    /// Whether an event is about a message of a person who was erased since.
+    pub(super) fn was_erased(
+        &self,
+        tx: &Transaction<'_>,
+        channel: &ChannelRef,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        if self.engine.count(channel.org.0, keys::ERASURE) == 0 {
+            return Ok(false);
+        }
+        let id = match event {
+            Event::Message(message) => &message.id,
+            Event::Reaction(reaction) => &reaction.id,
+            Event::Status(report) => &report.external_id,
+            Event::Consent(_) | Event::Template(_) | Event::Note(_) => return Ok(false),
+        };
+        is_erased(
+            tx,
+            channel.org,
+            &keys::external(channel.org, &channel.id, id),
+        )
     }
 
     /// Removes everything of the person of an erasure that was begun. Blocks, for as long as it takes to look through
@@ -179,7 +207,9 @@ impl Store {
         let now = self.now();
         let mut noted = self.erasures(org)?;
         noted.retain(|erasure| {
-            let erased = erasure.erased_at_ms.is_some_and(|at| at <= erased_before_ms);
+            let erased = erasure
+                .erased_at_ms
+                .is_some_and(|at| at <= erased_before_ms);
             erased && erasure.compacted_at_ms.is_none()
         });
         let pending = self.engine.transact(|tx| {

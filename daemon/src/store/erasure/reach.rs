@@ -2,9 +2,7 @@
 
 use super::Person;
 use crate::{
-    model::{
-        ContactId, ErasedCounts, Erasure, Notification, OrgId, WebhookEvent, Window,
-    },
+    model::{ContactId, ErasedCounts, Erasure, Notification, OrgId, WebhookEvent, Window},
     store::{Store, codec, engine::StoreError, keys},
 };
 
@@ -28,7 +26,11 @@ impl Store {
         contact: ContactId,
         take: &mut dyn FnMut(Reached) -> bool,
     ) -> Result<(), StoreError> {
-        let parts = self.parts(org, contact)?.iter().map(|part| part.id).collect();
+        let parts = self
+            .parts(org, contact)?
+            .iter()
+            .map(|part| part.id)
+            .collect();
         let sought = Erasure {
             contact,
             parts,
@@ -47,7 +49,7 @@ impl Store {
         for entry in self.scan_prefix(&keys::kind(org, keys::EVENT), None, false) {
             let (key, bytes) = entry?;
             let record: WebhookEvent = codec::decode(&key, &bytes)?;
-            if self.is_theirs(&person, &record)? && !take(Reached::Event(Box::new(record))) {
+            if self.is_theirs(&person, &record) && !take(Reached::Event(Box::new(record))) {
                 return Ok(());
             }
         }

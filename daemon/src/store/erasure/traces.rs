@@ -42,7 +42,10 @@ impl Store {
         let prefix = keys::kind(person.org, kind);
         let mut concerned = Vec::new();
         let mut count = 0;
-        let range = (std::ops::Bound::Included(prefix.clone()), prefix_end(&prefix));
+        let range = (
+            std::ops::Bound::Included(prefix.clone()),
+            prefix_end(&prefix),
+        );
         for entry in self.engine.scan(range, false) {
             let (key, bytes) = entry?;
             if self.concerns(person, kind, &key, &bytes)? {
@@ -87,11 +90,13 @@ impl Store {
         Ok(match kind {
             keys::EVENT => {
                 let record: WebhookEvent = codec::decode(key, bytes)?;
-                let theirs = self.is_theirs(person, &record)?;
+                let theirs = self.is_theirs(person, &record);
                 if theirs && let Some(name) = &record.raw_file {
                     let gone = self.files.remove(name);
                     gone.map_err(|error| {
-                        StoreError::Failed(format!("a webhook's body could not be removed: {error}"))
+                        StoreError::Failed(format!(
+                            "a webhook's body could not be removed: {error}"
+                        ))
                     })?;
                 }
                 theirs
@@ -111,27 +116,23 @@ impl Store {
     }
 
     /// Whether a webhook brought a message of theirs, or names them.
-    pub(super) fn is_theirs(
-        &self,
-        person: &Person,
-        record: &WebhookEvent,
-    ) -> Result<bool, StoreError> {
+    pub(super) fn is_theirs(&self, person: &Person, record: &WebhookEvent) -> bool {
         let locators = events::locators(person.org, record);
         if locators.iter().any(|mark| person.locators.contains(mark)) {
-            return Ok(true);
+            return true;
         }
         let url = record.raw_url.as_deref().unwrap_or_default();
         let headers = record.raw_headers.iter().map(|(_, value)| value.as_bytes());
         let mut texts = headers.chain([url.as_bytes(), record.raw_body.as_slice()]);
         if texts.any(|text| person.needles.are_in(text)) {
-            return Ok(true);
+            return true;
         }
         let Some(name) = &record.raw_file else {
-            return Ok(false);
+            return false;
         };
         // A body that is gone holds nobody.
         let body = self.files.read(name).unwrap_or_default();
-        Ok(person.needles.are_in(&body))
+        person.needles.are_in(&body)
     }
 }
 

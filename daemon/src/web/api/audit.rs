@@ -62,9 +62,8 @@ pub(super) async fn list(
     let limit = Paging::new(query.limit, None).limit()?;
     let since = query.since.as_deref().map(|since| {
         let at: Result<jiff::Timestamp, _> = since.parse();
-        at.map(jiff::Timestamp::as_millisecond).map_err(|_| {
-            Problem::invalid("since must be a time such as 2026-11-21T12:00:00Z")
-        })
+        at.map(jiff::Timestamp::as_millisecond)
+            .map_err(|_| Problem::invalid("since must be a time such as 2026-11-21T12:00:00Z"))
     });
     let filter = AuditFilter {
         actor: query.actor,
@@ -73,12 +72,14 @@ pub(super) async fn list(
     };
     let places = query.cursor.as_deref().map(places).transpose()?;
     let store = gateway.store.clone();
-    let page = web::block(move || newest(&store, &organizations, &filter, places, limit));
+    let page = web::block(move || newest(&store, &organizations, &filter, places.as_ref(), limit));
     let page = page
         .await
         .map_err(|error| StoreError::Failed(format!("the audit could not be read: {error}")))?;
     let (items, next) = page?;
-    let items = items.iter().map(|(org, found)| shown(&gateway, *org, found));
+    let items = items
+        .iter()
+        .map(|(org, found)| shown(&gateway, *org, found));
     Ok(HttpResponse::Ok().json(listed(items.collect(), next)))
 }
 
@@ -101,13 +102,13 @@ fn newest(
     store: &Store,
     organizations: &[OrgId],
     filter: &AuditFilter,
-    places: Option<Places>,
+    places: Option<&Places>,
     limit: usize,
 ) -> Result<Newest, StoreError> {
     let mut all = Vec::new();
     let mut ends = Places::new();
     for org in organizations {
-        let before = match &places {
+        let before = match places {
             None => None,
             Some(places) => match places.get(&org.0) {
                 Some(before) => Some(*before),
@@ -118,9 +119,7 @@ fn newest(
         ends.extend(page.next.map(|next| (org.0, next)));
         all.extend(page.items.into_iter().map(|found| (*org, found)));
     }
-    all.sort_by_key(|(org, found)| {
-        std::cmp::Reverse((found.entry.at_ms, org.0, found.sequence))
-    });
+    all.sort_by_key(|(org, found)| std::cmp::Reverse((found.entry.at_ms, org.0, found.sequence)));
     // What does not fit on the page is where its organization goes on.
     for (org, found) in all.iter().skip(limit) {
         let next = ends.entry(org.0).or_default();

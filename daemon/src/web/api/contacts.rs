@@ -114,7 +114,7 @@ pub(super) async fn merge(
     other: web::Json<Other>,
 ) -> Result<HttpResponse, Problem> {
     let (org, keep, other) = both(&gateway, &caller, &id, &other)?;
-    audit::note(&request, "other", other);
+    audit::note(&request, "other", &other);
     let merged = gateway
         .store
         .merge_contacts(org, keep, other, &caller.name)
@@ -132,7 +132,7 @@ pub(super) async fn unmerge(
     other: web::Json<Other>,
 ) -> Result<HttpResponse, Problem> {
     let (org, keep, other) = both(&gateway, &caller, &id, &other)?;
-    audit::note(&request, "other", other);
+    audit::note(&request, "other", &other);
     let parted = gateway.store.unmerge_contacts(org, keep, other).await?;
     tracing::info!(by = %caller.name, contact = %keep, %other, "a merge of contacts taken back");
     answer(&gateway, org, parted)

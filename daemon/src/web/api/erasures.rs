@@ -28,7 +28,9 @@ pub(super) async fn erase(
             BeginErasure::PartOf(whole) => {
                 return Err(Problem::conflict(
                     "contact_is_merged",
-                    format!("contact {id} is part of contact {whole}: erase that one, or take it out first"),
+                    format!(
+                        "contact {id} is part of contact {whole}: erase that one, or take it out first"
+                    ),
                 ));
             }
             BeginErasure::Begun(erasure) => {

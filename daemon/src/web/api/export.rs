@@ -134,9 +134,7 @@ impl Export {
     fn messages(&self) -> Result<(), Ended> {
         let mut before = None;
         loop {
-            let page = self
-                .store
-                .timeline(self.org, self.contact, before, PAGE)?;
+            let page = self.store.timeline(self.org, self.contact, before, PAGE)?;
             for message in &page.items {
                 self.line("message", shapes::message(&self.slug, message))?;
                 let files = message.content.media.iter();

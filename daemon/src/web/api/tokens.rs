@@ -50,7 +50,7 @@ pub(super) async fn create(
         created_at_ms: gateway.store.now(),
     };
     gateway.store.save_token(&token).await?;
-    audit::note(&request, "token", token.id);
+    audit::note(&request, "token", &token.id);
     tracing::info!(by = %caller.name, token = %token.id, role = token.role.as_str(), "token made");
     let made = json!({ "token": secret, "id": token.id.to_string(), "role": token.role });
     Ok(HttpResponse::Created().json(made))
