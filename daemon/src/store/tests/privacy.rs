@@ -115,11 +115,11 @@ impl Bench {
     }
 
     async fn first_of(&self, world: &mut World, person: usize, at: usize) -> ContactId {
-        let id = self.hear(world, person, at).await;
+        let id = self.heard(world, person, at).await;
         self.message(id).contact
     }
 
-    async fn hear(&self, world: &mut World, person: usize, at: usize) -> MessageId {
+    async fn heard(&self, world: &mut World, person: usize, at: usize) -> MessageId {
         let result = self
             .receive(vec![sms(&format!("in {at}"), &format!("+{person}"))])
             .await;
@@ -131,7 +131,7 @@ impl Bench {
     async fn carry_out(&self, world: &mut World, at: usize, deed: &Deed) {
         let org = self.channel.org;
         match *deed {
-            Deed::Says(person) => drop(self.hear(world, person, at).await),
+            Deed::Says(person) => drop(self.heard(world, person, at).await),
             Deed::Queues(person) => {
                 let id = self.queued(&format!("+{person}")).await;
                 world.messages.push((id, person, true));
