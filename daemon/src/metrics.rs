@@ -76,6 +76,8 @@ pub struct Metrics {
     canary_seconds: Histogram,
     comebacks: Family<ByChannel, Counter>,
     listener: ListenerMetrics,
+    removed: Family<ByKind, Counter>,
+    compactions: Counter,
 }
 
 impl Default for Metrics {
@@ -115,6 +117,8 @@ impl Metrics {
             canary_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 16)),
             comebacks: Family::default(),
             listener: ListenerMetrics::default(),
+            removed: Family::default(),
+            compactions: Counter::default(),
         };
         metrics.register();
         metrics.listener.register(&mut metrics.registry.lock());
@@ -229,6 +233,16 @@ impl Metrics {
             "canaries_lost",
             "Canaries that did not come back in time",
             self.canaries_lost.clone(),
+        );
+        registry.register(
+            "removed",
+            "Records removed by retention and erasure, by kind",
+            self.removed.clone(),
+        );
+        registry.register(
+            "compactions",
+            "Compactions of the store",
+            self.compactions.clone(),
         );
         registry.register(
             "canary_seconds",
@@ -354,6 +368,18 @@ impl Metrics {
     /// A channel went back to its previous configuration.
     pub(crate) fn returned(&self, channel: &ChannelId) {
         self.comebacks.get_or_create(&by(channel)).inc();
+    }
+
+    /// Things of a kind were removed by retention or erasure.
+    pub fn removed(&self, kind: &'static str, count: u64) {
+        if count > 0 {
+            self.removed.get_or_create(&ByKind { kind }).inc_by(count);
+        }
+    }
+
+    /// The store was compacted.
+    pub fn compacted(&self) {
+        self.compactions.inc();
     }
 
     /// The text for a scraper, with the health of each channel and the depth of the store's queue

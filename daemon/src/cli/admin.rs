@@ -78,6 +78,12 @@ impl Admin {
             .await
     }
 
+    /// `POST` without a body, of work that may take long.
+    pub(super) async fn post_long(&self, path: &[&str]) -> Result<Value, AdminError> {
+        let request = self.client.post(url(path, &Query::default()));
+        self.send(request.timeout(FILE_TIMEOUT)).await
+    }
+
     /// `DELETE /api/v1/{path}`.
     pub(super) async fn delete(&self, path: &[&str]) -> Result<Value, AdminError> {
         self.send(self.client.delete(url(path, &Query::default())))
@@ -126,10 +132,20 @@ impl Admin {
     pub(super) async fn download(
         &self,
         path: &[&str],
+        take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), AdminError> {
+        self.download_with(path, &Query::default(), take).await
+    }
+
+    /// The same with a query.
+    pub(super) async fn download_with(
+        &self,
+        path: &[&str],
+        query: &Query,
         mut take: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), AdminError> {
         let lost = |error: reqwest::Error| AdminError::NoAnswer(explain(&error, &self.socket));
-        let request = self.client.get(url(path, &Query::default()));
+        let request = self.client.get(url(path, query));
         let mut response = request.timeout(FILE_TIMEOUT).send().await.map_err(lost)?;
         let status = response.status();
         if !status.is_success() {

@@ -1,11 +1,11 @@
-//! `trunkline contact`: list, show, timeline, merge, unmerge.
+//! `trunkline contact`: list, show, timeline, merge, unmerge, export, erase.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
     admin::{Admin, Query, id},
-    detail,
+    detail, erase,
     failure::Failure,
     list::ListArgs,
     message, output,
@@ -44,6 +44,15 @@ pub(super) enum Contact {
     Merge(Pair),
     /// Takes a merge back.
     Unmerge(Pair),
+    /// Writes everything that is kept of a person, as JSON lines.
+    Export(erase::Export),
+    /// Removes a person and all that was said with them, for good.
+    Erase(erase::Erase),
+    /// Lists who was erased: by id, to be erased again after an older backup is restored.
+    Erasures {
+        #[command(flatten)]
+        list: ListArgs,
+    },
 }
 
 /// Two contacts.
@@ -96,6 +105,12 @@ impl Contact {
             }
             Self::Merge(pair) => pair.change(admin, "merge").await,
             Self::Unmerge(pair) => pair.change(admin, "unmerge").await,
+            Self::Export(export) => export.perform(admin).await,
+            Self::Erase(erase) => erase.perform(admin).await,
+            Self::Erasures { list } => {
+                list.show(admin, &["erasures"], Query::default(), &erase::COLUMNS)
+                    .await
+            }
         }
     }
 }

@@ -11,6 +11,7 @@
 //! 64 usage, 78 configuration.
 
 mod admin;
+mod audit;
 mod backup;
 mod channel;
 mod check;
@@ -20,6 +21,7 @@ mod contact;
 mod demo;
 mod detail;
 mod doctor;
+mod erase;
 mod event;
 mod failure;
 mod list;
@@ -35,6 +37,7 @@ mod problem;
 mod progress;
 mod reload;
 mod restore;
+mod retention;
 mod run;
 mod secret;
 mod send;
@@ -135,12 +138,16 @@ enum Verb {
     /// Secrets in the configuration: make a key, seal them, seal them anew under another key, list them.
     #[command(subcommand)]
     Secret(secret::Secret),
-    /// The store, while no daemon runs: repair.
     /// Writes everything into one file, while the daemon works or while it is stopped; checks such a file.
     Backup(backup::Backup),
     /// Makes a store of a backup, while no daemon runs. The store that is there is kept.
     Restore(restore::Restore),
-    /// The store, while no daemon runs: verify, repair.
+    /// Who changed what: list, and prove that nobody has tampered with it.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Removes now what is older than it is kept; or says what that is.
+    Retention(retention::Retention),
+    /// The store: compact it; verify or repair it while no daemon runs.
     #[command(subcommand)]
     Store(store::Store),
     /// Prints what a shell needs to complete this command line.
@@ -165,7 +172,7 @@ impl Cli {
         let outcome = match self.verb {
             Verb::Run => return run::run(&self.config),
             Verb::Check(check) => check.perform(&self.config),
-            Verb::Store(store) => store.perform(&self.config),
+            Verb::Store(store) if !store.asks_daemon() => store.perform(&self.config),
             Verb::Secret(secret) => secret.perform(&self.config),
             Verb::Backup(backup) => backup.perform(&self.config),
             Verb::Restore(restore) => restore.perform(&self.config),
@@ -203,10 +210,12 @@ impl Verb {
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
             Self::User(verb) => verb.perform(&admin).await,
+            Self::Audit(verb) => verb.perform(&admin).await,
+            Self::Retention(verb) => verb.perform(&admin).await,
+            Self::Store(verb) => verb.ask(&admin).await,
             Self::Run
             | Self::Check(_)
             | Self::Demo(_)
-            | Self::Store(_)
             | Self::Completions(_)
             | Self::Man(_)
             | Self::Secret(_)

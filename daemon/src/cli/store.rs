@@ -1,11 +1,11 @@
-//! `trunkline store`: what is done to the store while no daemon runs.
+//! `trunkline store`: compact it; repair it while no daemon runs.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{failure::Failure, output, progress::Progress};
+use super::{admin::Admin, erase, failure::Failure, output, progress::Progress};
 use crate::{
     config::{Config, Environment},
     store::{EngineOptions, Inspection, give_back, inspect, repair},
@@ -24,6 +24,12 @@ pub(super) enum Store {
         #[arg(long)]
         json: bool,
     },
+    /// Removes from the store's files, while the daemon runs, what was deleted before.
+    Compact {
+        /// Prints the API's JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Store {
@@ -32,6 +38,20 @@ impl Store {
         match self {
             Self::Verify(verify) => verify.perform(file),
             Self::Repair { json } => go_on(file, json),
+            Self::Compact { .. } => Ok(()),
+        }
+    }
+
+    /// Whether the daemon does it.
+    pub(super) fn asks_daemon(&self) -> bool {
+        matches!(self, Self::Compact { .. })
+    }
+
+    /// Has the daemon do it.
+    pub(super) async fn ask(self, admin: &Admin) -> Result<(), Failure> {
+        match self {
+            Self::Verify(_) | Self::Repair { .. } => Ok(()),
+            Self::Compact { json } => erase::compact(admin, json).await,
         }
     }
 }

@@ -3,12 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::storage::OrganizationRetention;
+
 /// An organization: what concerns all of its channels together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Organization {
     /// What all of its channels may send together.
     pub cost: Cost,
+    /// How long it keeps things.
+    pub retention: OrganizationRetention,
 }
 
 /// A guard against runaway cost.

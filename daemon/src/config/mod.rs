@@ -96,7 +96,7 @@ pub use seal_places::{Resealed, SealingPlace, sealing_place};
 pub use secret::SecretFile;
 pub use secret_use::{SecretForm, SecretUse};
 pub use server::{Admin, Server};
-pub use storage::{Retention, Store};
+pub use storage::{Kept, OrganizationRetention, Retention, Store};
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime, HumanTimeOrOff};
 pub use watching::Canary;

@@ -92,7 +92,7 @@ fn keys(text: &mut String, section: &Value) {
 }
 
 /// Values of the examples, for keys whose default says nothing.
-const GIVEN: [(&str, &str); 26] = [
+const GIVEN: [(&str, &str); 30] = [
     ("account", "\"main\""),
     ("concurrency", "4"),
     ("per_second", "10.0"),
@@ -119,6 +119,10 @@ const GIVEN: [(&str, &str); 26] = [
     ("labels", "{ send = \"Send it\" }"),
     ("address", "\"+15550100\""),
     ("reply_window", "\"23h\""),
+    ("messages", "\"365d\""),
+    ("media", "\"90d\""),
+    ("contacts", "\"730d\""),
+    ("audit", "\"3650d\""),
 ];
 
 const CONFIG: &str = "\

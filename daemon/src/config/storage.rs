@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::units::{ByteSize, HumanTime};
+use super::units::{ByteSize, HumanTime, HumanTimeOrOff};
 
 /// The store on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +41,7 @@ impl Default for Store {
     }
 }
 
-/// What is deleted by age. Messages and contacts are not.
+/// What is deleted by age. "0s" keeps for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
@@ -55,6 +55,69 @@ pub struct Retention {
     /// How long notifications are kept once they are acknowledged.
     #[serde(with = "HumanTime")]
     pub notifications: Duration,
+    /// How long messages are kept, with all that hangs on them. What waits to be sent stays.
+    #[serde(with = "HumanTimeOrOff")]
+    pub messages: Duration,
+    /// How long files are kept that came in or were uploaded; their messages stay.
+    #[serde(with = "HumanTimeOrOff")]
+    pub media: Duration,
+    /// How long contacts are kept of whom no message is left, since the last one.
+    #[serde(with = "HumanTimeOrOff")]
+    pub contacts: Duration,
+    /// How long entries of the audit are kept. The chain of those that are left stays provable.
+    #[serde(with = "HumanTimeOrOff")]
+    pub audit: Duration,
+    /// Least time between two compactions of the store after erasures; several erasures share one.
+    #[serde(with = "HumanTime")]
+    pub compact_interval: Duration,
+}
+
+/// How long an organization keeps things, where that differs from `[retention]`. "0s" keeps for ever.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrganizationRetention {
+    /// Messages.
+    pub messages: Option<Kept>,
+    /// Files.
+    pub media: Option<Kept>,
+    /// Contacts of whom no message is left.
+    pub contacts: Option<Kept>,
+    /// Entries of the audit.
+    pub audit: Option<Kept>,
+}
+
+/// How long something is kept; zero is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kept(#[serde(with = "HumanTimeOrOff")] pub Duration);
+
+impl JsonSchema for Kept {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        HumanTimeOrOff::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        HumanTimeOrOff::json_schema(generator)
+    }
+}
+
+impl Retention {
+    /// The same with what an organization says otherwise.
+    #[must_use]
+    pub fn with(&self, own: &OrganizationRetention) -> Self {
+        let or = |own: Option<Kept>, all: Duration| own.map_or(all, |Kept(own)| own);
+        Self {
+            messages: or(own.messages, self.messages),
+            media: or(own.media, self.media),
+            contacts: or(own.contacts, self.contacts),
+            audit: or(own.audit, self.audit),
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for Retention {
@@ -63,6 +126,11 @@ impl Default for Retention {
             webhook_events: Duration::from_secs(30 * 86_400),
             idempotency_keys: Duration::from_secs(7 * 86_400),
             notifications: Duration::from_secs(30 * 86_400),
+            messages: Duration::ZERO,
+            media: Duration::ZERO,
+            contacts: Duration::ZERO,
+            audit: Duration::ZERO,
+            compact_interval: Duration::from_secs(600),
         }
     }
 }

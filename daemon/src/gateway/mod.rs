@@ -7,6 +7,7 @@
 //! ```
 
 mod arbiters;
+mod audit;
 mod channels;
 mod check;
 mod comeback;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Gateway, Prepared,
+    Gateway, Prepared, audit,
     channels::RunningChannel,
     comeback::{self, Before, Comeback, Verdict},
     prepare, state, systemd,
@@ -108,6 +108,8 @@ impl Gateway {
             needs_restart = ?plan.needs_restart,
             "configuration reloaded"
         );
+        let complete = |entry| audit::with_plan(entry, &plan);
+        audit::tell(&self.store, "configuration.reloaded", complete).await;
         Ok(ReloadReport {
             plan,
             warnings,

@@ -13,7 +13,7 @@ use std::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{error, info, warn};
 
-use super::{Gateway, GatewayOptions, StartError, prepare, signals::Signals, systemd};
+use super::{Gateway, GatewayOptions, StartError, audit, prepare, signals::Signals, systemd};
 use crate::{
     config::{Config, ConfigErrors, LmtpListen},
     lmtp::{self, Lmtp},
@@ -105,12 +105,22 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
+    audit::tell(&store, "daemon.start", |entry| {
+        entry.with("version", env!("CARGO_PKG_VERSION"))
+    })
+    .await;
     let attending = actix::spawn(systemd::attend(gateway.clone(), pulse));
     let signal = signals.serve(&gateway).await;
     info!(signal, "stopping");
     attending.abort();
     systemd::stopping();
     let end = async {
+        audit::tell(&store, "daemon.stop", |entry| {
+            entry
+                .with("version", env!("CARGO_PKG_VERSION"))
+                .with("signal", signal)
+        })
+        .await;
         shut_down(&gateway, listeners, mails).await;
         close_store(store).await;
     };

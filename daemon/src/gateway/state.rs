@@ -23,8 +23,8 @@ use crate::{
     store::{Store, StoreError},
     tls::{self, Certificates},
     watch::{
-        Canaries, CanaryKeeper, Chronicle, ClockWatch, EchoGuard, HealthBoard, Notifier, Poller,
-        Prober, RoomWatch, Silence, Sweeper, TemplateKeeper,
+        Canaries, CanaryKeeper, Chronicle, ClockWatch, EchoGuard, Eraser, HealthBoard, Notifier,
+        Poller, Prober, Retention, RoomWatch, Silence, Sweeper, TemplateKeeper,
     },
 };
 
@@ -76,6 +76,10 @@ pub struct Gateway {
     pub prober: Prober,
     /// Keeps the catalogues of templates.
     pub templates: TemplateKeeper,
+    /// Erases people.
+    pub eraser: Eraser,
+    /// Ends what is old.
+    pub retention: Retention,
     /// Keeps uploaded files.
     pub keeper: Keeper,
     /// Links to files for providers that fetch.
@@ -178,6 +182,13 @@ impl Gateway {
             plugins: ArcSwap::from_pointee(prepared.plugins),
             running: Mutex::default(),
             arbiters: Arbiters::default(),
+            eraser: Eraser::new(
+                store.clone(),
+                ingress.clone(),
+                settings.clone(),
+                metrics.clone(),
+            ),
+            retention: Retention::new(store.clone(), settings.clone(), metrics.clone()),
             keeper: Keeper::new(store.clone(), settings.clone()),
             links,
             canaries,
@@ -267,6 +278,7 @@ impl Gateway {
             store: self.store.clone(),
             registry: self.registry.clone(),
             settings: self.settings.clone(),
+            retention: self.retention.clone(),
             swept: std::collections::HashMap::new(),
             media_shard: 0,
         };
@@ -302,6 +314,7 @@ impl Gateway {
         self.arbiters.watch.spawn(sweeper.run(stop()));
         self.arbiters.watch.spawn(room.run(stop()));
         self.arbiters.watch.spawn(clock.run(stop()));
+        self.arbiters.watch.spawn(self.eraser.clone().run(stop()));
     }
 
     /// Has what came in during a downtime fetched, in the background.

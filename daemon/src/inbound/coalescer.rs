@@ -81,7 +81,8 @@ impl Coalescer {
             }
             turns.extend(bursts.due(self.store.now()));
             let resume = bursts.resume(reached);
-            if !turns.is_empty() || (resume.0 > saved.0 + SAVE_EVERY) {
+            let wanted = saved.0 < self.store.engine().let_go() && resume.0 > saved.0;
+            if !turns.is_empty() || wanted || resume.0 > saved.0 + SAVE_EVERY {
                 self.close(turns, resume).await?;
                 saved = resume;
             }

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use trunkline_plugin_api::{Verdict, WebhookRequest};
 
-use crate::model::{ChannelId, Millis, OrgId};
+use crate::model::{ChannelId, Millis, Needles, OrgId};
 
 /// Requests kept of one channel.
 const PER_CHANNEL_MAX: usize = 50;
@@ -82,6 +82,13 @@ impl Rejected {
         self.request.received_at_ms
     }
 
+    fn names(&self, needles: &Needles) -> bool {
+        let request = &self.request;
+        let headers = request.headers.iter().map(|(_, value)| value.as_bytes());
+        let mut texts = headers.chain([request.url.as_bytes(), &request.body[..]]);
+        texts.any(|text| needles.are_in(text))
+    }
+
     fn bytes(&self) -> usize {
         OVERHEAD_BYTES + self.reason.len() + head_bytes(&self.request) + self.request.body.len()
     }
@@ -120,6 +127,22 @@ impl Rejects {
             };
             kept.drop_oldest(&longest);
         }
+    }
+
+    /// Drops those of an organization that name somebody.
+    pub fn forget(&self, org: OrgId, names: &Needles) {
+        let mut kept = self.0.lock();
+        let kept = &mut *kept;
+        for list in kept.channels.values_mut() {
+            list.retain(|rejected| {
+                let gone = rejected.org == org && rejected.names(names);
+                if gone {
+                    kept.bytes = kept.bytes.saturating_sub(rejected.bytes());
+                }
+                !gone
+            });
+        }
+        kept.channels.retain(|_, list| !list.is_empty());
     }
 
     /// The refused webhooks of a channel as long as it belongs to this organization, newest first.

@@ -15,7 +15,7 @@ use super::{backfill::METHOD, threader};
 use crate::{
     channel::{Channel, ChannelError, Registry},
     inbound::Ingress,
-    model::{EventId, Outcome, WebhookEvent},
+    model::{ERASED, EventId, Outcome, WebhookEvent},
     outbound::{Transport, drive, no_memory},
     store::{Inbound, Store, StoreError},
 };
@@ -263,6 +263,11 @@ impl Replayer {
     }
 
     async fn request(&self, record: &WebhookEvent) -> Result<WebhookRequest, ReplayError> {
+        if record.method == ERASED {
+            return Err(ReplayError::Body(
+                "what this webhook brought was erased".into(),
+            ));
+        }
         if record.method == METHOD {
             let why = "these messages were fetched from the provider, there was no request";
             return Err(ReplayError::Body(why.into()));

@@ -57,6 +57,8 @@ pub enum ConsentSource {
     Operator,
     /// A list from another system.
     Import,
+    /// The person was erased; that they had opted out was kept as a hash.
+    Erased,
 }
 
 impl ConsentSource {
@@ -68,6 +70,7 @@ impl ConsentSource {
             Self::ProviderError => "a refusal of the provider",
             Self::Operator => "an operator",
             Self::Import => "an import",
+            Self::Erased => "what was known before the person was erased",
         }
     }
 }

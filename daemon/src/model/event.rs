@@ -86,6 +86,9 @@ pub struct WebhookEvent {
     pub raw_file: Option<String>,
 }
 
+/// The method of an event whose request was erased.
+pub const ERASED: &str = "ERASED";
+
 impl WebhookEvent {
     /// A genuine one that was accepted, with nothing in it yet and no raw request.
     pub fn new(
@@ -111,6 +114,18 @@ impl WebhookEvent {
             raw_body: Vec::new(),
             raw_file: None,
         }
+    }
+}
+
+impl WebhookEvent {
+    /// Takes out what it brought. It can't be replayed any more.
+    pub fn empty(&mut self, why: &str) {
+        ERASED.clone_into(&mut self.method);
+        self.raw_url = None;
+        self.raw_headers = Vec::new();
+        self.raw_body = Vec::new();
+        self.raw_file = None;
+        self.reason = Some(why.to_owned());
     }
 }
 

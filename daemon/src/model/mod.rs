@@ -1,8 +1,10 @@
 //! Plain types: what the gateway keeps and moves. No I/O, no clock, no store.
 
+mod audit;
 mod channel;
 mod consent;
 mod contact;
+mod erasure;
 mod event;
 mod health;
 mod ids;
@@ -23,12 +25,14 @@ mod token;
 mod user;
 mod window;
 
+pub use audit::{Actor, ActorKind, AuditEntry};
 pub use channel::{Health, HealthStatus, Toggle};
 pub use consent::{
     ConsentEntry, ConsentProof, ConsentSource, ConsentState, EVERY_SENDER, forbidding,
 };
 pub use contact::{Apart, Contact, ContactIdentity, Merged};
-pub use event::{Mark, Outcome, WebhookEvent};
+pub use erasure::{ErasedCounts, Erasure, Needles};
+pub use event::{ERASED, Mark, Outcome, WebhookEvent};
 pub use health::{CanaryRecord, HealthEntry, HealthEntryKind, Outstanding};
 pub use ids::{
     ChannelId, ContactId, EventId, MessageId, NotificationId, OrgId, ParseIdError, Place, SEQ_MAX,

@@ -33,12 +33,23 @@ pub struct Thread {
     /// Its newest message that has a `leap` further back.
     #[serde(default)]
     pub leap: Option<MessageId>,
+    /// Messages older than some that were removed, oldest first: where the chain has a gap it goes on here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stragglers: Vec<MessageId>,
     /// The channel of its newest message.
     pub last_channel: ChannelId,
     /// When it began.
     pub created_at_ms: Millis,
     /// When something last happened in it.
     pub updated_at_ms: Millis,
+}
+
+impl Thread {
+    /// The newest straggler before a message.
+    pub fn straggler_before(&self, id: MessageId) -> Option<MessageId> {
+        let older = self.stragglers.iter().filter(|known| **known < id);
+        older.max().copied()
+    }
 }
 
 /// A burst of inbound messages of one thread, to be handed on together.

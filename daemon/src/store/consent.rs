@@ -16,7 +16,7 @@ use trunkline_plugin_api::{Consent, ConsentChange, ErrorClass, Identity};
 use super::{
     Page, Store, codec,
     engine::{StoreError, Transaction},
-    keys,
+    erasure, keys,
     outbox::report,
     queue,
     records::{self, load},
@@ -147,6 +147,12 @@ impl Store {
         }
         let pending = self.engine.transact(|tx| {
             let mut entry = entry(tx, org, &set.identity, &set.scope, set.proof.at_ms)?;
+            // A list of another system knows nothing of who opted out here and was erased.
+            let is_import = set.proof.source == ConsentSource::Import;
+            let is_erased = |proof: &ConsentProof| proof.source == ConsentSource::Erased;
+            if is_import && entry.is_out() && entry.history.iter().all(is_erased) {
+                return Ok(entry);
+            }
             entry.apply(set.proof);
             save(tx, org, &entry)?;
             Ok::<_, StoreError>(entry)
@@ -163,11 +169,16 @@ impl Store {
         channel: &ChannelId,
         to: &Identity,
     ) -> Result<Option<ConsentEntry>, StoreError> {
-        if self.engine.count(org.0, keys::CONSENT) == 0 {
+        if self.nobody_in_ledger(org) {
             return Ok(None);
         }
         let scope = scope_of(tx, org, channel)?;
         forbidden_for(tx, org, &scope, to)
+    }
+
+    fn nobody_in_ledger(&self, org: OrgId) -> bool {
+        let count = |kind| self.engine.count(org.0, kind);
+        count(keys::CONSENT) == 0 && count(keys::ERASURE) == 0
     }
 
     /// Fails an item whose call is about to be made, where its recipient has opted out since it was
@@ -179,7 +190,7 @@ impl Store {
         item: &mut OutboxItem,
         now: Millis,
     ) -> Result<bool, StoreError> {
-        if self.engine.count(org.0, keys::CONSENT) == 0 {
+        if self.nobody_in_ledger(org) {
             return Ok(false);
         }
         match records::find_message(tx, org, item.message)? {
@@ -240,9 +251,22 @@ pub(super) fn forbidden_for(
     scope: &str,
     to: &Identity,
 ) -> Result<Option<ConsentEntry>, StoreError> {
-    let own = load(tx, &keys::consent(org, to, scope))?;
-    let every = load(tx, &keys::consent(org, to, EVERY_SENDER))?;
+    let own = known(tx, org, to, scope)?;
+    let every = known(tx, org, to, EVERY_SENDER)?;
     Ok(forbidding(own, every))
+}
+
+/// The entry in the ledger, or what is remembered of one whose person was erased.
+fn known(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    identity: &Identity,
+    scope: &str,
+) -> Result<Option<ConsentEntry>, StoreError> {
+    match load(tx, &keys::consent(org, identity, scope))? {
+        Some(entry) => Ok(Some(entry)),
+        None => erasure::remembered(tx, org, identity, scope),
+    }
 }
 
 fn entry(
@@ -252,13 +276,14 @@ fn entry(
     scope: &str,
     now_ms: Millis,
 ) -> Result<ConsentEntry, StoreError> {
-    let known = load(tx, &keys::consent(org, identity, scope))?;
+    let known = known(tx, org, identity, scope)?;
     Ok(known.unwrap_or_else(|| ConsentEntry::new(identity.clone(), scope, now_ms)))
 }
 
 fn save(tx: &mut Transaction<'_>, org: OrgId, entry: &ConsentEntry) -> Result<(), StoreError> {
     let key = keys::consent(org, &entry.identity, &entry.scope);
-    tx.put(&key, codec::encode(entry))
+    tx.put(&key, codec::encode(entry))?;
+    erasure::supersede(tx, org, &entry.identity, &entry.scope)
 }
 
 /// Records a proof for an identity and a scope. True where it was new.
@@ -291,7 +316,7 @@ pub(super) fn take_signal(
 ) -> Result<bool, StoreError> {
     let message = match &consent.source {
         Some(id) => match records::find_external(tx, org, channel, id)? {
-            Some(id) => Some(records::message_at(tx, org, id)?.id),
+            Some(id) => records::find_message(tx, org, id)?.map(|message| message.id),
             None => None,
         },
         None => None,

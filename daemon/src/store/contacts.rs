@@ -169,6 +169,7 @@ fn new_thread(
         last_seq: 0,
         last: None,
         leap: None,
+        stragglers: Vec::new(),
         last_channel: peer.channel.clone(),
         created_at_ms: peer.now_ms,
         updated_at_ms: peer.now_ms,

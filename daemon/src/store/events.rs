@@ -8,7 +8,7 @@ use super::{
     keys,
     records::{self, load},
 };
-use crate::model::{ChannelId, EventId, Millis, OrgId, Outcome, WebhookEvent};
+use crate::model::{ChannelId, EventId, Mark, Millis, OrgId, Outcome, WebhookEvent};
 
 /// Rejected webhooks listed for one channel at most; the oldest makes room.
 const REJECTED_MAX: u16 = 500;
@@ -119,9 +119,7 @@ impl Store {
                 }
                 ended += 1;
                 tx.delete(&key)?;
-                for mark in &record.marks {
-                    let owner = mark.channel.as_ref().unwrap_or(channel);
-                    let mark = keys::external(org, owner, &mark.id);
+                for mark in locators(org, &record) {
                     tx.delete(&mark)?;
                 }
             }
@@ -152,6 +150,16 @@ impl Store {
         pending.await?;
         Ok(())
     }
+}
+
+/// The locators of what a webhook brought, in the order of its marks.
+pub(super) fn locators(org: OrgId, record: &WebhookEvent) -> Vec<Vec<u8>> {
+    let marks = record.marks.iter();
+    let locator = |mark: &Mark| {
+        let owner = mark.channel.as_ref().unwrap_or(&record.channel);
+        keys::external(org, owner, &mark.id)
+    };
+    marks.map(locator).collect()
 }
 
 /// Lists the webhook; one that waits for a replay is marked, one that was replayed no longer is.

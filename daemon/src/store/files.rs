@@ -130,6 +130,14 @@ impl BodyFiles {
         Ok(body)
     }
 
+    /// Removes a body; none may be there.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)?) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         let is_name = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_name {

@@ -87,6 +87,16 @@ pub struct InboundResult {
     pub templates: Vec<TemplateChange>,
 }
 
+/// What a plan came to.
+struct Planned {
+    result: InboundResult,
+    touched: Vec<Touched>,
+    /// True where attachments are to be fetched.
+    media: bool,
+    /// A body that is not to be kept.
+    body: Option<String>,
+}
+
 /// A thread in which something happened, and when: for the order of the inbox.
 type Touched = (OrgId, ThreadId, Millis);
 
@@ -100,6 +110,8 @@ fn brings_much(inbound: &Inbound) -> bool {
 enum Effect {
     New(NewMessage, Mark, Noticed),
     Duplicate,
+    /// It was here, and the person whose it is was erased.
+    Erased,
     Kept,
     Template(TemplateChange),
     /// Kept under an id, which is marked as a message's is.
@@ -124,7 +136,17 @@ impl Store {
             self.engine.admit_new()?;
         }
         let pending = self.engine.transact(|tx| self.plan_inbound(tx, inbound))?;
-        let ((result, touched, media), _) = pending.await?;
+        let Planned {
+            result,
+            touched,
+            media,
+            body,
+        } = pending.await?.0;
+        if let Some(name) = body
+            && let Err(error) = self.files.remove(&name)
+        {
+            tracing::warn!(%error, "the body of an erased person's webhook could not be removed");
+        }
         if media {
             self.wake_media();
         }
@@ -141,7 +163,7 @@ impl Store {
         &self,
         tx: &mut Transaction<'_>,
         inbound: Inbound,
-    ) -> Result<(InboundResult, Vec<Touched>, bool), StoreError> {
+    ) -> Result<Planned, StoreError> {
         let Inbound {
             org,
             mut record,
@@ -154,7 +176,7 @@ impl Store {
         let mut touched = Vec::with_capacity(events.len());
         let (mut duplicates, mut kept) = (0, 0);
         let (mut answered, mut templates) = (Vec::new(), Vec::new());
-        let mut media = false;
+        let (mut media, mut erased) = (false, false);
         for routed in events {
             let at_ms = record.received_at_ms;
             match self.plan_event(tx, &record, routed, policy)? {
@@ -167,6 +189,10 @@ impl Store {
                     messages.push(message);
                 }
                 Effect::Duplicate => duplicates += 1,
+                Effect::Erased => {
+                    duplicates += 1;
+                    erased = true;
+                }
                 Effect::Kept => kept += 1,
                 Effect::Template(change) => {
                     kept += 1;
@@ -185,6 +211,10 @@ impl Store {
             };
         }
         record.messages = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        let body = record.raw_file.clone().filter(|_| erased);
+        if erased {
+            record.empty("the person whom it was about was erased");
+        }
         record.latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         events::write(tx, org, &record, is_replay)?;
         let result = InboundResult {
@@ -195,7 +225,12 @@ impl Store {
             answered,
             templates,
         };
-        Ok((result, touched, media))
+        Ok(Planned {
+            result,
+            touched,
+            media,
+            body,
+        })
     }
 
     fn plan_event(
@@ -206,6 +241,9 @@ impl Store {
         policy: ClosedPolicy,
     ) -> Result<Effect, StoreError> {
         let (channel, at_ms) = (routed.channel, record.received_at_ms);
+        if self.was_erased(tx, &channel, &routed.event)? {
+            return Ok(Effect::Erased);
+        }
         match routed.event {
             Event::Message(message) => {
                 let mark = Mark {

@@ -37,6 +37,15 @@ impl Inbox {
         }
     }
 
+    /// A thread is gone.
+    pub(crate) fn forget(&self, org: OrgId, thread: ThreadId) {
+        let mut organizations = self.organizations.write();
+        let order = organizations.entry(org).or_default();
+        if let Some(at_ms) = order.times.remove(&thread) {
+            order.by_time.remove(&(at_ms, thread));
+        }
+    }
+
     /// Up to `limit` threads, newest activity first, those after `before` in that order.
     pub(crate) fn newest(
         &self,

@@ -45,6 +45,8 @@
 //! | `B` | SHA-256 | what is known of a file |
 //! | `F` | channel, due time, message id | attachments of a message that are to be fetched |
 //! | `X` | empty (organization 0) | that the store was restored: from which moment, when |
+//! | `A` | sequence | entry of the audit with its hash; 0 is where the chain begins |
+//! | `E` | `j` contact, `m` hash, `c` hash | erasure; mark of an erased message; opt-out of an erased person |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 //!
 //! The letter `m` was of messages by thread and sequence: a store that has any is of another layout and is not
@@ -52,6 +54,7 @@
 
 mod media;
 mod outside;
+mod privacy;
 
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
@@ -61,8 +64,9 @@ use crate::model::{
     OutboxItem, Priority, ThreadId,
 };
 
-pub(crate) use media::{media, media_job, media_jobs_of, media_shard};
+pub(crate) use media::{MEDIA, media, media_job, media_jobs_of, media_shard};
 pub(crate) use outside::*;
+pub(crate) use privacy::*;
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
 const TEXT_BYTES_MAX: usize = 160;

@@ -1,6 +1,6 @@
 //! What each organization knows of files, and what is still to be fetched.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use trunkline_plugin_api::{Content, Media};
 
@@ -232,6 +232,47 @@ pub(super) fn refer(
         if let Some(mut record) = load::<MediaRecord>(tx, &key)? {
             record.references = record.references.saturating_add(1);
             tx.put(&key, codec::encode(&record))?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes that a message no longer names its files. What nothing names any more is no longer known; its hash is added
+/// to `unnamed`.
+pub(super) fn release(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    content: &Content,
+    unnamed: &mut BTreeSet<MediaHash>,
+) -> Result<(), StoreError> {
+    for hash in named(content).filter_map(|name| name.parse().ok()) {
+        let key = keys::media(org, &hash);
+        let Some(mut record) = load::<MediaRecord>(tx, &key)? else {
+            continue;
+        };
+        record.references = record.references.saturating_sub(1);
+        if record.references == 0 {
+            tx.remove(&key);
+            unnamed.insert(hash);
+        } else {
+            tx.replace(&key, codec::encode(&record));
+        }
+    }
+    Ok(())
+}
+
+/// Removes what is still to be fetched for a message.
+pub(super) fn drop_jobs(
+    tx: &mut Transaction<'_>,
+    org: OrgId,
+    message: &Message,
+) -> Result<(), StoreError> {
+    if !message.wants_media() {
+        return Ok(());
+    }
+    for (key, _) in tx.scan(&keys::media_jobs_of(org, &message.channel), usize::MAX)? {
+        if keys::trailing_id(&key).as_ref() == Some(message.id.as_bytes()) {
+            tx.remove(&key);
         }
     }
     Ok(())

@@ -143,6 +143,21 @@ impl MediaFiles {
         ))
     }
 
+    /// Removes a file that was last stored before a time; none may be there. Blocks.
+    pub(crate) fn remove(&self, hash: &MediaHash, before: SystemTime) -> io::Result<()> {
+        let path = self.path(hash);
+        let mut total = self.total.lock();
+        let meta = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        if meta.modified()? < before {
+            fs::remove_file(&path)?;
+            *total = total.map(|used| used.saturating_sub(meta.len()));
+        }
+        Ok(())
+    }
+
     /// Removes the files whose hash begins with `shard`, that are older than a time and that
     /// `is_named` does not know; gives how many. Blocks.
     pub fn sweep(

@@ -8,6 +8,7 @@ mod anchor;
 mod arrival;
 mod attempts;
 mod attention;
+mod audit;
 mod backfill;
 mod backup;
 mod changes;
@@ -16,6 +17,7 @@ mod codec;
 mod consent;
 mod contacts;
 pub mod engine;
+mod erasure;
 mod events;
 mod files;
 mod fit;
@@ -39,7 +41,9 @@ mod reactions;
 mod reading;
 mod records;
 mod references;
+mod removal;
 mod reports;
+mod retention;
 mod spending;
 mod templates;
 #[cfg(test)]
@@ -67,6 +71,7 @@ pub use self::{
     access::ThreadUpdate,
     attempts::{Attempt, Finished, Quota},
     attention::{Decision, OutboxFilter, Verdict},
+    audit::{AuditFilter, Audited, ChainReport},
     backfill::Gap,
     backup::{
         ArchiveError, Backup, BackupError, Contents, Held, Inspection, KindDigest, Restoration,
@@ -77,9 +82,10 @@ pub use self::{
     clock::Jump,
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
-        Engine, EngineOptions, OpenError, OpenReport, Position, Progress, RepairReport, Room, StoreError,
-        repair,
+        Compaction, CompactionStep, Engine, EngineOptions, OpenError, OpenReport, Position,
+        Progress, RepairReport, Room, StoreError, repair,
     },
+    erasure::{BeginErasure, Reached},
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
     media::{Fetched, NewMedia},
@@ -93,6 +99,7 @@ pub use self::{
     reading::{AUTO_REPLY, ReadCommand, ReadKeyword, Reading},
     records::ClosedPolicy,
     reports::Applied,
+    retention::{Expired, Limits, Sweep},
     spending::{Charge, DayUse, day_ends_ms},
     turns::NewTurn,
     users::SessionHash,

@@ -106,6 +106,11 @@ impl IdempotencyRecord {
     }
 }
 
+/// The message that an idempotency key stands for.
+pub(super) fn idempotent_message(key: &[u8], bytes: &[u8]) -> Result<MessageId, StoreError> {
+    Ok(codec::decode::<IdempotencyRecord>(key, bytes)?.message)
+}
+
 impl Store {
     /// Accepts a message: durable and in its thread when this returns.
     pub async fn accept_outbound(&self, new: NewOutbound) -> Result<Accepted, StoreError> {

@@ -38,7 +38,9 @@ pub(super) fn apply(
     let Some(id) = records::find_external(tx, org, &channel.id, &reaction.target)? else {
         return Ok(Reacted::Unknown(Box::new(reaction)));
     };
-    let mut message = records::message_at(tx, org, id)?;
+    let Some(mut message) = records::find_message(tx, org, id)? else {
+        return Ok(Reacted::Unknown(Box::new(reaction)));
+    };
     let new = MessageReaction {
         sender: reaction.sender.identity,
         name: reaction.sender.name,

@@ -78,18 +78,6 @@ pub(crate) fn find_message(
     }
 }
 
-/// The message that something stored points to by its id.
-pub(crate) fn message_at(
-    tx: &mut Transaction<'_>,
-    org: OrgId,
-    id: MessageId,
-) -> Result<Message, StoreError> {
-    find_message(tx, org, id)?.ok_or_else(|| {
-        let key = keys::message(org, id);
-        StoreError::unreadable(&key, "a locator points here, but nothing is")
-    })
-}
-
 /// Writes a changed message back: with its item while it is in the queue, else by itself. One whose
 /// item has just been removed must be written by this in the same transaction.
 pub(crate) fn save_message(

@@ -75,7 +75,10 @@ fn thread_of(
     let Some(place) = records::find_external(tx, org, &channel.id, id)? else {
         return Ok(None);
     };
-    let message = records::message_at(tx, org, place)?;
+    // Its retention time may have ended before that of its mark.
+    let Some(message) = records::find_message(tx, org, place)? else {
+        return Ok(None);
+    };
     let thread: Option<Thread> = load(tx, &keys::thread(org, message.thread))?;
     Ok(thread.filter(|thread| thread.contact == contact || message.contact == contact))
 }

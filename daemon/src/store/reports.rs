@@ -8,7 +8,7 @@ use super::{
     changes::Change,
     codec, consent,
     engine::{StoreError, Transaction},
-    keys, queue,
+    erasure, keys, queue,
     records::{self, load},
     windows,
 };
@@ -138,18 +138,29 @@ pub(crate) fn apply(
     now_ms: Millis,
 ) -> Result<Applied, StoreError> {
     match find(tx, org, channel, &report)? {
-        Some((mut message, None)) => {
+        Found::Message(mut message, None) => {
             let noted = note_given_up(&mut message, report, source, now_ms);
             records::save_message(tx, org, &message)?;
             Ok(noted)
         }
-        Some((mut message, Some(part))) => {
+        Found::Message(mut message, Some(part)) => {
             let applied = apply_to(tx, org, &mut message, part, report, source, now_ms)?;
             records::save_message(tx, org, &message)?;
             Ok(applied)
         }
-        None => wait(tx, org, channel, report, source, now_ms),
+        Found::Gone => Ok(Applied::Repeated),
+        Found::Nothing => wait(tx, org, channel, report, source, now_ms),
     }
+}
+
+/// What a report is for.
+enum Found {
+    /// This message, and this part of it.
+    Message(Box<Message>, Option<usize>),
+    /// A message that was here and was removed: nobody waits for the report.
+    Gone,
+    /// Nothing that is known yet.
+    Nothing,
 }
 
 /// The message that a report is for and which part of it: by the provider's id, or by ours where
@@ -159,24 +170,30 @@ fn find(
     org: OrgId,
     channel: &ChannelId,
     report: &StatusReport,
-) -> Result<Option<(Message, Option<usize>)>, StoreError> {
+) -> Result<Found, StoreError> {
     if let Some(id) = records::find_external(tx, org, channel, &report.external_id)? {
-        let message = records::message_at(tx, org, id)?;
+        let Some(message) = records::find_message(tx, org, id)? else {
+            return Ok(Found::Gone);
+        };
         let is_its = message.external_id.as_ref() == Some(&report.external_id);
         let part = message.part_of(&report.external_id);
         let part = part.or(is_its.then_some(0));
-        return Ok(Some((message, part)));
+        return Ok(Found::Message(Box::new(message), part));
+    }
+    let locator = keys::external(org, channel, &report.external_id);
+    if erasure::is_erased(tx, org, &locator)? {
+        return Ok(Found::Gone);
     }
     let Some(reference) = report.reference.as_deref().and_then(PartRef::parse) else {
-        return Ok(None);
+        return Ok(Found::Nothing);
     };
     let message = records::find_message(tx, org, reference.message)?;
     let is_its = |message: &Message| {
         message.channel == *channel && reference.part < message.parts.len().max(1)
     };
-    Ok(message
-        .filter(is_its)
-        .map(|message| (message, Some(reference.part))))
+    Ok(message.filter(is_its).map_or(Found::Nothing, |message| {
+        Found::Message(Box::new(message), Some(reference.part))
+    }))
 }
 
 /// Keeps a report on a send that the provider refused, of a message that went again since.

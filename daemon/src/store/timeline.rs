@@ -1,16 +1,22 @@
 //! A person's messages over all their threads, in the order of time.
 
 use super::{Page, Store, engine::StoreError, keys, merge::DEPTH_MAX};
-use crate::model::{Apart, Contact, ContactId, Message, MessageId, OrgId, ThreadId};
+use crate::model::{Apart, Contact, ContactId, Message, MessageId, OrgId, Thread, ThreadId};
 
 /// Threads that one timeline is made of; more are only read by contacts that were merged and parted over
 /// and over.
 const SOURCES_MAX: usize = 10_000;
 
 /// A thread, and what of it is shown: what passes every rule.
-struct Source {
-    thread: ThreadId,
+pub(super) struct Source {
+    pub(super) thread: ThreadId,
     rules: Vec<Rule>,
+}
+
+/// A source that is read, and its thread as it is.
+struct Head<'a> {
+    source: &'a Source,
+    thread: Thread,
 }
 
 #[derive(Clone)]
@@ -22,7 +28,7 @@ enum Rule {
 }
 
 impl Source {
-    fn shows(&self, message: &Message) -> bool {
+    pub(super) fn shows(&self, message: &Message) -> bool {
         let covers = |apart: &Apart| apart.covers(message.id, &message.peer);
         self.rules.iter().all(|rule| match rule {
             Rule::Without(apart) => !covers(apart),
@@ -52,9 +58,19 @@ impl Store {
         before: Option<MessageId>,
         limit: usize,
     ) -> Result<Page<Message, MessageId>, StoreError> {
+        let sources = self.sources(org, contact)?;
+        self.merged(org, &sources, before, limit)
+    }
+
+    /// Where the messages of a contact lie.
+    pub(super) fn sources(
+        &self,
+        org: OrgId,
+        contact: ContactId,
+    ) -> Result<Vec<Source>, StoreError> {
         let mut sources = Vec::new();
         self.collect(org, contact, &[], &mut Vec::new(), &mut sources)?;
-        self.merged(org, &sources, before, limit)
+        Ok(sources)
     }
 
     /// Collects where the messages of a contact and of all that are merged into it lie: in their own
@@ -101,7 +117,7 @@ impl Store {
     }
 
     /// A contact and all that are merged into it.
-    fn parts(&self, org: OrgId, contact: ContactId) -> Result<Vec<Contact>, StoreError> {
+    pub(super) fn parts(&self, org: OrgId, contact: ContactId) -> Result<Vec<Contact>, StoreError> {
         let mut parts: Vec<Contact> = self.contact(org, contact)?.into_iter().collect();
         let mut looked_at = 0;
         for _ in 0..DEPTH_MAX {
@@ -116,7 +132,11 @@ impl Store {
         Ok(parts)
     }
 
-    fn threads_of(&self, org: OrgId, contact: ContactId) -> Result<Vec<ThreadId>, StoreError> {
+    pub(super) fn threads_of(
+        &self,
+        org: OrgId,
+        contact: ContactId,
+    ) -> Result<Vec<ThreadId>, StoreError> {
         self.scan_prefix(&keys::contact_threads(org, contact), None, false)
             .map(|entry| {
                 let (key, _) = entry?;
@@ -138,8 +158,13 @@ impl Store {
     ) -> Result<Page<Message, MessageId>, StoreError> {
         let mut heads = Vec::with_capacity(sources.len());
         for source in sources {
-            let newest = self.newest_before(org, source.thread, before)?;
-            heads.extend(self.shown_from(org, source, newest)?);
+            let Some(thread) = self.thread(org, source.thread)? else {
+                continue;
+            };
+            let newest = self.newest_before(org, &thread, before)?;
+            let head = Head { source, thread };
+            let shown = self.shown_from(org, &head, newest)?;
+            heads.extend(shown.map(|message| (head, message)));
         }
         let mut page = Page::default();
         while let Some(newest) = (0..heads.len()).max_by_key(|at| heads[*at].1.id) {
@@ -147,8 +172,9 @@ impl Store {
                 page.next = page.items.last().map(|message: &Message| message.id);
                 break;
             }
-            let (source, message) = heads.swap_remove(newest);
-            heads.extend(self.shown_from(org, source, message.previous)?);
+            let (head, message) = heads.swap_remove(newest);
+            let older = self.shown_from(org, &head, message.previous)?;
+            heads.extend(older.map(|message| (head, message)));
             // A thread can be reached in two ways.
             if page.items.last().is_none_or(|last| last.id != message.id) {
                 page.items.push(message);
@@ -157,36 +183,30 @@ impl Store {
         Ok(page)
     }
 
-    /// The newest message of a source that is shown, from one backwards.
-    fn shown_from<'a>(
+    /// The newest message of a source that is shown, from one backwards. What was removed is passed over.
+    fn shown_from(
         &self,
         org: OrgId,
-        source: &'a Source,
+        head: &Head<'_>,
         mut from: Option<MessageId>,
-    ) -> Result<Option<(&'a Source, Message)>, StoreError> {
-        while let Some(id) = from {
-            let Some(message) = self.message(org, id)? else {
-                break;
-            };
-            if source.shows(&message) {
-                return Ok(Some((source, message)));
+    ) -> Result<Option<Message>, StoreError> {
+        while let Some(message) = self.standing_message(org, &head.thread, from)? {
+            if head.source.shows(&message) {
+                return Ok(Some(message));
             }
             from = message.previous;
         }
         Ok(None)
     }
 
-    /// The newest message of a thread that is older than `before`. Each message knows the one before
-    /// it, and some know one much further back.
+    /// A message from which on, backwards, everything of a thread that is older than `before` is found. Each message
+    /// knows the one before it, and some know one much further back.
     fn newest_before(
         &self,
         org: OrgId,
-        thread: ThreadId,
+        thread: &Thread,
         before: Option<MessageId>,
     ) -> Result<Option<MessageId>, StoreError> {
-        let Some(thread) = self.thread(org, thread)? else {
-            return Ok(None);
-        };
         let Some(before) = before else {
             return Ok(thread.last);
         };
@@ -197,11 +217,17 @@ impl Store {
         }
         let (mut at, mut leap) = (thread.last, thread.leap);
         while let Some(id) = leap.filter(|id| *id >= before) {
-            let message = self.message(org, id)?;
-            (at, leap) = message.map_or((None, None), |message| (message.previous, message.leap));
+            // Where a leap leads to what was removed, the rest is walked.
+            let Some(message) = self.message(org, id)? else {
+                break;
+            };
+            (at, leap) = (message.previous, message.leap);
         }
         while let Some(id) = at.filter(|id| *id >= before) {
-            at = self.message(org, id)?.and_then(|message| message.previous);
+            at = match self.standing_message(org, thread, Some(id))? {
+                Some(message) if message.id >= before => message.previous,
+                older => older.map(|message| message.id),
+            };
         }
         Ok(at)
     }

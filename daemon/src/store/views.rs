@@ -27,6 +27,20 @@ impl Store {
         self.record(&keys::thread(org, id))
     }
 
+    /// A contact and all that are merged into it.
+    pub fn contact_parts(&self, org: OrgId, id: ContactId) -> Result<Vec<Contact>, StoreError> {
+        self.parts(org, id)
+    }
+
+    /// The threads of a contact, oldest first.
+    pub fn contact_threads(&self, org: OrgId, id: ContactId) -> Result<Vec<Thread>, StoreError> {
+        let mut threads = Vec::new();
+        for thread in self.threads_of(org, id)? {
+            threads.extend(self.thread(org, thread)?);
+        }
+        Ok(threads)
+    }
+
     /// Contacts that are part of no other, newest first.
     pub fn contacts(
         &self,
@@ -43,7 +57,8 @@ impl Store {
             }
             let (key, bytes) = entry?;
             let contact: Contact = codec::decode(&key, &bytes)?;
-            if contact.merged_into.is_none() {
+            // One without addresses was erased, and holds what was said with somebody else.
+            if contact.merged_into.is_none() && !contact.identities.is_empty() {
                 page.items.push(contact);
             }
         }

@@ -4,7 +4,7 @@
 //! raise ─> groups in memory (never waits) ─> writer: one transaction, one log line a group, at most once a second
 //! ```
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -14,10 +14,16 @@ use tokio::{
 use tracing::{error, warn};
 
 use super::groups::Groups;
-use crate::{metrics::Metrics, model::Notice, store::Store};
+use crate::{
+    metrics::Metrics,
+    model::{Actor, AuditEntry, ChannelId, Notice, NoticeGroup, NoticeKind},
+    store::Store,
+};
 
 /// Least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Least time between two entries of the audit about forged webhooks of one channel.
+const FORGERY_PAUSE: Duration = Duration::from_secs(600);
 
 /// Takes notices. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +36,8 @@ pub struct Notifier {
 #[derive(Default)]
 struct Desk {
     groups: Mutex<Groups>,
+    /// When forged webhooks of a channel were last entered into the audit.
+    entered: Mutex<HashMap<Option<ChannelId>, Instant>>,
     /// Told when the first group waits.
     wake: Notify,
 }
@@ -100,10 +108,40 @@ impl Notifier {
                 group.words
             );
         }
+        self.enter_forgeries(&groups).await;
         if let Err(error) = self.store.add_notices(groups.clone()).await {
             warn!(%error, "notifications could not be kept yet");
             self.desk.groups.lock().put_back(groups);
             self.desk.wake.notify_one();
         }
+    }
+
+    /// Enters forged webhooks into the audit: now and then, so that a flood of them does not fill it.
+    async fn enter_forgeries(&self, groups: &[NoticeGroup]) {
+        for group in groups {
+            if group.kind != NoticeKind::SignatureMismatch || !self.may_enter(group) {
+                continue;
+            }
+            let at_ms = self.store.now();
+            let mut entry = AuditEntry::new(at_ms, Actor::daemon(), "webhook.signature_mismatch")
+                .with("count", group.count);
+            if let Some(channel) = &group.channel {
+                entry = entry.on("channel", channel);
+            }
+            if let Err(error) = self.store.audit(group.org, &entry).await {
+                warn!(%error, "forged webhooks could not be entered into the audit");
+            }
+        }
+    }
+
+    fn may_enter(&self, group: &NoticeGroup) -> bool {
+        let now = Instant::now();
+        let mut entered = self.desk.entered.lock();
+        let last = entered.get(&group.channel);
+        let due = last.is_none_or(|last| now.duration_since(*last) >= FORGERY_PAUSE);
+        if due {
+            entered.insert(group.channel.clone(), now);
+        }
+        due
     }
 }

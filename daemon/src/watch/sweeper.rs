@@ -9,6 +9,7 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::Retention;
 use crate::{
     channel::Registry,
     config::Settings,
@@ -29,6 +30,8 @@ pub struct Sweeper {
     pub registry: Arc<Registry>,
     /// How long things are kept.
     pub settings: Settings,
+    /// What ends messages, files and contacts.
+    pub retention: Retention,
     /// How far the idempotency keys of each organization were looked through.
     pub swept: HashMap<OrgId, SweepPosition>,
     /// The first byte of the hashes of media files that the next round looks at.
@@ -117,6 +120,7 @@ impl Sweeper {
         self.end_idempotency_keys().await;
         self.sweep_notifications().await;
         self.sweep_media().await;
+        self.retention.round().await;
         let store = self.store.clone();
         let before = SystemTime::now()
             .checked_sub(kept)

@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 use super::problem::Problem;
 use crate::{
     gateway::Gateway,
-    model::{AuthorKind, OrgId, Role, UserId},
+    model::{Actor, ActorKind, AuthorKind, OrgId, Role, UserId},
 };
 
 /// The user id behind a connection of the admin socket.
@@ -42,6 +42,8 @@ pub(super) struct Caller {
     pub(super) name: String,
     /// The user who is signed in; none is a program, or somebody at this machine.
     pub(super) user: Option<UserId>,
+    /// For the audit.
+    pub(super) actor: Actor,
     /// What they may do.
     pub(super) role: Role,
     /// The organization they are confined to, by slug; none is all.
@@ -108,11 +110,21 @@ impl FromRequest for Caller {
     }
 }
 
-fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
+fn actor(kind: ActorKind, id: &impl ToString, name: Option<String>) -> Actor {
+    Actor {
+        kind,
+        id: Some(id.to_string()),
+        name,
+    }
+}
+
+/// Who sent a request.
+pub(super) fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
     if let Some(peer) = request.conn_data::<Peer>() {
         return Ok(Caller {
             name: format!("uid {}", peer.uid),
             user: None,
+            actor: actor(ActorKind::Uid, &peer.uid, None),
             role: Role::Owner,
             organization: None,
         });
@@ -139,6 +151,7 @@ fn identify(request: &HttpRequest) -> Result<Caller, Problem> {
     Ok(Caller {
         name: format!("token {} ({})", token.id, token.name),
         user: None,
+        actor: actor(ActorKind::Token, &token.id, Some(token.name)),
         role: token.role,
         organization: token.organization,
     })
@@ -174,6 +187,7 @@ fn signed_in(
     Ok(Caller {
         name: format!("user {}", user.name),
         user: Some(user.id),
+        actor: actor(ActorKind::User, &user.id, Some(user.name)),
         role: user.role,
         organization: user.organization,
     })

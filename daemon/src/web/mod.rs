@@ -14,6 +14,7 @@
 //! The admin listener speaks to holders of a token, its socket to permitted users of this machine.
 
 mod api;
+mod audit;
 mod auth;
 mod chat;
 mod client;
@@ -188,6 +189,10 @@ fn admin_routes(config: &mut ServiceConfig, gateway: &Arc<Gateway>, readiness: &
         .route("/healthz", web::get().to(healthz))
         .route("/readyz", web::get().to(readiness::readyz))
         .route("/metrics", web::get().to(api::metrics))
-        .service(web::scope("/api/v1").configure(api::routes))
+        .service(
+            web::scope("/api/v1")
+                .wrap(actix_web::middleware::from_fn(audit::record))
+                .configure(api::routes),
+        )
         .default_service(web::to(problem::not_found));
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{
     checkpoint,
+    compact::{self, Compaction},
     error::StoreError,
     export::{self, ExportError},
     options::SnapshotInfo,
@@ -34,6 +35,8 @@ const MEND_RETRY: Duration = Duration::from_secs(5);
 pub(super) enum Order {
     /// Take a snapshot now.
     Snapshot(oneshot::Sender<Result<SnapshotInfo, StoreError>>),
+    /// Remove from the disk what was deleted before this commit.
+    Compact(u64, oneshot::Sender<Result<Compaction, StoreError>>),
     /// The sweep that opening began is to be finished.
     Verify,
     /// The index showed damage.
@@ -52,6 +55,9 @@ pub(super) fn run(shared: &Shared, orders: &Receiver<Order>) {
             Ok(Order::Snapshot(reply)) => {
                 // Whoever gave up waiting needs no answer.
                 let _ = reply.send(take_snapshot(shared));
+            }
+            Ok(Order::Compact(mark, reply)) => {
+                let _ = reply.send(compact::run(shared, mark));
             }
             Ok(Order::Verify) => verify(shared),
             Ok(Order::Mend(why)) => {

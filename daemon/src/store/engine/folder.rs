@@ -63,7 +63,8 @@ pub(super) fn remove_other_indexes(path: &Path, kept: &Path) -> Result<(), OpenE
     Ok(())
 }
 
-fn index_folders(path: &Path) -> Result<Vec<PathBuf>, OpenError> {
+/// The folders of all indexes.
+pub(super) fn index_folders(path: &Path) -> Result<Vec<PathBuf>, OpenError> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(path).map_err(OpenError::io("list", path))? {
         let folder = entry.map_err(OpenError::io("list", path))?.path();

@@ -150,6 +150,11 @@ impl Log {
         Ok(())
     }
 
+    /// Leaves the open segment as it is: the next group begins another.
+    pub(super) fn rotate(&mut self) {
+        self.open = None;
+    }
+
     /// What was made ready, where it is and is large enough. One that was given up leaves nothing behind.
     fn ready_spare(&mut self, folder: &Path, bytes: u64) -> Option<(File, PathBuf, u64)> {
         let spare = self.spare.take_if(|spare| spare.is_ready())?;

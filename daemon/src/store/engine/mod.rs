@@ -17,6 +17,7 @@
 
 mod care;
 mod checkpoint;
+mod compact;
 mod error;
 mod export;
 mod fault;
@@ -64,6 +65,7 @@ use self::{
     shared::Shared,
 };
 pub use self::{
+    compact::{Compaction, CompactionStep},
     error::{OpenError, StoreError},
     export::{Export, ExportError, Moment, Receiver},
     follow::{Change, ChangeBatch, Follower},

@@ -111,6 +111,15 @@ impl Source<'_> {
         Ok(self.building(self.fresh()?, Reached::default()))
     }
 
+    /// Fills a fresh index from one snapshot and no other.
+    fn begin_from(&self, snapshot: &Path) -> Result<Building, OpenError> {
+        let index = self.fresh()?;
+        let progress = |records| tracing::debug!(records, "reading the snapshot");
+        let reached = snapshot::load(snapshot, &index, &progress);
+        let reached = reached.map_err(|what| refused(snapshot, what))?;
+        Ok(self.building(index, reached))
+    }
+
     fn building(&self, index: Index, reached: Reached) -> Building {
         Building {
             reader: LogReader::new(Arc::clone(self.catalog), reached.position + 1),
@@ -153,13 +162,24 @@ fn refused(path: &Path, what: String) -> OpenError {
 pub(super) fn replace(shared: &Shared, why: &str, until: Option<u64>) -> Result<(), String> {
     let _one = shared.rebuilding.lock();
     shared.options.faults().before_index()?;
-    let replaced = catch_unwind(AssertUnwindSafe(|| build_and_swap(shared, why, until)));
-    let replaced = replaced.unwrap_or_else(|_| Err("sled panicked".to_owned()));
+    exchange(shared, || build_and_swap(shared, why, until))?;
+    shared.meters.rebuilds.fetch_add(1, Relaxed);
+    let index = shared.index.load();
+    tracing::warn!(index = %index.path().display(), "the index was built anew");
+    Ok(())
+}
+
+/// Does the work that puts another index in place of the one there is, which it gives, and removes the files of the
+/// one that nobody uses then.
+fn exchange(
+    shared: &Shared,
+    work: impl FnOnce() -> Result<Arc<Index>, String>,
+) -> Result<(), String> {
+    let exchanged = catch_unwind(AssertUnwindSafe(work));
+    let exchanged = exchanged.unwrap_or_else(|_| Err("sled panicked".to_owned()));
     let kept = shared.index.load().path().to_owned();
-    match replaced {
+    match exchanged {
         Ok(old) => {
-            shared.meters.rebuilds.fetch_add(1, Relaxed);
-            tracing::warn!(index = %kept.display(), "the index was built anew");
             retire(old, &shared.path, &kept);
             Ok(())
         }
@@ -186,7 +206,31 @@ fn build_and_swap(shared: &Shared, why: &str, until: Option<u64>) -> Result<Arc<
         catalog: &shared.catalog,
         why,
     };
-    let mut building = source.begin().map_err(|e| e.to_string())?;
+    let building = source.begin().map_err(|e| e.to_string())?;
+    bring_in(shared, building, until)
+}
+
+/// Puts an index in place of the one there is that has never held what is not in this snapshot or behind it.
+pub(super) fn renew(shared: &Shared, snapshot: &Path) -> Result<(), String> {
+    let _one = shared.rebuilding.lock();
+    let source = Source {
+        path: &shared.path,
+        options: &shared.options,
+        catalog: &shared.catalog,
+        why: "the store is compacted",
+    };
+    exchange(shared, || {
+        let building = source.begin_from(snapshot).map_err(|e| e.to_string())?;
+        bring_in(shared, building, None)
+    })
+}
+
+/// Brings an index up to date and puts it in place of the one there is, which it gives.
+fn bring_in(
+    shared: &Shared,
+    mut building: Building,
+    until: Option<u64>,
+) -> Result<Arc<Index>, String> {
     let near = *shared.position.borrow();
     let caught_up = building.advance(near);
     caught_up.map_err(|e| e.to_string())?;

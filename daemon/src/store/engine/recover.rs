@@ -304,6 +304,7 @@ fn share(
         checkpoint: Mutex::new(saved.unwrap_or_default()),
         rebuilding: Mutex::new(()),
         orders: Mutex::new(orders),
+        compact: super::compact::State::default(),
         stopping: AtomicBool::new(false),
     };
     (Arc::new(shared), receiver)

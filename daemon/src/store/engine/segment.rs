@@ -165,7 +165,8 @@ impl Catalog {
     }
 }
 
-fn number_of(path: &Path) -> Option<u64> {
+/// The number in a segment's name.
+pub(super) fn number_of(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
     name.strip_suffix(".log")?.parse().ok()
 }

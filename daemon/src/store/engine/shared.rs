@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::{
     care::Order,
     checkpoint::Checkpoint,
+    compact,
     error::StoreError,
     frame::Hash,
     index::{Count, Index, Kind},
@@ -56,6 +57,8 @@ pub(super) struct Shared {
     pub(super) rebuilding: Mutex<()>,
     /// Work for the care thread.
     pub(super) orders: Mutex<Sender<Order>>,
+    /// A compaction under way.
+    pub(super) compact: compact::State,
     /// Long work in the background gives up.
     pub(super) stopping: AtomicBool,
 }

@@ -1,5 +1,6 @@
 //! The engine as a whole, over temporary folders.
 
+mod compact;
 mod crash;
 mod damage;
 mod export;

@@ -52,6 +52,9 @@ pub(super) fn run_log(shared: &Shared, mut log: Log, index: &SyncSender<Group>) 
             shared.fail_group(acks, &words);
             continue;
         }
+        if shared.compact.take_rotation() {
+            log.rotate();
+        }
         if layer.commits() > 0 {
             match log.append(&layer) {
                 Ok(appended) => {

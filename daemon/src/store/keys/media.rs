@@ -3,6 +3,9 @@
 use super::{Key, time};
 use crate::model::{ChannelId, MediaHash, MediaJob, OrgId};
 
+/// The kind byte of what is known of files.
+pub(crate) const MEDIA: u8 = b'B';
+
 pub(crate) fn media(org: OrgId, hash: &MediaHash) -> Vec<u8> {
     Key::new(org, b'B').bytes(hash.as_bytes()).0
 }

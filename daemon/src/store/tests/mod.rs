@@ -20,6 +20,7 @@ mod media;
 mod merge;
 mod outbox;
 mod places;
+mod privacy;
 mod reactions;
 mod references;
 mod windows;

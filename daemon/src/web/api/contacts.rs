@@ -1,6 +1,6 @@
 //! People and their timelines.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::{
     gateway::Gateway,
     model::{Contact, ContactId, OrgId, Role},
     store::MergeResult,
-    web::{auth::Caller, problem::Problem},
+    web::{audit, auth::Caller, problem::Problem},
 };
 
 #[derive(Debug, Deserialize)]
@@ -51,7 +51,11 @@ pub(super) async fn list(
 }
 
 /// The organization of a contact that the caller may see.
-fn find(gateway: &Gateway, caller: &Caller, id: ContactId) -> Result<(OrgId, Contact), Problem> {
+pub(super) fn find(
+    gateway: &Gateway,
+    caller: &Caller,
+    id: ContactId,
+) -> Result<(OrgId, Contact), Problem> {
     for org in caller.organizations(gateway) {
         if let Some(contact) = gateway.store.contact(org, id)? {
             return Ok((org, contact));
@@ -103,12 +107,14 @@ pub(super) struct Other {
 
 /// Makes another contact a part of this one.
 pub(super) async fn merge(
+    request: HttpRequest,
     gateway: web::Data<Gateway>,
     caller: Caller,
     id: web::Path<String>,
     other: web::Json<Other>,
 ) -> Result<HttpResponse, Problem> {
     let (org, keep, other) = both(&gateway, &caller, &id, &other)?;
+    audit::note(&request, "other", &other);
     let merged = gateway
         .store
         .merge_contacts(org, keep, other, &caller.name)
@@ -119,12 +125,14 @@ pub(super) async fn merge(
 
 /// Takes a merge back.
 pub(super) async fn unmerge(
+    request: HttpRequest,
     gateway: web::Data<Gateway>,
     caller: Caller,
     id: web::Path<String>,
     other: web::Json<Other>,
 ) -> Result<HttpResponse, Problem> {
     let (org, keep, other) = both(&gateway, &caller, &id, &other)?;
+    audit::note(&request, "other", &other);
     let parted = gateway.store.unmerge_contacts(org, keep, other).await?;
     tracing::info!(by = %caller.name, contact = %keep, %other, "a merge of contacts taken back");
     answer(&gateway, org, parted)

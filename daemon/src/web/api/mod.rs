@@ -1,12 +1,15 @@
 //! The API under `/api/v1`. Lists are `{"items", "next"}`; errors are problem+json.
 
+mod audit;
 mod backfill;
 mod backup;
 mod channels;
 mod consents;
 mod contacts;
 mod doctor;
+mod erasures;
 mod events;
+mod export;
 mod health;
 mod links;
 mod marks;
@@ -16,6 +19,7 @@ mod notifications;
 mod orphans;
 mod outbox;
 mod paging;
+mod retention;
 mod session;
 mod shapes;
 mod system;
@@ -30,8 +34,24 @@ use actix_web::web::{ServiceConfig, delete, get, post};
 pub(super) use links::link;
 pub(super) use system::metrics;
 
+/// What concerns people's data: who changed what, how long things are kept, and that they go.
+fn privacy(config: &mut ServiceConfig) {
+    config
+        .route("/audit", get().to(audit::list))
+        .route("/audit/verify", get().to(audit::verify))
+        .route("/contacts/{id}/erase", post().to(erasures::erase))
+        .route("/contacts/{id}/erasure", get().to(erasures::show))
+        .route("/contacts/{id}/export", get().to(export::contact))
+        .route("/erasures", get().to(erasures::list))
+        .route("/retention", get().to(retention::preview))
+        .route("/retention", post().to(retention::run))
+        .route("/store/compact", get().to(erasures::compaction))
+        .route("/store/compact", post().to(erasures::compact));
+}
+
 /// Every route of the API.
 pub(super) fn routes(config: &mut ServiceConfig) {
+    privacy(config);
     config
         .route("/backup", get().to(backup::stream))
         .route("/channels", get().to(channels::list))

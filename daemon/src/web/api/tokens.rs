@@ -1,6 +1,6 @@
 //! API tokens: made, listed, revoked.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 use serde_json::json;
@@ -10,7 +10,7 @@ use super::{paging::list as listed, shapes};
 use crate::{
     gateway::Gateway,
     model::{ApiToken, Role, TokenId},
-    web::{auth::Caller, problem::Problem},
+    web::{audit, auth::Caller, problem::Problem},
 };
 
 /// Characters of a token's name.
@@ -27,6 +27,7 @@ pub(super) struct Body {
 
 /// Makes a token; its secret is shown this once.
 pub(super) async fn create(
+    request: HttpRequest,
     gateway: web::Data<Gateway>,
     caller: Caller,
     body: web::Json<Body>,
@@ -49,6 +50,7 @@ pub(super) async fn create(
         created_at_ms: gateway.store.now(),
     };
     gateway.store.save_token(&token).await?;
+    audit::note(&request, "token", &token.id);
     tracing::info!(by = %caller.name, token = %token.id, role = token.role.as_str(), "token made");
     let made = json!({ "token": secret, "id": token.id.to_string(), "role": token.role });
     Ok(HttpResponse::Created().json(made))
