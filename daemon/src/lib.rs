@@ -17,5 +17,6 @@ pub mod model;
 pub mod outbound;
 pub mod plugin;
 pub mod store;
+pub mod telemetry;
 pub mod watch;
 pub mod web;

@@ -97,7 +97,7 @@ impl Handler<Call> for ChannelActor {
         let took = began.elapsed();
         if took > self.settings.load().plugins.call_budget {
             let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            warn!(channel = %self.channel, call = call.what, took_ms, "a plugin call took longer than its budget");
+            warn!(event = "plugin_call_slow", channel = %self.channel, call = call.what, took_ms, "a plugin call took longer than its budget");
         }
     }
 }

@@ -48,6 +48,7 @@ mod schema;
 mod secret;
 mod server;
 mod storage;
+mod telemetry;
 mod text;
 mod units;
 mod watching;
@@ -83,6 +84,7 @@ pub use rhythm::{Closed, Coalesce, Delivery, Health, Outbound, Thread};
 pub use secret::SecretFile;
 pub use server::{Admin, Server};
 pub use storage::{Retention, Store};
+pub use telemetry::Telemetry;
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime, HumanTimeOrOff};
 pub use watching::Canary;
@@ -138,6 +140,8 @@ pub struct Config {
     pub templates: Templates,
     /// `[log]`
     pub log: Log,
+    /// `[telemetry]`
+    pub telemetry: Telemetry,
     /// `[organization.SLUG]` by slug.
     pub organizations: BTreeMap<String, Organization>,
     /// `[channel.ID]` by id.
@@ -199,6 +203,7 @@ impl Default for Config {
             thread: Thread::default(),
             templates: Templates::default(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
             organizations: BTreeMap::new(),
             channels: BTreeMap::new(),
             warnings: Vec::new(),

@@ -6,6 +6,7 @@ use super::{Gateway, Prepared, prepare, state};
 use crate::{
     config::{ConfigErrors, Finding, ReloadPlan},
     store::StoreError,
+    telemetry,
 };
 
 /// Why a reload changed nothing.
@@ -50,6 +51,9 @@ impl Gateway {
                 running.channel.update_config(config.clone());
             }
         }
+        if let Some(logs) = telemetry::logs() {
+            logs.follow(&config.log);
+        }
         self.settings.store(Arc::new(config));
         self.plugins.store(Arc::new(plugins));
         let stopped: Vec<_> = plan
@@ -70,14 +74,15 @@ impl Gateway {
             self.board.forget(&id);
         }
         tracing::info!(
-            started = plan.start.len(),
-            stopped = plan.stop.len(),
-            restarted = plan.restart.len(),
-            updated = plan.update.len(),
-            kept = plan.keep.len(),
-            needs_restart = ?plan.needs_restart,
-            "configuration reloaded"
-        );
+        event = "configuration_reloaded",
+                   started = plan.start.len(),
+                   stopped = plan.stop.len(),
+                   restarted = plan.restart.len(),
+                   updated = plan.update.len(),
+                   kept = plan.keep.len(),
+                   needs_restart = ?plan.needs_restart,
+                   "configuration reloaded"
+               );
         Ok(ReloadReport { plan, warnings })
     }
 

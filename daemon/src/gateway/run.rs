@@ -50,10 +50,10 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
     let prepared = prepare::prepare(file, None, None)?;
     init_logs(&prepared.config);
     for warning in &prepared.warnings {
-        warn!("{warning}");
+        warn!(event = "configuration_warning", "{warning}");
     }
     for refused in prepared.plugins.refused() {
-        warn!(path = %refused.path.display(), reason = %refused.reason, "plugin refused");
+        warn!(event = "plugin_refused", path = %refused.path.display(), reason = %refused.reason, "plugin refused");
     }
     let store = open_store(&prepared.config)?;
     let drain = prepared.config.server.drain;
@@ -67,23 +67,24 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
     let listeners =
         web::listen(&gateway).map_err(|(what, source)| RunError::Io { what, source })?;
     info!(
-        public = %listeners.public,
-        admin = %listeners.admin,
-        socket = %listeners.socket.display(),
-        lmtp = %mails.as_ref().map_or(&LmtpListen::Off, |mails| &mails.at),
-        version = env!("CARGO_PKG_VERSION"),
-        "ready"
-    );
+    event = "ready",
+           public = %listeners.public,
+           admin = %listeners.admin,
+           socket = %listeners.socket.display(),
+           lmtp = %mails.as_ref().map_or(&LmtpListen::Off, |mails| &mails.at),
+           version = env!("CARGO_PKG_VERSION"),
+           "ready"
+       );
     let signal = signals::serve(&gateway)
         .await
         .map_err(|source| RunError::Io {
             what: "signals can't be waited for".into(),
             source,
         })?;
-    info!(signal, "stopping");
+    info!(event = "stopping", signal, "stopping");
     shut_down(&gateway, listeners, mails, drain).await;
     close_store(store).await;
-    info!("stopped");
+    info!(event = "stopped", "stopped");
     Ok(())
 }
 
@@ -94,7 +95,7 @@ fn open_store(config: &Config) -> Result<Store, OpenError> {
         ..EngineOptions::default()
     };
     let (store, report) = Store::open(&config.store.path, options)?;
-    info!(?report, "store opened");
+    info!(event = "store_opened", ?report, "store opened");
     Ok(store)
 }
 
@@ -124,6 +125,7 @@ async fn shut_down(
     };
     if tokio::time::timeout(drain, end).await.is_err() {
         warn!(
+            event = "drain_timed_out",
             drain_ms = drain.as_millis(),
             "not everything ended within the drain time"
         );
@@ -134,6 +136,6 @@ async fn shut_down(
 async fn close_store(store: Store) {
     let closed = tokio::task::spawn_blocking(move || store.engine().clone().close()).await;
     if let Err(error) = closed {
-        warn!(%error, "the store was not closed in order; it will be checked at the next start");
+        warn!(event = "store_not_closed", %error, "the store was not closed in order; it will be checked at the next start");
     }
 }

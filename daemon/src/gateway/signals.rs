@@ -17,10 +17,10 @@ pub(super) async fn serve(gateway: &Arc<Gateway>) -> io::Result<&'static str> {
             _ = terminate.recv() => return Ok("SIGTERM"),
             _ = interrupt.recv() => return Ok("SIGINT"),
             _ = hangup.recv() => {
-                info!("SIGHUP: reloading");
+                info!(event = "reload_signalled", "SIGHUP: reloading");
                 match gateway.reload().await {
-                    Ok(report) => report.warnings.iter().for_each(|warning| warn!("{warning}")),
-                    Err(error) => error!("the reload was refused, the old configuration keeps running:\n{error}"),
+                    Ok(report) => report.warnings.iter().for_each(|warning| warn!(event = "configuration_warning", "{warning}")),
+                    Err(error) => error!(event = "reload_refused", "the reload was refused, the old configuration keeps running:\n{error}"),
                 }
             }
         }

@@ -43,7 +43,7 @@ impl Coalescer {
                 _ = &mut stop => return,
                 outcome = self.follow() => {
                     if let Err(error) = outcome {
-                        error!(%error, "the coalescer lost its place and begins again");
+                        error!(event = "coalescer_lost_place", %error, "the coalescer lost its place and begins again");
                     }
                 }
             }
@@ -66,6 +66,7 @@ impl Coalescer {
                 let batch = match batch {
                     Err(StoreError::Gone { kept, .. }) => {
                         error!(
+                            event = "turns_lost",
                             "changes before position {kept} are gone; turns in them are not closed"
                         );
                         reached = Position(kept);

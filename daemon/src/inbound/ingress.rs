@@ -168,7 +168,7 @@ impl Ingress {
             stored.unwrap_or_else(|_| Err(StoreError::Refused("threading it panicked".into())));
         let stored = match stored {
             Err(error) if is_ours(&error) => {
-                error!(channel = %channel.id, %error, "a genuine webhook could not be threaded; it is kept and will be replayed");
+                error!(event = "webhook_kept_pending", channel = %channel.id, %error, "a genuine webhook could not be threaded; it is kept and will be replayed");
                 threader::keep_pending(&self.store, verified(Vec::new(), None), &error.to_string())
                     .await
             }
@@ -184,7 +184,7 @@ impl Ingress {
                 Answer::Adapter(response)
             }
             Err(error) => {
-                warn!(channel = %channel.id, %error, "a webhook could not be stored; the provider is asked to come back");
+                warn!(event = "webhook_not_stored", channel = %channel.id, %error, "a webhook could not be stored; the provider is asked to come back");
                 self.metrics.unavailable(&channel.id);
                 Answer::Unavailable
             }
@@ -219,7 +219,7 @@ impl Ingress {
                 Answer::Adapter(response)
             }
             Err(error) => {
-                warn!(channel = %channel.id, %error, "a webhook could not be stored; the provider is asked to come back");
+                warn!(event = "webhook_not_stored", channel = %channel.id, %error, "a webhook could not be stored; the provider is asked to come back");
                 self.metrics.unavailable(&channel.id);
                 Answer::Unavailable
             }
@@ -310,13 +310,13 @@ impl Ingress {
             )
         };
         if let Err(error) = self.store.list_rejected(channel.org, &record) {
-            warn!(channel = %channel.id, %error, "a refused webhook could not be listed");
+            warn!(event = "rejected_webhook_not_listed", channel = %channel.id, %error, "a refused webhook could not be listed");
         }
         Answer::Adapter(received.response)
     }
 
     fn unavailable(&self, channel: &Channel, error: &ChannelError) -> Answer {
-        warn!(channel = %channel.id, %error, "a webhook could not be looked at; the provider is asked to come back");
+        warn!(event = "webhook_not_read", channel = %channel.id, %error, "a webhook could not be looked at; the provider is asked to come back");
         self.metrics.unavailable(&channel.id);
         Answer::Unavailable
     }

@@ -196,7 +196,7 @@ impl Attempter<'_> {
     /// its lease, since an earlier call may have been made: the next start resolves it.
     async fn put_back(&self, item: &OutboxItem, error: &StoreError) {
         if !matches!(error, StoreError::Refused(_)) {
-            tracing::warn!(channel = %self.channel.id, message = %item.message, %error, "a call could not be stored and was not made");
+            tracing::warn!(event = "send_not_begun", channel = %self.channel.id, message = %item.message, %error, "a call could not be stored and was not made");
             tokio::time::sleep(STORE_WAIT).await;
         }
         if item.cursor.is_null() {
@@ -229,7 +229,7 @@ impl Attempter<'_> {
         match finished {
             Ok(finished) => Some(finished),
             Err(error) => {
-                tracing::error!(channel = %self.channel.id, message = %id, %error, "the outcome of a send could not be stored");
+                tracing::error!(event = "send_outcome_not_stored", channel = %self.channel.id, message = %id, %error, "the outcome of a send could not be stored");
                 None
             }
         }

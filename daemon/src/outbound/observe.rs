@@ -64,7 +64,7 @@ impl Observer<'_> {
         } = self.context;
         let id = &self.channel.id;
         metrics.send_failed(id, error.class);
-        info!(channel = %id, class = error.class.as_str(), code = %error.code, provider_code = error.provider_code.as_deref(), "a send failed");
+        info!(event = "send_failed", channel = %id, class = error.class.as_str(), code = %error.code, provider_code = error.provider_code.as_deref(), "a send failed");
         health.send_failed(id, store.now(), error);
         match error.class {
             ErrorClass::Throttled => self

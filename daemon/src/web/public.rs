@@ -81,7 +81,7 @@ pub(super) async fn media(
     match files::serve(store, &request, &hash, &record, "private, no-store") {
         Ok(answer) => answer,
         Err(error) => {
-            error!(%error, "a media file that was linked to can't be read");
+            error!(event = "media_unreadable", %error, "a media file that was linked to can't be read");
             not_found(payload).await
         }
     }

@@ -72,7 +72,11 @@ pub(super) fn run(shared: &Shared, orders: &Receiver<Order>) {
 fn verify(shared: &Shared) {
     match sweep::run(shared, None, |_| Ok::<_, std::convert::Infallible>(())) {
         Ok(Verdict::Sound(reached)) => {
-            tracing::info!(position = reached.position, "the index was verified");
+            tracing::info!(
+                event = "store_index_verified",
+                position = reached.position,
+                "the index was verified"
+            );
         }
         Ok(Verdict::Unsound(why)) => mend(shared, &why),
         Ok(Verdict::Unfinished | Verdict::Abandoned) => {}
@@ -80,9 +84,12 @@ fn verify(shared: &Shared) {
 }
 
 fn mend(shared: &Shared, why: &str) {
-    tracing::error!(why, "the index is damaged");
+    tracing::error!(event = "store_index_damaged", why, "the index is damaged");
     if let Err(error) = rebuild::replace(shared, why, None) {
-        tracing::error!("the index can't be built anew: {error}");
+        tracing::error!(
+            event = "store_index_not_rebuilt",
+            "the index can't be built anew: {error}"
+        );
     }
 }
 
@@ -102,7 +109,10 @@ fn snapshot_if_due(shared: &Shared) {
     if (due || grown)
         && let Err(error) = take_snapshot(shared)
     {
-        tracing::error!("cannot take a snapshot: {error}");
+        tracing::error!(
+            event = "store_snapshot_failed",
+            "cannot take a snapshot: {error}"
+        );
     }
 }
 
@@ -155,11 +165,14 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
         writer.frame(&frame).map_err(failed)?;
     }
     let info = writer.finish(&reached).map_err(failed)?;
-    tracing::info!(path = %info.path.display(), position = info.position, "took a snapshot");
+    tracing::info!(event = "store_snapshot_taken", path = %info.path.display(), position = info.position, "took a snapshot");
     // The log behind the last checkpoint is never needless.
     let dropped = checkpoint::make(shared, false).and_then(|()| drop_needless(shared));
     if let Err(error) = dropped {
-        tracing::warn!("cannot remove what is no longer needed: {error}");
+        tracing::warn!(
+            event = "store_cleanup_failed",
+            "cannot remove what is no longer needed: {error}"
+        );
     }
     Ok(info)
 }

@@ -161,7 +161,10 @@ impl Log {
         if half_full && self.spare.is_none() {
             match Spare::begin(self.catalog.folder(), self.segment_bytes) {
                 Ok(spare) => self.spare = Some(spare),
-                Err(error) => tracing::warn!("cannot make room for the log ahead: {error}"),
+                Err(error) => tracing::warn!(
+                    event = "store_log_no_room",
+                    "cannot make room for the log ahead: {error}"
+                ),
             }
         }
     }
@@ -217,7 +220,7 @@ impl Log {
                 .set_len(open.offset)
                 .and_then(|()| open.file.sync_all());
             if let Err(error) = trimmed {
-                tracing::warn!(file = %open.path.display(), %error, "cannot trim the log");
+                tracing::warn!(event = "store_log_not_trimmed", file = %open.path.display(), %error, "cannot trim the log");
             }
         }
     }

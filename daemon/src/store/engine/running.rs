@@ -87,7 +87,10 @@ impl Running {
         let _ = self.stop.send(());
         orderly &= self.checkpoint.join().is_ok();
         if !orderly {
-            tracing::error!("the store did not close in order; it will be checked when it opens");
+            tracing::error!(
+                event = "store_not_closed",
+                "the store did not close in order; it will be checked when it opens"
+            );
         }
         drop(self.lock);
     }
@@ -106,7 +109,10 @@ fn run_checkpoints(shared: &Shared, stop: &Receiver<()>) {
         if closing || (due && moved) {
             (at, bytes) = (Instant::now(), written);
             if let Err(error) = checkpoint::make(shared, closing) {
-                tracing::error!("cannot make a checkpoint: {error}");
+                tracing::error!(
+                    event = "store_checkpoint_failed",
+                    "cannot make a checkpoint: {error}"
+                );
             }
         }
         if closing {

@@ -126,7 +126,11 @@ impl Shared {
         }
         self.meters.failures.fetch_add(1, Relaxed);
         *self.meters.failed.lock() = Some(words.to_owned());
-        tracing::error!(commits = acks.len(), "{words}");
+        tracing::error!(
+            event = "store_commits_failed",
+            commits = acks.len(),
+            "{words}"
+        );
         for ack in acks {
             ack.tell(Err(StoreError::Failed(words.to_owned())));
         }

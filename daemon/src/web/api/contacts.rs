@@ -113,7 +113,7 @@ pub(super) async fn merge(
         .store
         .merge_contacts(org, keep, other, &caller.name)
         .await?;
-    tracing::info!(by = %caller.name, contact = %keep, %other, "contacts merged");
+    tracing::info!(event = "api_contacts_merged", by = %caller.name, contact = %keep, %other, "contacts merged");
     answer(&gateway, org, merged)
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn unmerge(
 ) -> Result<HttpResponse, Problem> {
     let (org, keep, other) = both(&gateway, &caller, &id, &other)?;
     let parted = gateway.store.unmerge_contacts(org, keep, other).await?;
-    tracing::info!(by = %caller.name, contact = %keep, %other, "a merge of contacts taken back");
+    tracing::info!(event = "api_contacts_unmerged", by = %caller.name, contact = %keep, %other, "a merge of contacts taken back");
     answer(&gateway, org, parted)
 }
 

@@ -93,7 +93,7 @@ pub(super) async fn reload(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     caller.must_see_all()?;
-    tracing::info!(by = %caller.name, dry_run = query.dry_run, "reload asked for");
+    tracing::info!(event = "api_reload", by = %caller.name, dry_run = query.dry_run, "reload asked for");
     let report = if query.dry_run {
         gateway.plan_reload().await?
     } else {
