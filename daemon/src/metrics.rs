@@ -1,53 +1,49 @@
-//! The one list of metrics, in the OpenMetrics text format.
+//! The one list of metrics, in the OpenMetrics text format; `METRICS.md` is made from it.
+//!
+//! ```text
+//! counted as it happens: Metrics, requests ─┐
+//! looked up when asked: Survey ─> state ────┴─> book ─> text for a scraper, table, overview
+//! ```
 
-use std::sync::atomic::AtomicU64;
+mod book;
+mod labels;
+mod process;
+mod requests;
+mod state;
+mod survey;
+#[cfg(test)]
+mod table;
 
 use parking_lot::Mutex;
-use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
-    registry::Registry,
+use prometheus_client::metrics::{
+    counter::Counter,
+    family::Family,
+    histogram::{Histogram, exponential_buckets},
 };
 use trunkline_plugin_api::ErrorClass;
 
+use self::{
+    book::Book,
+    labels::{ByChannel, ByClass, ByKind, ByOutcome, ByStatus},
+    requests::Requests,
+    state::State,
+};
+pub use self::{
+    book::Described,
+    process::Process,
+    requests::{Reason, Totals},
+    state::Sample,
+    survey::{Survey, Surveyor},
+};
 use crate::model::{ChannelId, HealthStatus, NoticeKind, Outcome};
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByChannel {
-    channel: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByOutcome {
-    channel: String,
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByClass {
-    channel: String,
-    class: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByStatus {
-    channel: String,
-    status: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByKind {
-    kind: &'static str,
-}
 
 /// All metrics of the daemon.
 pub struct Metrics {
-    registry: Mutex<Registry>,
+    registry: Mutex<Book>,
+    requests: Requests,
+    state: State,
+    /// What is looked up for them.
+    pub surveyor: Surveyor,
     webhooks: Family<ByOutcome, Counter>,
     messages: Family<ByChannel, Counter>,
     limited: Family<ByChannel, Counter>,
@@ -56,8 +52,6 @@ pub struct Metrics {
     restarts: Family<ByChannel, Counter>,
     refused_busy: Family<ByChannel, Counter>,
     acknowledge_seconds: Histogram,
-    health: Family<ByStatus, Gauge>,
-    queue_depth: Gauge<u64, AtomicU64>,
     turns: Counter,
     media: Family<ByOutcome, Counter>,
     media_bytes: Family<ByChannel, Counter>,
@@ -79,7 +73,10 @@ impl Metrics {
     /// Registers everything.
     pub fn new() -> Self {
         let metrics = Self {
-            registry: Mutex::new(Registry::with_prefix("trunkline")),
+            registry: Mutex::default(),
+            requests: Requests::default(),
+            state: State::default(),
+            surveyor: Surveyor::default(),
             webhooks: Family::default(),
             messages: Family::default(),
             limited: Family::default(),
@@ -89,8 +86,6 @@ impl Metrics {
             refused_busy: Family::default(),
             // 100 us to 1.6 s.
             acknowledge_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 15)),
-            health: Family::default(),
-            queue_depth: Gauge::default(),
             turns: Counter::default(),
             media: Family::default(),
             media_bytes: Family::default(),
@@ -148,16 +143,6 @@ impl Metrics {
             "From the last byte of a verified webhook to its durable commit",
             self.acknowledge_seconds.clone(),
         );
-        registry.register(
-            "channel_health",
-            "1 for the status that a channel has",
-            self.health.clone(),
-        );
-        registry.register(
-            "store_queue_depth",
-            "Commits waiting for the disk",
-            self.queue_depth.clone(),
-        );
         registry.register("turns", "Turns closed", self.turns.clone());
         registry.register(
             "media_fetched",
@@ -174,6 +159,8 @@ impl Metrics {
             "Notices to owners by kind",
             self.notices.clone(),
         );
+        self.requests.register(&mut registry);
+        self.state.register(&mut registry);
         drop(registry);
         self.register_watching();
     }
@@ -309,21 +296,16 @@ impl Metrics {
         self.canaries_lost.get_or_create(&by(channel)).inc();
     }
 
-    /// The text for a scraper, with the health of each channel and the depth of the store's queue
-    /// as they are now.
-    pub fn render(&self, health: &[(ChannelId, HealthStatus)], queue_depth: u64) -> String {
-        self.health.clear();
-        for (channel, status) in health {
-            let labels = ByStatus {
-                channel: channel.to_string(),
-                status: status.as_str(),
-            };
-            self.health.get_or_create(&labels).set(1);
-        }
-        self.queue_depth.set(queue_depth);
-        let mut text = String::new();
-        encode(&mut text, &self.registry.lock()).expect("a string takes any text");
-        text
+    /// The text for a scraper, with what is true now.
+    pub fn render(&self, sample: &Sample) -> String {
+        let registry = self.registry.lock();
+        self.state.set(sample);
+        registry.encode()
+    }
+
+    /// What is said of each metric.
+    pub fn described(&self) -> Vec<Described> {
+        self.registry.lock().described().to_vec()
     }
 }
 
@@ -343,12 +325,16 @@ mod tests {
         let channel = ChannelId::new("sms");
         metrics.webhook(&channel, Outcome::Accepted);
         metrics.received(&channel, 3, 0.001);
-        let text = metrics.render(&[(channel, HealthStatus::Healthy)], 7);
+        let text = metrics.render(&Sample {
+            health: vec![(channel, HealthStatus::Healthy)],
+            open_notifications: 7,
+            ..Sample::default()
+        });
         for line in [
             "trunkline_webhooks_total{channel=\"sms\",outcome=\"accepted\"} 1",
             "trunkline_messages_received_total{channel=\"sms\"} 3",
             "trunkline_channel_health{channel=\"sms\",status=\"healthy\"} 1",
-            "trunkline_store_queue_depth 7",
+            "trunkline_notifications_open 7",
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }

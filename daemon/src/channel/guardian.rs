@@ -43,7 +43,7 @@ impl Guardian {
             Err(reason) => Running::Down(reason.clone()),
         };
         let (live, running) = watch::channel(state);
-        let channel = Arc::new(Channel::new(&spec, running, &settings));
+        let channel = Arc::new(Channel::new(&spec, running, &settings, metrics.clone()));
         let (stop, stops) = mpsc::channel(1);
         let watcher = Watcher {
             channel: channel.clone(),
@@ -151,6 +151,7 @@ impl Watcher {
             instance,
             pulse: pulse.clone(),
             settings: self.settings.clone(),
+            metrics: self.metrics.clone(),
         };
         let arbiter = Arbiter::new();
         let (tell_address, address) = oneshot::channel();

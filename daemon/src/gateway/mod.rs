@@ -13,6 +13,7 @@ mod marks;
 mod prepare;
 mod reload;
 mod run;
+mod sample;
 mod signals;
 mod state;
 

@@ -32,6 +32,12 @@ pub struct ReloadReport {
 impl Gateway {
     /// Reloads configuration and plugins. One at a time; returns when the new state is in force.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
+        let outcome = self.reload_all().await;
+        self.metrics.reload(outcome.is_ok());
+        outcome
+    }
+
+    async fn reload_all(&self) -> Result<ReloadReport, ReloadError> {
         let mut running = self.running.lock().await;
         let prepared = self.prepare().await?;
         let plan = self.plan(&prepared);

@@ -39,6 +39,7 @@ mod records;
 mod references;
 mod reports;
 mod spending;
+mod survey;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -67,7 +68,8 @@ pub use self::{
     changes::{Change, Changed, Changes},
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
-        Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
+        Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, Stats, StoreError,
+        repair,
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
@@ -83,6 +85,7 @@ pub use self::{
     records::ClosedPolicy,
     reports::Applied,
     spending::{Charge, DayUse, day_ends_ms},
+    survey::{DiskUse, Waiting},
     turns::NewTurn,
     windows::ReadWindow,
 };

@@ -104,7 +104,9 @@ impl Logs {
         LogStatus {
             filter: state.filter.clone(),
             configured: state.configured.clone(),
-            left: state.until.map(|until| until.saturating_duration_since(now)),
+            left: state
+                .until
+                .map(|until| until.saturating_duration_since(now)),
         }
     }
 
@@ -152,7 +154,13 @@ impl Logs {
         state.until = time.map(|time| tokio::time::Instant::now() + time);
         state.change += 1;
         let for_s = time.map(|time| time.as_secs());
-        info!(event = "log_level_changed", from, to = state.filter, for_s, "what is logged was changed");
+        info!(
+            event = "log_level_changed",
+            from,
+            to = state.filter,
+            for_s,
+            "what is logged was changed"
+        );
         Ok(state.change)
     }
 

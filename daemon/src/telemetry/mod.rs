@@ -26,7 +26,11 @@ pub fn start(config: &Config) {
         let _ = LOGS.set(logs);
     }
     if let Err(words) = trace::start(&config.telemetry) {
-        tracing::error!(event = "telemetry_failed", reason = words, "traces are not exported");
+        tracing::error!(
+            event = "telemetry_failed",
+            reason = words,
+            "traces are not exported"
+        );
     }
 }
 

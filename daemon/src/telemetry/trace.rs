@@ -98,8 +98,13 @@ fn begin(name: &'static str, kind: SpanKind, request: Uuid, follows: bool) -> Tr
         let parent = Context::new().with_remote_span_context(first_of(request));
         export.tracer.build_with_context(builder, &parent)
     } else {
-        let ids = (TraceId::from_bytes(*request.as_bytes()), first_span(request));
-        export::with_ids(ids, || export.tracer.build_with_context(builder, &Context::new()))
+        let ids = (
+            TraceId::from_bytes(*request.as_bytes()),
+            first_span(request),
+        );
+        export::with_ids(ids, || {
+            export.tracer.build_with_context(builder, &Context::new())
+        })
     };
     Trace(Some(Arc::new(Mutex::new(span))))
 }
@@ -135,7 +140,11 @@ impl Trace {
     }
 
     /// Adds a fact; `value` is made only where the span is kept. Never text, an address or a secret.
-    pub fn note<V: Into<opentelemetry::Value>>(&self, key: &'static str, value: impl FnOnce() -> V) {
+    pub fn note<V: Into<opentelemetry::Value>>(
+        &self,
+        key: &'static str,
+        value: impl FnOnce() -> V,
+    ) {
         if let Some(span) = &self.0 {
             span.lock().set_attribute(KeyValue::new(key, value()));
         }
@@ -168,7 +177,13 @@ fn first_span(request: Uuid) -> SpanId {
 fn first_of(request: Uuid) -> SpanContext {
     let trace = TraceId::from_bytes(*request.as_bytes());
     let state = TraceState::default();
-    SpanContext::new(trace, first_span(request), TraceFlags::SAMPLED, false, state)
+    SpanContext::new(
+        trace,
+        first_span(request),
+        TraceFlags::SAMPLED,
+        false,
+        state,
+    )
 }
 
 #[allow(

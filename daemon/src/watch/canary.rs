@@ -170,6 +170,7 @@ impl CanaryKeeper {
             priority: Priority::Bulk,
             send_at_ms: None,
             metadata,
+            request: None,
             idempotency: None,
         };
         let sender = Sender {

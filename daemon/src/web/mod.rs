@@ -19,6 +19,7 @@ mod chat;
 mod client;
 mod files;
 mod form;
+mod observe;
 mod problem;
 mod public;
 mod readiness;
@@ -30,6 +31,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::ServerHandle,
+    middleware::from_fn,
     web::{self, ServiceConfig},
 };
 
@@ -71,6 +73,7 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
     let public = HttpServer::new(move || {
         let gateway = web::Data::from(shared.clone());
         App::new()
+            .wrap(from_fn(observe::public))
             .app_data(gateway)
             .configure(|config| chat::routes(config, &door))
             .route("/healthz", web::get().to(healthz))
@@ -87,7 +90,9 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Listeners, (String, io::Error)> 
     .map_err(|error| (at("[server] listen", &config.server.listen), error))?;
     let (shared, ready) = (gateway.clone(), readiness.clone());
     let admin = HttpServer::new(move || {
-        App::new().configure(|config| admin_routes(config, &shared, &ready))
+        App::new()
+            .wrap(from_fn(observe::admin))
+            .configure(|config| admin_routes(config, &shared, &ready))
     })
     .workers(1)
     .client_request_timeout(HEADERS_TIMEOUT)

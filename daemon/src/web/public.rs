@@ -12,11 +12,12 @@ use futures_util::StreamExt as _;
 use tracing::error;
 use trunkline_plugin_api::{Response, WebhookRequest};
 
-use super::files;
+use super::{files, observe};
 use crate::{
     channel::{Channel, Lookup, Routes},
     gateway::Gateway,
     inbound::Answer,
+    metrics::Reason,
 };
 
 /// Time for a body once its head is there.
@@ -44,20 +45,33 @@ pub(super) async fn webhook(
     let Lookup::Channel(channel) = find(&routes, request.path()) else {
         return not_found(payload).await;
     };
+    let refused = |reason| gateway.metrics.rejected(&channel.id, reason);
     if let Some(refusal) = refuse_method(&channel, request.method()) {
+        refused(Reason::Method);
         return refusal;
     }
     if head_bytes(&request) > HEAD_BYTES_MAX {
+        refused(Reason::Headers);
         return refuse_body(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, payload).await;
     }
     let limit = body_limit(&gateway, &channel);
     let body = match tokio::time::timeout(BODY_TIMEOUT, read(&request, payload, limit)).await {
         Ok(Ok(body)) => body,
-        Ok(Err((status, rest))) => return refuse_body(status, rest).await,
-        Err(_) => return HttpResponse::new(StatusCode::REQUEST_TIMEOUT),
+        Ok(Err((status, rest))) => {
+            refused(match status {
+                StatusCode::PAYLOAD_TOO_LARGE => Reason::TooLarge,
+                _ => Reason::Body,
+            });
+            return refuse_body(status, rest).await;
+        }
+        Err(_) => {
+            refused(Reason::Body);
+            return HttpResponse::new(StatusCode::REQUEST_TIMEOUT);
+        }
     };
     let webhook = to_webhook(&gateway, &request, body);
-    match gateway.ingress.take(&channel, webhook).await {
+    let id = observe::event_id(&request).unwrap_or_else(|| gateway.store.new_event_id());
+    match gateway.ingress.take(&channel, id, webhook).await {
         Answer::Adapter(response) => answer(response),
         Answer::Unavailable => unavailable(),
     }

@@ -53,7 +53,12 @@ fn sources() -> Vec<PathBuf> {
 }
 
 fn all_logged() -> Vec<Logged> {
-    let read = |file: PathBuf| logged(&file.display().to_string(), &fs::read_to_string(file).unwrap());
+    let read = |file: PathBuf| {
+        logged(
+            &file.display().to_string(),
+            &fs::read_to_string(file).unwrap(),
+        )
+    };
     sources().into_iter().flat_map(read).collect()
 }
 
@@ -162,9 +167,15 @@ fn what_is_logged_is_listed_and_what_is_listed_is_logged() {
     let mut seen = BTreeSet::new();
     for line in all_logged() {
         match line.name {
-            None => wrong.push(format!("{}: no `event = \"...\"` in {}!", line.place, line.level)),
+            None => wrong.push(format!(
+                "{}: no `event = \"...\"` in {}!",
+                line.place, line.level
+            )),
             Some(name) if !listed.contains(name.as_str()) => {
-                wrong.push(format!("{}: \"{name}\" is not in telemetry/events.rs", line.place));
+                wrong.push(format!(
+                    "{}: \"{name}\" is not in telemetry/events.rs",
+                    line.place
+                ));
             }
             Some(name) => {
                 seen.insert(name);
@@ -172,7 +183,9 @@ fn what_is_logged_is_listed_and_what_is_listed_is_logged() {
         }
     }
     for name in listed.iter().filter(|name| !seen.contains(**name)) {
-        wrong.push(format!("\"{name}\" is in telemetry/events.rs and is never logged"));
+        wrong.push(format!(
+            "\"{name}\" is in telemetry/events.rs and is never logged"
+        ));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let names: Vec<&str> = EVENTS.iter().map(|event| event.name).collect();

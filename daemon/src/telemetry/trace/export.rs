@@ -115,9 +115,9 @@ thread_local! {
 /// Begins a span with these ids.
 pub(super) fn with_ids<R>(ids: (TraceId, SpanId), begin: impl FnOnce() -> R) -> R {
     WANTED.set(Some(ids));
-    let begun = begin();
+    let span = begin();
     WANTED.set(None);
-    begun
+    span
 }
 
 /// Gives the wanted ids, else random ones.
@@ -143,7 +143,10 @@ mod tests {
     #[test]
     fn the_path_is_added_where_there_is_none() {
         let of = |text| endpoint(text).unwrap();
-        assert_eq!(of("http://127.0.0.1:4318"), "http://127.0.0.1:4318/v1/traces");
+        assert_eq!(
+            of("http://127.0.0.1:4318"),
+            "http://127.0.0.1:4318/v1/traces"
+        );
         assert_eq!(of("https://otlp.example/in"), "https://otlp.example/in");
         assert!(endpoint("nowhere").is_err());
     }

@@ -241,6 +241,7 @@ fn first_answer(form: &Form, valid: &Valid, to: &Identity) -> SendRequest {
         priority: Priority::Reply,
         send_at_ms: None,
         metadata: Map::new(),
+        request: None,
         idempotency: Some(Idempotency {
             key: format!("form:{}", valid.nonce),
             request,
