@@ -9,6 +9,8 @@ mod book;
 mod labels;
 mod process;
 mod requests;
+#[cfg(test)]
+mod shipped;
 mod state;
 mod survey;
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod doctor;
 mod event;
 mod failure;
 mod list;
+mod log;
 mod media;
 mod message;
 mod notification;
@@ -39,6 +40,7 @@ mod table;
 mod template;
 mod thread;
 mod token;
+mod top;
 
 use std::{
     path::{Path, PathBuf},
@@ -117,6 +119,11 @@ enum Verb {
     /// Plugins that the daemon found.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// The gateway live: channels with their rates, queues and errors, and the store.
+    Top(top::Top),
+    /// What the daemon logs, changed while it runs.
+    #[command(subcommand)]
+    Log(log::Log),
     /// Tokens for the API.
     #[command(subcommand)]
     Token(token::Token),
@@ -171,6 +178,8 @@ impl Verb {
             Self::Notification(verb) => verb.perform(&admin).await,
             Self::Template(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
+            Self::Top(verb) => verb.perform(&admin).await,
+            Self::Log(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
             Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),
         }

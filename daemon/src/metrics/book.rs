@@ -10,7 +10,7 @@ use prometheus_client::{
         histogram::Histogram,
         info::Info,
     },
-    registry::{Metric, Registry},
+    registry::{Metric, Registry, Unit},
 };
 
 use super::labels::Labels;
@@ -80,6 +80,16 @@ where
     const LABELS: &'static [&'static str] = S::NAMES;
 }
 
+/// Registers with the unit that a name ends with, which makes its `UNIT` line.
+fn add<M: Labelled>(registry: &mut Registry, name: &str, help: &'static str, metric: M) {
+    let unit = |end| name.strip_suffix(end);
+    match (unit("_seconds"), unit("_bytes")) {
+        (Some(name), _) => registry.register_with_unit(name, help, Unit::Seconds, metric),
+        (_, Some(name)) => registry.register_with_unit(name, help, Unit::Bytes, metric),
+        _ => registry.register(name, help, metric),
+    }
+}
+
 /// All metrics.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -103,7 +113,7 @@ impl Book {
     /// Adds a metric of ours; its name begins with `trunkline_`.
     pub(super) fn register<M: Labelled>(&mut self, name: &str, help: &'static str, metric: M) {
         self.describe::<M>(format!("trunkline_{name}"), help, &metric);
-        self.ours.register(name, help, metric);
+        add(&mut self.ours, name, help, metric);
     }
 
     /// Adds a metric whose name everybody uses.
@@ -115,7 +125,7 @@ impl Book {
     ) {
         let name = format!("process_{name}");
         self.describe::<M>(name.clone(), help, &metric);
-        self.process.register(name, help, metric);
+        add(&mut self.process, &name, help, metric);
     }
 
     fn describe<M: Labelled>(&mut self, name: String, help: &'static str, metric: &M) {

@@ -175,7 +175,7 @@ impl StoreState {
             self.sync_seconds.clone(),
         );
         book.register(
-            "store_sync_seconds_max",
+            "store_sync_max_seconds",
             "The longest of them since the start",
             self.sync_seconds_max.clone(),
         );

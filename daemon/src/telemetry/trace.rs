@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::Either;
 use opentelemetry::{
     Context, KeyValue, SpanId, TraceFlags, TraceId,
     trace::{
@@ -120,6 +121,7 @@ pub fn child(name: &'static str) -> Trace {
 
 impl Trace {
     /// Begins a span under this one.
+    #[must_use]
     pub fn child(&self, name: &'static str) -> Self {
         let (Some(parent), Some(export)) = (&self.0, EXPORT.get()) else {
             return Self(None);
@@ -132,10 +134,10 @@ impl Trace {
     }
 
     /// Runs something for this span: what it begins meanwhile is under it.
-    pub async fn run<F: Future>(self, work: F) -> F::Output {
+    pub fn run<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         match &self.0 {
-            None => work.await,
-            Some(_) => CURRENT.scope(self, work).await,
+            None => Either::Left(work),
+            Some(_) => Either::Right(Box::pin(CURRENT.scope(self, work))),
         }
     }
 

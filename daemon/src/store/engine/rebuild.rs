@@ -45,7 +45,7 @@ impl Building {
                 position,
                 until,
                 "building the index"
-            )
+            );
         };
         let replay = Replay::new(&self.index, Counting::AsFound, &progress);
         let applied = replay.run(&mut self.reader, &mut self.reached, until);
@@ -63,7 +63,7 @@ impl Source<'_> {
                 event = "store_index_building",
                 position,
                 "building the index"
-            )
+            );
         };
         let replay = Replay::new(&building.index, Counting::AsFound, &progress);
         let holes = replay.run_over_holes(&mut building.reader, &mut building.reached);
@@ -110,7 +110,7 @@ impl Source<'_> {
                     event = "store_snapshot_reading",
                     records,
                     "reading the snapshot"
-                )
+                );
             };
             match snapshot::load(&snapshot.path, &index, &progress) {
                 Ok(reached) => return Ok(self.building(index, reached)),

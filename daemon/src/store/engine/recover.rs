@@ -223,7 +223,7 @@ fn catch_up(
             position,
             until,
             "replaying the log"
-        )
+        );
     };
     let replay = Replay::new(&index, Counting::AsPlanned, &progress);
     match replay.run(&mut reader, &mut reached, end.last) {

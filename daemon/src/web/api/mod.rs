@@ -8,12 +8,14 @@ mod doctor;
 mod events;
 mod health;
 mod links;
+mod log;
 mod marks;
 mod media;
 mod messages;
 mod notifications;
 mod orphans;
 mod outbox;
+mod overview;
 mod paging;
 mod shapes;
 mod system;
@@ -22,7 +24,7 @@ mod threads;
 mod tokens;
 mod windows;
 
-use actix_web::web::{ServiceConfig, delete, get, post};
+use actix_web::web::{ServiceConfig, delete, get, post, put};
 
 pub(super) use links::link;
 pub(super) use system::metrics;
@@ -91,5 +93,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/tokens/{id}", delete().to(tokens::revoke))
         .route("/plugins", get().to(system::plugins))
         .route("/plugins/{id}", get().to(system::plugin))
+        .route("/overview", get().to(overview::show))
+        .route("/log-level", get().to(log::show))
+        .route("/log-level", put().to(log::change))
         .route("/reload", post().to(system::reload));
 }

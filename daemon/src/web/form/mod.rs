@@ -261,7 +261,7 @@ async fn answer(
     match accept(&gateway.gate, channel, policy, sender(), request).await {
         Ok(_) => channel.queue.notify_one(),
         Err(error) => {
-            info!(event = "form_not_answered", channel = %channel.id, %error, "a lead is not answered by itself")
+            info!(event = "form_not_answered", channel = %channel.id, %error, "a lead is not answered by itself");
         }
     }
 }
