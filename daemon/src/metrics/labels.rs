@@ -1,6 +1,8 @@
 //! The labels of metrics. Their values are ids of channels, of which there are as many as are
 //! configured, and words of closed sets: nothing that a stranger sends becomes one.
 
+use std::borrow::Cow;
+
 use prometheus_client::encoding::EncodeLabelSet;
 
 /// Labels that know their names.
@@ -32,7 +34,7 @@ labels! {
     ByKind { kind: &'static str }
     ByCall { channel: String, op: &'static str, outcome: &'static str }
     ByOp { op: &'static str }
-    ByRequest { listener: &'static str, route: String, status: u16 }
+    ByRequest { listener: &'static str, route: Cow<'static, str>, status: u16 }
     ByResult { outcome: &'static str }
     ByPart { part: &'static str }
     Build { version: &'static str }

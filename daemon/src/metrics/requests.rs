@@ -1,7 +1,7 @@
 //! What is counted of requests and calls: webhooks that were refused, calls into plugins, answers
 //! of the listeners, reloads.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use prometheus_client::metrics::{
     counter::Counter,
@@ -205,10 +205,10 @@ impl Metrics {
     }
 
     /// A listener answered. `route` is one of a closed set.
-    pub fn http_request(&self, listener: &'static str, route: &str, status: u16) {
+    pub fn http_request(&self, listener: &'static str, route: Cow<'static, str>, status: u16) {
         let labels = ByRequest {
             listener,
-            route: route.to_owned(),
+            route,
             status,
         };
         self.requests.http.get_or_create(&labels).inc();

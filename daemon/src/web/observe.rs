@@ -4,6 +4,8 @@
 //! On the admin listener a caller may bring the id (`x-request-id`); on the public one it is always
 //! ours, and a webhook's id is that of the webhook event that it becomes.
 
+use std::borrow::Cow;
+
 use actix_web::{
     Error, HttpMessage as _, HttpRequest,
     body::MessageBody,
@@ -40,7 +42,7 @@ pub(super) async fn public(
     request.extensions_mut().insert(PublicId(id));
     let route = public_route(request.path());
     let answer = next.call(request).await;
-    finish(&gateway, ("public", route), &id.to_string(), answer)
+    finish(&gateway, ("public", route.into()), &id.to_string(), answer)
 }
 
 /// What a request of the admin listener or its socket passes.
@@ -63,14 +65,14 @@ pub(super) async fn admin(
     let answer = next.call(request).instrument(span).await;
     let pattern = answer.as_ref().ok();
     let pattern = pattern.and_then(|answer| answer.request().match_pattern());
-    let route = admin_route(pattern.as_deref());
-    finish(&gateway, (listener, route), &id, answer)
+    let route = admin_route(pattern.as_deref()).to_owned();
+    finish(&gateway, (listener, route.into()), &id, answer)
 }
 
 /// Counts a request and puts its id on the answer.
 fn finish<B>(
     gateway: &Gateway,
-    (listener, route): (&'static str, &str),
+    (listener, route): (&'static str, Cow<'static, str>),
     id: &str,
     answer: Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<B>, Error> {

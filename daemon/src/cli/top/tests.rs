@@ -58,7 +58,7 @@ fn a_frame_fits_into_eighty_columns() {
     };
     has(&[
         "trunkline 1.2.3",
-        "1/2 channels up",
+        "1/2 up",
         "in 20.0/s",
         "queue 9",
         "stuck 5",

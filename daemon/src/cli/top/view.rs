@@ -47,7 +47,13 @@ pub(super) fn draw(area: &mut Area<'_>, screen: &Screen) {
 fn summary(screen: &Screen) -> Vec<Line<'static>> {
     let frame = screen.frame();
     let sum = |of: fn(&ChannelRow) -> u64| frame.channels.iter().map(of).sum::<u64>();
-    let rate = |of: fn(&ChannelRow) -> f64| frame.channels.iter().map(of).sum::<f64>();
+    let rate = |of: fn(&ChannelRow) -> f64| {
+        frame
+            .channels
+            .iter()
+            .map(of)
+            .fold(0.0, |sum, one| sum + one)
+    };
     let healthy = frame
         .channels
         .iter()
@@ -57,7 +63,7 @@ fn summary(screen: &Screen) -> Vec<Line<'static>> {
         Line::from(vec![
             Span::styled(format!("trunkline {}", frame.version), bold()),
             Span::raw(format!(
-                "  {healthy}/{all} channels up  in {:.1}/s  out {:.1}/s  queue {}  stuck {}  notices {}",
+                "  {healthy}/{all} up  in {:.1}/s  out {:.1}/s  queue {}  stuck {}  notices {}",
                 rate(|row| row.rate_in),
                 rate(|row| row.rate_out),
                 sum(ChannelRow::waiting),

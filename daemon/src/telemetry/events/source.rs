@@ -13,7 +13,8 @@ const HEADER: &str = "\
 # Log events
 
 Every line that Trunkline logs at `info` and above has a field `event` with one of these names. Names stay the same;
-the words of a message may change. Lines at `debug` and `trace` are for looking into something and are not listed.
+the words of a message may change. Lines at `debug` and `trace` are for looking into something and are not listed, nor are
+those of libraries, which have no `event`.
 
 With `[log] format = \"json\"` each line is an object with these fields beside `timestamp`, `level` and `message`; with
 `\"journald\"` they are fields of the journal with the prefix `TRUNKLINE_`, so that `journalctl TRUNKLINE_EVENT=notice`
@@ -69,7 +70,9 @@ fn logged(file: &str, text: &str) -> Vec<Logged> {
         let call = format!("{level}!(");
         for (at, _) in text.match_indices(&call) {
             let before = text[..at].chars().next_back();
-            if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+            let line = text[..at].rsplit('\n').next().unwrap_or("");
+            let is_part = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
+            if is_part || line.trim_start().starts_with("//") {
                 continue;
             }
             let arguments = arguments(&text[at + call.len()..]);
@@ -207,7 +210,7 @@ fn the_table_of_events_is_what_the_sources_say() {
 #[test]
 fn macros_are_read_whatever_is_in_them() {
     let text = "fn a() { info!(event = \"x_y\", channel = %a.b(c, d), ?report, n, \"of, {n}) {}\", f(1)); \
-                my_info!(z); tracing::warn!(\"bare\"); }";
+                my_info!(z); tracing::warn!(\"bare\"); }\n/// info!(not code)";
     let found = logged("a.rs", text);
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].name.as_deref(), Some("x_y"));

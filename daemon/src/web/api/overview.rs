@@ -95,10 +95,12 @@ fn store(sample: &Sample) -> Value {
 
 fn process(survey: &Survey) -> Value {
     let process = &survey.process;
+    #[allow(clippy::cast_possible_truncation, reason = "a time of this age")]
+    let started_ms = (process.started_seconds * 1000.0) as i64;
     json!({
         "cpu_seconds": process.cpu_seconds,
         "resident_bytes": process.resident_bytes,
         "open_fds": process.fds,
-        "started_at": process.started_seconds,
+        "started_at": shapes::time(started_ms),
     })
 }
