@@ -304,7 +304,7 @@ async fn top_prints_one_frame() {
     let shown = stage.daemon.cli_ok(&["top", "--once"]).await;
     let line = shown.stdout.lines().find(|line| line.starts_with(SMS));
     assert!(line.is_some(), "{}", shown.stdout);
-    assert!(shown.stdout.contains("/1 up"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("1/1 "), "{}", shown.stdout);
     assert!(!shown.stdout.contains('\u{1b}'));
     let overview = stage.daemon.cli_ok(&["top", "--json"]).await.json();
     assert_eq!(overview["channels"][0]["received"], 1, "{overview}");

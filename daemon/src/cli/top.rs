@@ -10,7 +10,10 @@ mod screen;
 mod terminal;
 mod view;
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 
 use clap::Args;
 use ratatui::{Terminal, backend::TestBackend};
@@ -59,6 +62,10 @@ impl Top {
             tokio::time::sleep(INTERVAL).await;
             screen.show(look(admin).await?);
             return output::print(&plain(&screen));
+        }
+        if !io::stdout().is_terminal() {
+            let words = "standard output is no terminal: use --once or --json";
+            return Err(Failure::said(words));
         }
         let mut taken = Taken::take()?;
         let outcome = watch(admin, &mut screen, &mut taken).await;
