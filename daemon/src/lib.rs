@@ -18,6 +18,7 @@ pub mod outbound;
 pub mod plugin;
 pub mod seal;
 pub mod store;
+pub mod telemetry;
 pub mod tls;
 pub mod watch;
 pub mod web;

@@ -1,57 +1,57 @@
-//! The one list of metrics, in the OpenMetrics text format.
+//! The one list of metrics, in the OpenMetrics text format; `METRICS.md` is made from it.
+//!
+//! ```text
+//! counted as it happens: Metrics, requests ─┐
+//! looked up when asked: Survey ─> state ────┴─> book ─> text for a scraper, table, overview
+//! ```
 
+mod book;
+mod labels;
 mod listener;
+mod process;
+mod requests;
+#[cfg(test)]
+mod shipped;
+mod state;
+mod survey;
+#[cfg(test)]
+mod table;
 
 use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
-use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
-    registry::Registry,
+use prometheus_client::metrics::{
+    counter::Counter,
+    family::Family,
+    gauge::Gauge,
+    histogram::{Histogram, exponential_buckets},
 };
 use trunkline_plugin_api::ErrorClass;
 
-use self::listener::ListenerMetrics;
-pub use self::listener::Refusal;
+use self::{
+    book::Book,
+    labels::{ByChannel, ByClass, ByKind, ByOutcome, ByStatus},
+    listener::ListenerMetrics,
+    requests::Requests,
+    state::State,
+};
+pub use self::{
+    book::Described,
+    listener::Refusal,
+    process::Process,
+    requests::{Reason, Totals},
+    state::Sample,
+    survey::{Survey, Surveyor},
+};
 use crate::model::{ChannelId, HealthStatus, NoticeKind, Outcome};
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByChannel {
-    channel: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByOutcome {
-    channel: String,
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByClass {
-    channel: String,
-    class: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByStatus {
-    channel: String,
-    status: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByKind {
-    kind: &'static str,
-}
 
 /// All metrics of the daemon.
 pub struct Metrics {
-    registry: Mutex<Registry>,
+    registry: Mutex<Book>,
+    requests: Requests,
+    state: State,
+    /// What is looked up for them.
+    pub surveyor: Surveyor,
     webhooks: Family<ByOutcome, Counter>,
     messages: Family<ByChannel, Counter>,
     limited: Family<ByChannel, Counter>,
@@ -60,10 +60,6 @@ pub struct Metrics {
     restarts: Family<ByChannel, Counter>,
     refused_busy: Family<ByChannel, Counter>,
     acknowledge_seconds: Histogram,
-    health: Family<ByStatus, Gauge>,
-    queue_depth: Gauge<u64, AtomicU64>,
-    store_free_bytes: Gauge<u64, AtomicU64>,
-    store_failed: Gauge<u64, AtomicU64>,
     store_refuses: Gauge<u64, AtomicU64>,
     turns: Counter,
     media: Family<ByOutcome, Counter>,
@@ -90,7 +86,10 @@ impl Metrics {
     /// Registers everything.
     pub fn new() -> Self {
         let metrics = Self {
-            registry: Mutex::new(Registry::with_prefix("trunkline")),
+            registry: Mutex::default(),
+            requests: Requests::default(),
+            state: State::default(),
+            surveyor: Surveyor::default(),
             webhooks: Family::default(),
             messages: Family::default(),
             limited: Family::default(),
@@ -100,10 +99,6 @@ impl Metrics {
             refused_busy: Family::default(),
             // 100 us to 1.6 s.
             acknowledge_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 15)),
-            health: Family::default(),
-            queue_depth: Gauge::default(),
-            store_free_bytes: Gauge::default(),
-            store_failed: Gauge::default(),
             store_refuses: Gauge::default(),
             turns: Counter::default(),
             media: Family::default(),
@@ -168,26 +163,6 @@ impl Metrics {
             self.acknowledge_seconds.clone(),
         );
         registry.register(
-            "channel_health",
-            "1 for the status that a channel has",
-            self.health.clone(),
-        );
-        registry.register(
-            "store_queue_depth",
-            "Commits waiting for the disk",
-            self.queue_depth.clone(),
-        );
-        registry.register(
-            "store_free_bytes",
-            "Bytes free on the store's disk",
-            self.store_free_bytes.clone(),
-        );
-        registry.register(
-            "store_failed",
-            "Groups of commits that the disk refused since the start",
-            self.store_failed.clone(),
-        );
-        registry.register(
             "store_refuses",
             "1 while nothing new is stored, for want of room or otherwise",
             self.store_refuses.clone(),
@@ -208,6 +183,8 @@ impl Metrics {
             "Notices to owners by kind",
             self.notices.clone(),
         );
+        self.requests.register(&mut registry);
+        self.state.register(&mut registry);
         drop(registry);
         self.register_watching();
     }
@@ -308,10 +285,8 @@ impl Metrics {
         self.restarts.get_or_create(&by(channel)).inc();
     }
 
-    /// How the store is: bytes free, groups that failed since the start, whether it refuses new work.
-    pub fn store_room(&self, free_bytes: u64, failed: u64, refuses: bool) {
-        self.store_free_bytes.set(free_bytes);
-        self.store_failed.set(failed);
+    /// Whether the store refuses what is new.
+    pub fn store_refuses(&self, refuses: bool) {
         self.store_refuses.set(u64::from(refuses));
     }
 
@@ -382,21 +357,16 @@ impl Metrics {
         self.compactions.inc();
     }
 
-    /// The text for a scraper, with the health of each channel and the depth of the store's queue
-    /// as they are now.
-    pub fn render(&self, health: &[(ChannelId, HealthStatus)], queue_depth: u64) -> String {
-        self.health.clear();
-        for (channel, status) in health {
-            let labels = ByStatus {
-                channel: channel.to_string(),
-                status: status.as_str(),
-            };
-            self.health.get_or_create(&labels).set(1);
-        }
-        self.queue_depth.set(queue_depth);
-        let mut text = String::new();
-        encode(&mut text, &self.registry.lock()).expect("a string takes any text");
-        text
+    /// The text for a scraper, with what is true now.
+    pub fn render(&self, sample: &Sample) -> String {
+        let registry = self.registry.lock();
+        self.state.set(sample);
+        registry.encode()
+    }
+
+    /// What is said of each metric.
+    pub fn described(&self) -> Vec<Described> {
+        self.registry.lock().described().to_vec()
     }
 }
 
@@ -416,12 +386,16 @@ mod tests {
         let channel = ChannelId::new("sms");
         metrics.webhook(&channel, Outcome::Accepted);
         metrics.received(&channel, 3, 0.001);
-        let text = metrics.render(&[(channel, HealthStatus::Healthy)], 7);
+        let text = metrics.render(&Sample {
+            health: vec![(channel, HealthStatus::Healthy)],
+            open_notifications: 7,
+            ..Sample::default()
+        });
         for line in [
             "trunkline_webhooks_total{channel=\"sms\",outcome=\"accepted\"} 1",
             "trunkline_messages_received_total{channel=\"sms\"} 3",
             "trunkline_channel_health{channel=\"sms\",status=\"healthy\"} 1",
-            "trunkline_store_queue_depth 7",
+            "trunkline_notifications_open 7",
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }

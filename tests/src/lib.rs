@@ -21,6 +21,7 @@ pub mod gate;
 pub mod http;
 pub mod load;
 pub mod mail;
+pub mod metrics;
 pub mod origin;
 pub mod port;
 pub mod systemd;

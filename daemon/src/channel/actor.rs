@@ -11,12 +11,14 @@ use std::{
 use actix::{Actor, Context, Handler, Message};
 use tracing::warn;
 
-use crate::{config::Settings, plugin::Instance};
+use crate::{config::Settings, metrics::Metrics, model::EventId, plugin::Instance};
 
 /// A call to be made on the channel's thread. The closure carries its own way to answer.
 pub(super) struct Call {
     /// What is called, for the log.
     pub(super) what: &'static str,
+    /// The request that it is made for, for the log.
+    pub(super) request: Option<EventId>,
     /// The call.
     pub(super) run: Box<dyn FnOnce(&Instance) + Send>,
 }
@@ -76,6 +78,7 @@ pub struct ChannelActor {
     pub(super) instance: Instance,
     pub(super) pulse: Arc<Pulse>,
     pub(super) settings: Settings,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Actor for ChannelActor {
@@ -95,9 +98,11 @@ impl Handler<Call> for ChannelActor {
         (call.run)(&self.instance);
         self.pulse.end();
         let took = began.elapsed();
+        self.metrics.plugin_took(call.what, took);
         if took > self.settings.load().plugins.call_budget {
             let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            warn!(channel = %self.channel, call = call.what, took_ms, "a plugin call took longer than its budget");
+            let request = call.request.map(tracing::field::display);
+            warn!(event = "plugin_call_slow", channel = %self.channel, request, call = call.what, took_ms, "a plugin call took longer than its budget");
         }
     }
 }

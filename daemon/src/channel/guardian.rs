@@ -43,7 +43,7 @@ impl Guardian {
             Err(reason) => Running::Down(reason.clone()),
         };
         let (live, running) = watch::channel(state);
-        let channel = Arc::new(Channel::new(&spec, running, &settings));
+        let channel = Arc::new(Channel::new(&spec, running, &settings, metrics.clone()));
         let (stop, stops) = mpsc::channel(1);
         let watcher = Watcher {
             channel: channel.clone(),
@@ -139,7 +139,7 @@ impl Watcher {
     }
 
     fn give_up(&self, reason: String) {
-        error!(channel = %self.channel.id, %reason, "channel given up; it stays down until a reload or enable");
+        error!(event = "channel_given_up", channel = %self.channel.id, %reason, "channel given up; it stays down until a reload or enable");
         self.live.send_replace(Running::Down(reason));
     }
 
@@ -151,6 +151,7 @@ impl Watcher {
             instance,
             pulse: pulse.clone(),
             settings: self.settings.clone(),
+            metrics: self.metrics.clone(),
         };
         let arbiter = Arbiter::new();
         let (tell_address, address) = oneshot::channel();
@@ -164,9 +165,9 @@ impl Watcher {
         self.live.send_replace(Running::Live(address.clone()));
         if is_restart {
             self.metrics.actor_restart(&self.channel.id);
-            info!(channel = %self.channel.id, "channel restarted");
+            info!(event = "channel_restarted", channel = %self.channel.id, "channel restarted");
         } else {
-            info!(channel = %self.channel.id, "channel started");
+            info!(event = "channel_started", channel = %self.channel.id, "channel started");
         }
         Ok(Run {
             arbiter,
@@ -230,7 +231,7 @@ impl Watcher {
                 }
                 Verdict::Restart(wait) => {
                     let wait = wait.mul_f64(rand::random_range(0.5..1.0));
-                    warn!(channel = %self.channel.id, reason = %fault.words(), wait_ms = wait.as_millis(), "channel failed; it will be restarted");
+                    warn!(event = "channel_failed", channel = %self.channel.id, reason = %fault.words(), wait_ms = wait.as_millis(), "channel failed; it will be restarted");
                     self.live.send_replace(Running::Down(fault.words()));
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}

@@ -18,9 +18,11 @@ use super::{
 };
 use crate::{
     config::{self, Settings},
-    model::{ChannelId, Millis, OrgId},
+    metrics::Metrics,
+    model::{ChannelId, EventId, Millis, OrgId},
     plugin::{CallError, Instance, Plugin},
     store::ChannelRef,
+    telemetry::trace,
 };
 
 /// Why a call to a channel's adapter brought nothing.
@@ -104,6 +106,7 @@ pub struct Channel {
     failures: AtomicU32,
     heard_at_ms: std::sync::atomic::AtomicI64,
     settings: Settings,
+    metrics: Arc<Metrics>,
 }
 
 impl ChannelSpec {
@@ -123,6 +126,7 @@ impl Channel {
         spec: &ChannelSpec,
         running: watch::Receiver<Running>,
         settings: &Settings,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let permits = settings.load().server.permits_per_channel as usize;
         Self {
@@ -141,6 +145,7 @@ impl Channel {
             failures: AtomicU32::new(0),
             heard_at_ms: std::sync::atomic::AtomicI64::new(0),
             settings: settings.clone(),
+            metrics,
         }
     }
 
@@ -275,6 +280,33 @@ impl Channel {
         what: &'static str,
         run: impl FnOnce(&Instance) -> Result<R, CallError> + Send + 'static,
     ) -> Result<R, ChannelError> {
+        self.call_for(what, None, run).await
+    }
+
+    /// The same for a request, whose id the log names.
+    pub async fn call_for<R: Send + 'static>(
+        &self,
+        what: &'static str,
+        request: Option<EventId>,
+        run: impl FnOnce(&Instance) -> Result<R, CallError> + Send + 'static,
+    ) -> Result<R, ChannelError> {
+        let span = trace::child("plugin");
+        span.note("op", || what);
+        let result = self.make_call(what, request, run).await;
+        let outcome = outcome(&result);
+        self.metrics.plugin_call(&self.id, what, outcome);
+        if outcome != "ok" {
+            span.fail(outcome);
+        }
+        result
+    }
+
+    async fn make_call<R: Send + 'static>(
+        &self,
+        what: &'static str,
+        request: Option<EventId>,
+        run: impl FnOnce(&Instance) -> Result<R, CallError> + Send + 'static,
+    ) -> Result<R, ChannelError> {
         let _permit = self.permits.try_acquire().map_err(|_| ChannelError::Busy)?;
         let watchdog = self.settings.load().plugins.call_watchdog;
         let deadline = watchdog + watchdog / 2;
@@ -284,7 +316,7 @@ impl Channel {
             // Nobody waits any more where the deadline has passed.
             let _ = answer.send(run(instance));
         });
-        address.do_send(Call { what, run });
+        address.do_send(Call { what, request, run });
         match tokio::time::timeout(deadline, answered).await {
             Ok(Ok(result)) => self.judge(result),
             Ok(Err(_)) => Err(ChannelError::Down("its actor was stopped".into())),
@@ -300,5 +332,21 @@ impl Channel {
             self.forget_failures();
         }
         result.map_err(ChannelError::from)
+    }
+}
+
+/// What came of a call, for metrics and traces: one of a closed set.
+fn outcome<R>(result: &Result<R, ChannelError>) -> &'static str {
+    match result {
+        Ok(_) => "ok",
+        Err(ChannelError::Down(_)) => "down",
+        Err(ChannelError::Busy) => "busy",
+        Err(ChannelError::Deadline(_)) => "deadline",
+        Err(ChannelError::Call(error)) => match error {
+            CallError::Failed(_) => "failed",
+            CallError::Unsupported => "unsupported",
+            CallError::Panic(_) => "panic",
+            CallError::Garbage(_) | CallError::TooLarge | CallError::BadInput(_) => "garbage",
+        },
     }
 }

@@ -84,6 +84,13 @@ impl Admin {
         self.send(request.timeout(FILE_TIMEOUT)).await
     }
 
+    /// `PUT /api/v1/{path}` of a JSON body.
+    pub(super) async fn put(&self, path: &[&str], body: &Value) -> Result<Value, AdminError> {
+        let request = self.client.put(url(path, &Query::default()));
+        let request = request.header("content-type", "application/json");
+        self.send(request.body(body.to_string())).await
+    }
+
     /// `DELETE /api/v1/{path}`.
     pub(super) async fn delete(&self, path: &[&str]) -> Result<Value, AdminError> {
         self.send(self.client.delete(url(path, &Query::default())))

@@ -25,6 +25,7 @@ mod erase;
 mod event;
 mod failure;
 mod list;
+mod log;
 mod man;
 mod media;
 mod message;
@@ -48,6 +49,7 @@ mod table;
 mod template;
 mod thread;
 mod token;
+mod top;
 mod user;
 
 use std::{
@@ -129,6 +131,11 @@ enum Verb {
     /// Plugins that the daemon found.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// The gateway live: channels with their rates, queues and errors, and the store.
+    Top(top::Top),
+    /// What the daemon logs, changed while it runs.
+    #[command(subcommand)]
+    Log(log::Log),
     /// Tokens for the API.
     #[command(subcommand)]
     Token(token::Token),
@@ -208,6 +215,8 @@ impl Verb {
             Self::Notification(verb) => verb.perform(&admin).await,
             Self::Template(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
+            Self::Top(verb) => verb.perform(&admin).await,
+            Self::Log(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
             Self::User(verb) => verb.perform(&admin).await,
             Self::Audit(verb) => verb.perform(&admin).await,

@@ -23,6 +23,7 @@ use super::{
     rhythm::{Coalesce, Delivery, Health, Outbound, Thread},
     server::{Admin, Server},
     storage::{Retention, Store},
+    telemetry::Telemetry,
     window::Templates,
 };
 
@@ -54,6 +55,7 @@ pub(super) struct Document {
     pub form: BTreeMap<String, Form>,
     pub templates: Templates,
     pub log: Log,
+    pub telemetry: Telemetry,
     pub organization: BTreeMap<String, Organization>,
     pub channel: BTreeMap<String, ChannelSection>,
 }

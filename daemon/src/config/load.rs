@@ -286,6 +286,7 @@ impl Loading {
             thread: document.thread,
             templates: document.templates,
             log: document.log,
+            telemetry: document.telemetry,
             organizations: document.organization,
             channels,
             warnings: Vec::new(),

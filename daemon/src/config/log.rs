@@ -3,15 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The daemon's log, written to standard output.
+/// The daemon's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// "error", "warn", "info", "debug" or "trace", for everything or by module:
-    /// "info,trunkline::outbound=debug".
+    /// "info,trunkline::outbound=debug". `trunkline log level` changes it while the daemon runs.
     #[schemars(extend("format" = "log-filter"))]
     pub level: String,
-    /// "pretty" for people, "json" for programs.
+    /// "pretty" for people, "json" for programs, both on standard output; "journald" to the journal of
+    /// systemd with its own fields, or as "pretty" where there is no journal.
     #[schemars(extend("x-restart" = true))]
     pub format: LogFormat,
 }
@@ -34,4 +35,5 @@ pub enum LogFormat {
     #[default]
     Pretty,
     Json,
+    Journald,
 }

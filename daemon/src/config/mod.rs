@@ -55,6 +55,7 @@ mod secret;
 mod secret_use;
 mod server;
 mod storage;
+mod telemetry;
 mod text;
 mod units;
 mod watching;
@@ -89,7 +90,7 @@ pub use plan::ReloadPlan;
 pub use plan_plugins::{PluginBuild, PluginChange, PluginFacts, PluginsFound, RefusedPlugin};
 pub use plugins::Plugins;
 pub use public_url::PublicUrl;
-pub use reference::{reference, schema, toml};
+pub use reference::{reference, toml};
 pub use reload::{OnFailedProbe, Reload};
 pub use rhythm::{Closed, Coalesce, Delivery, Health, Outbound, Thread};
 pub use seal_places::{Resealed, SealingPlace, sealing_place};
@@ -97,6 +98,7 @@ pub use secret::SecretFile;
 pub use secret_use::{SecretForm, SecretUse};
 pub use server::{Admin, Server};
 pub use storage::{Kept, OrganizationRetention, Retention, Store};
+pub use telemetry::Telemetry;
 pub use text::{Long, Text};
 pub use units::{ByteSize, HumanTime, HumanTimeOrOff};
 pub use watching::Canary;
@@ -156,6 +158,8 @@ pub struct Config {
     pub templates: Templates,
     /// `[log]`
     pub log: Log,
+    /// `[telemetry]`
+    pub telemetry: Telemetry,
     /// `[organization.SLUG]` by slug.
     pub organizations: BTreeMap<String, Organization>,
     /// `[channel.ID]` by id.
@@ -224,6 +228,7 @@ impl Default for Config {
             thread: Thread::default(),
             templates: Templates::default(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
             organizations: BTreeMap::new(),
             channels: BTreeMap::new(),
             warnings: Vec::new(),

@@ -32,6 +32,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     listener::check(config, report);
     lmtp(config, report);
     storage(config, report);
+    telemetry(config, report);
     plugins(config, report);
     rhythm(config, report);
     words::check(config, report);
@@ -110,6 +111,16 @@ fn lmtp(config: &Config, report: &mut Report<'_>) {
                 report.error("/lmtp/listen", "is the address of [server] or [admin] too");
             }
         }
+    }
+}
+
+fn telemetry(config: &Config, report: &mut Report<'_>) {
+    let otlp = &config.telemetry.otlp;
+    let url = url::Url::parse(otlp).ok();
+    let is_http = url.is_some_and(|url| matches!(url.scheme(), "http" | "https"));
+    if !otlp.is_empty() && !is_http {
+        let message = "must be an address such as \"http://127.0.0.1:4318\", or empty";
+        report.error("/telemetry/otlp", message);
     }
 }
 

@@ -128,7 +128,7 @@ impl Gateway {
         let now_ms = self.store.now();
         self.board
             .set_enabled(&channel.id, channel.org, enabled, now_ms);
-        tracing::info!(channel = %channel.id, enabled, "channel switched by an operator");
+        tracing::info!(event = "channel_switched", channel = %channel.id, enabled, "channel switched by an operator");
         if enabled && channel.down_reason().is_some() {
             self.restart(&channel.id).await?;
         }

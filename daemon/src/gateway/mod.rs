@@ -15,6 +15,7 @@ mod marks;
 mod prepare;
 mod reload;
 mod run;
+mod sample;
 mod signals;
 mod state;
 mod systemd;

@@ -14,6 +14,7 @@ use crate::{
     config::{Config, ConfigErrors, Finding, RefusedPlugin, ReloadPlan},
     model::{Notice, NoticeKind},
     store::StoreError,
+    telemetry,
 };
 
 /// Why a reload changed nothing.
@@ -44,6 +45,12 @@ type Channels = BTreeMap<String, RunningChannel>;
 impl Gateway {
     /// Reloads configuration and plugins. One at a time; returns when the new state is in force.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
+        let outcome = self.reload_all().await;
+        self.metrics.reload(outcome.is_ok());
+        outcome
+    }
+
+    async fn reload_all(&self) -> Result<ReloadReport, ReloadError> {
         let mut running = self.running.lock().await;
         let _reloading = systemd::Reloading::begin();
         let prepared = self.prepare().await?;
@@ -77,6 +84,9 @@ impl Gateway {
                     .insert(spec.id.to_string(), old.channel.config());
             }
         }
+        if let Some(logs) = telemetry::logs() {
+            logs.follow(&config.log);
+        }
         self.settings.store(Arc::new(config));
         self.certificates.replace(tls);
         self.plugins.store(Arc::new(plugins));
@@ -99,6 +109,7 @@ impl Gateway {
             self.board.forget(&id);
         }
         tracing::info!(
+            event = "configuration_reloaded",
             started = plan.start.len(),
             stopped = plan.stop.len(),
             restarted = plan.restart.len() - returned.len(),
@@ -204,7 +215,7 @@ impl Gateway {
             channel.consent_scope().to_owned(),
         );
         if let Err(error) = self.store.save_senders(vec![sender]).await {
-            tracing::error!(channel = %channel.id, %error, "the sender's address could not be saved");
+            tracing::error!(event = "sender_not_saved", channel = %channel.id, %error, "the sender's address could not be saved");
         }
         self.settings.rcu(|now| {
             let mut config = (**now).clone();
@@ -221,6 +232,7 @@ impl Gateway {
         let channel = &old.channel;
         let words = comeback::words(channel.id.as_str(), comeback);
         tracing::warn!(
+            event = "configuration_returned",
             channel = %channel.id,
             keys = ?comeback.keys,
             reason = %comeback.reason,

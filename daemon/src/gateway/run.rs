@@ -71,10 +71,10 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
     let prepared = prepare::prepare(file, None, None)?;
     init_logs(&prepared.config);
     for warning in &prepared.warnings {
-        warn!("{warning}");
+        warn!(event = "configuration_warning", "{warning}");
     }
     for refused in prepared.plugins.refused() {
-        warn!(path = %refused.path.display(), reason = %refused.reason, "plugin refused");
+        warn!(event = "plugin_refused", path = %refused.path.display(), reason = %refused.reason, "plugin refused");
     }
     let mut signals = Signals::new().map_err(|source| RunError::Io {
         what: "signals can't be waited for".into(),
@@ -97,6 +97,7 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
     drop(starting);
     systemd::ready(&gateway);
     info!(
+        event = "ready",
         public = %listeners.public,
         admin = %listeners.admin,
         socket = %listeners.socket.display(),
@@ -111,7 +112,7 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
     .await;
     let attending = actix::spawn(systemd::attend(gateway.clone(), pulse));
     let signal = signals.serve(&gateway).await;
-    info!(signal, "stopping");
+    info!(event = "stopping", signal, "stopping");
     attending.abort();
     systemd::stopping();
     let end = async {
@@ -125,9 +126,9 @@ pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), Run
         close_store(store).await;
     };
     tokio::select! {
-        () = end => info!("stopped"),
+        () = end => info!(event = "stopped", "stopped"),
         signal = signals.next_end() => {
-            error!(signal, "a second signal: ended at once; what was acknowledged is kept");
+            error!(event = "ended_at_once", signal, "a second signal: ended at once; what was acknowledged is kept");
             std::process::exit(EXIT_AT_ONCE);
         }
     }
@@ -153,7 +154,7 @@ fn open_store(config: &Config) -> Result<Store, OpenError> {
         ..EngineOptions::default()
     };
     let (store, report) = Store::open(&config.store.path, options)?;
-    info!(?report, "store opened");
+    info!(event = "store_opened", ?report, "store opened");
     Ok(store)
 }
 
@@ -190,6 +191,7 @@ async fn shut_down(gateway: &Arc<Gateway>, listeners: web::Listeners, mails: Opt
     }
     if timeout_at(deadline, gateway.stop()).await.is_err() {
         warn!(
+            event = "drain_timed_out",
             drain_ms = drain.as_millis(),
             "not everything ended within the drain time"
         );
@@ -200,6 +202,6 @@ async fn shut_down(gateway: &Arc<Gateway>, listeners: web::Listeners, mails: Opt
 async fn close_store(store: Store) {
     let closed = tokio::task::spawn_blocking(move || store.engine().clone().close()).await;
     if let Err(error) = closed {
-        warn!(%error, "the store was not closed in order; it will be checked at the next start");
+        warn!(event = "store_not_closed", %error, "the store was not closed in order; it will be checked at the next start");
     }
 }

@@ -31,7 +31,7 @@ impl Signals {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.hangup.recv() => {
-                    info!("SIGHUP: reloading");
+                    info!(event = "reload_signalled", "SIGHUP: reloading");
                     let reload = gateway.reload();
                     tokio::pin!(reload);
                     let (outcome, ended_by) = tokio::select! {
@@ -41,8 +41,8 @@ impl Signals {
                         _ = self.interrupt.recv() => (gateway.hurry(reload).await, Some("SIGINT")),
                     };
                     match outcome {
-                        Ok(report) => report.warnings.iter().for_each(|warning| warn!("{warning}")),
-                        Err(error) => error!("the reload was refused, the old configuration keeps running:\n{error}"),
+                        Ok(report) => report.warnings.iter().for_each(|warning| warn!(event = "configuration_warning", "{warning}")),
+                        Err(error) => error!(event = "reload_refused", "the reload was refused, the old configuration keeps running:\n{error}"),
                     }
                     if let Some(signal) = ended_by {
                         return signal;

@@ -407,7 +407,7 @@ impl Gateway {
             let _ = writer.stopped.await;
         }
         if let Err(error) = self.store.save_clock().await {
-            tracing::warn!(%error, "the clock could not be saved");
+            tracing::warn!(event = "clock_not_saved", %error, "the clock could not be saved");
         }
         self.registry.publish(BTreeMap::new());
     }

@@ -179,7 +179,7 @@ struct Standing {
 impl Standing {
     fn of(gateway: &Gateway) -> Self {
         let mut standing = Self {
-            waiting: gateway.store.waiting(),
+            waiting: gateway.store.messages_waiting(),
             ..Self::default()
         };
         for channel in gateway.registry.routes().channels() {

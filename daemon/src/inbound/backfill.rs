@@ -178,13 +178,14 @@ impl Backfiller {
         }
         let filled = walk.filled;
         info!(
-            channel = %channel.id,
-            listed = filled.listed,
-            new = filled.new,
-            duplicates = filled.duplicates,
-            complete = filled.is_complete,
-            "inbound messages fetched from the provider"
-        );
+        event = "backfill_done",
+                   channel = %channel.id,
+                   listed = filled.listed,
+                   new = filled.new,
+                   duplicates = filled.duplicates,
+                   complete = filled.is_complete,
+                   "inbound messages fetched from the provider"
+               );
         Ok(filled)
     }
 

@@ -11,7 +11,7 @@ use crate::{
     channel::Registry,
     metrics::Metrics,
     model::ChannelId,
-    store::{Change, Position, Store, StoreError},
+    store::{Change, NewTurn, Position, Store, StoreError},
 };
 
 /// Under this name its position is saved.
@@ -43,7 +43,7 @@ impl Coalescer {
                 _ = &mut stop => return,
                 outcome = self.follow() => {
                     if let Err(error) = outcome {
-                        error!(%error, "the coalescer lost its place and begins again");
+                        error!(event = "coalescer_lost_place", %error, "the coalescer lost its place and begins again");
                     }
                 }
             }
@@ -66,6 +66,7 @@ impl Coalescer {
                 let batch = match batch {
                     Err(StoreError::Gone { kept, .. }) => {
                         error!(
+                            event = "turns_lost",
                             "changes before position {kept} are gone; turns in them are not closed"
                         );
                         reached = Position(kept);
@@ -89,12 +90,7 @@ impl Coalescer {
         }
     }
 
-    fn take(
-        &self,
-        bursts: &mut Bursts,
-        change: Change,
-        before: Position,
-    ) -> Option<crate::store::NewTurn> {
+    fn take(&self, bursts: &mut Bursts, change: Change, before: Position) -> Option<NewTurn> {
         let Change::Received {
             org,
             channel,
@@ -141,14 +137,21 @@ impl Coalescer {
         }
     }
 
-    async fn close(
-        &self,
-        turns: Vec<crate::store::NewTurn>,
-        resume: Position,
-    ) -> Result<(), StoreError> {
+    /// Says which requests brought a turn; they are looked up only where somebody listens.
+    fn log(&self, turn: &NewTurn) {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let event = |id| self.store.message(turn.org, id).ok()??.event;
+        let requests = turn.record.messages.iter().filter_map(|id| event(*id));
+        let requests: Vec<String> = requests.map(|id| id.to_string()).collect();
+        debug!(thread = %turn.record.thread, messages = turn.record.messages.len(), ?requests, "turn closed");
+    }
+
+    async fn close(&self, turns: Vec<NewTurn>, resume: Position) -> Result<(), StoreError> {
         for turn in &turns {
             self.metrics.turn();
-            debug!(thread = %turn.record.thread, messages = turn.record.messages.len(), "turn closed");
+            self.log(turn);
         }
         self.store.commit_turns(CONSUMER, turns, resume).await
     }

@@ -105,7 +105,7 @@ impl Downtime {
             // It stays a gap for the next start.
             return;
         }
-        info!(channel = %channel.id, since_ms = gap.since_ms, "the daemon was down; the provider is asked what came in");
+        info!(event = "downtime_found", channel = %channel.id, since_ms = gap.since_ms, "the daemon was down; the provider is asked what came in");
         let filled = self.backfiller.fill(&channel, gap.since_ms, PATIENCE).await;
         let error = match filled {
             Ok(filled) if filled.is_complete => match self.end(&gap).await {

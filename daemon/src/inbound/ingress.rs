@@ -16,8 +16,10 @@ use crate::{
     channel::{Channel, ChannelError, Registry},
     config::Settings,
     metrics::Metrics,
-    model::{ChannelId, Notice, NoticeKind, Outcome, TemplateChange, WebhookEvent},
+    model::{ChannelId, EventId, Notice, NoticeKind, Outcome, TemplateChange, WebhookEvent},
+    plugin::Instance,
     store::{ClosedPolicy, InboundResult, Seldom, Store, StoreError},
+    telemetry::trace,
     watch::{Canaries, EchoGuard, Notifier, tell_change},
 };
 
@@ -28,6 +30,13 @@ pub enum Answer {
     Adapter(Response),
     /// Not now: the provider should come back.
     Unavailable,
+}
+
+/// A webhook under its id.
+struct Incoming {
+    id: EventId,
+    request: Arc<WebhookRequest>,
+    began: Instant,
 }
 
 /// Takes webhooks. Shared by all web workers.
@@ -102,19 +111,45 @@ impl Ingress {
     }
 
     /// Takes one webhook. The answer is given only when what it acknowledges is durable.
-    pub async fn take(&self, channel: &Arc<Channel>, request: WebhookRequest) -> Answer {
+    /// `id` is the request's, and that of the webhook event that it becomes.
+    pub async fn take(
+        &self,
+        channel: &Arc<Channel>,
+        id: EventId,
+        request: WebhookRequest,
+    ) -> Answer {
+        let trace = trace::root("webhook", id.uuid());
+        trace.note("channel", || channel.id.to_string());
+        let outcome = trace.clone();
+        let answer = trace.run(self.take_in(channel, id, request)).await;
+        if matches!(answer, Answer::Unavailable) {
+            outcome.fail("unavailable");
+        }
+        answer
+    }
+
+    async fn take_in(
+        &self,
+        channel: &Arc<Channel>,
+        id: EventId,
+        request: WebhookRequest,
+    ) -> Answer {
         let began = Instant::now();
-        let request = Arc::new(request);
+        let request = Incoming {
+            id,
+            request: Arc::new(request),
+            began,
+        };
         let received = self.ask(channel, &request).await;
         match received {
             Ok(received) if received.verdict == Verdict::Challenge => {
                 Answer::Adapter(received.response)
             }
             Ok(received) if received.verdict == Verdict::Authentic => {
-                self.keep(channel, &request, received, began).await
+                self.keep(channel, &request, received).await
             }
             Ok(received) => self.refuse(channel, &request, received),
-            Err(error) => self.unavailable(channel, &error),
+            Err(error) => self.unavailable(channel, id, &error),
         }
     }
 
@@ -122,14 +157,13 @@ impl Ingress {
     async fn ask(
         &self,
         channel: &Arc<Channel>,
-        request: &Arc<WebhookRequest>,
+        incoming: &Incoming,
     ) -> Result<Received, ChannelError> {
         let call = |channel: Arc<Channel>| {
-            let request = request.clone();
+            let (id, request) = (incoming.id, incoming.request.clone());
             async move {
-                channel
-                    .call("receive", move |instance| instance.receive(&request))
-                    .await
+                let receive = move |instance: &Instance| instance.receive(&request);
+                channel.call_for("receive", Some(id), receive).await
             }
         };
         let first = call(channel.clone()).await;
@@ -145,16 +179,18 @@ impl Ingress {
     async fn keep(
         &self,
         channel: &Arc<Channel>,
-        request: &Arc<WebhookRequest>,
+        incoming: &Incoming,
         received: Received,
-        began: Instant,
     ) -> Answer {
+        let Incoming { id, request, began } = incoming;
+        let (id, began) = (*id, *began);
         self.sightings.note(&channel.id, request, true);
         let response = received.response;
         if !received.follow_up.is_null() {
-            return self.announced(channel, request, response, began).await;
+            return self.announced(channel, incoming, response).await;
         }
         let verified = |events, unparsed| Verified {
+            id,
             channel,
             request,
             events,
@@ -166,12 +202,14 @@ impl Ingress {
         let first = verified(received.events, received.unparsed);
         let commit = threader::commit(&self.store, &routes, &self.canaries, self.policy(), first);
         // A panic while planning leaves the store as it was: it is a failure of ours like any other.
+        let span = trace::child("commit");
         let stored = AssertUnwindSafe(commit).catch_unwind().await;
+        drop(span);
         let stored =
             stored.unwrap_or_else(|_| Err(StoreError::Refused("threading it panicked".into())));
         let stored = match stored {
             Err(error) if is_ours(&error) => {
-                error!(channel = %channel.id, %error, "a genuine webhook could not be threaded; it is kept and will be replayed");
+                error!(event = "webhook_kept_pending", channel = %channel.id, request = %id, %error, "a genuine webhook could not be threaded; it is kept and will be replayed");
                 threader::keep_pending(&self.store, verified(Vec::new(), None), &error.to_string())
                     .await
             }
@@ -179,14 +217,14 @@ impl Ingress {
         };
         match stored {
             Ok(result) => {
-                self.count(channel, &result, began);
+                self.count(channel, id, &result, began);
                 // A batch with something old in it is not told apart: it is left out as a whole.
                 if result.duplicates == 0 {
                     self.echo.heard(&heard);
                 }
                 Answer::Adapter(response)
             }
-            Err(error) => self.not_stored(channel, &error),
+            Err(error) => self.not_stored(channel, id, &error),
         }
     }
 
@@ -194,11 +232,13 @@ impl Ingress {
     async fn announced(
         &self,
         channel: &Arc<Channel>,
-        request: &Arc<WebhookRequest>,
+        incoming: &Incoming,
         response: Response,
-        began: Instant,
     ) -> Answer {
+        let Incoming { id, request, began } = incoming;
+        let (id, began) = (*id, *began);
         let verified = Verified {
+            id,
             channel,
             request,
             events: Vec::new(),
@@ -213,16 +253,18 @@ impl Ingress {
         .await
         {
             Ok(result) => {
-                self.count(channel, &result, began);
+                self.count(channel, id, &result, began);
                 self.follow_ups.notify_one();
                 Answer::Adapter(response)
             }
-            Err(error) => self.not_stored(channel, &error),
+            Err(error) => self.not_stored(channel, id, &error),
         }
     }
 
-    fn count(&self, channel: &Channel, result: &InboundResult, began: Instant) {
+    fn count(&self, channel: &Channel, id: EventId, result: &InboundResult, began: Instant) {
+        debug!(channel = %channel.id, request = %id, outcome = result.outcome.as_str(), messages = ?result.messages, "a webhook was stored");
         self.metrics.webhook(&channel.id, result.outcome);
+        self.metrics.duplicates(&channel.id, result.duplicates);
         let seconds = began.elapsed().as_secs_f64();
         self.metrics
             .received(&channel.id, result.messages.len(), seconds);
@@ -277,11 +319,13 @@ impl Ingress {
     }
 
     /// A webhook that is not genuine is listed without its body and answered as the adapter says.
-    fn refuse(&self, channel: &Channel, request: &WebhookRequest, received: Received) -> Answer {
+    fn refuse(&self, channel: &Channel, incoming: &Incoming, received: Received) -> Answer {
+        let Incoming { id, request, .. } = incoming;
         let reason = threader::clip(received.reason.as_deref().unwrap_or("not genuine"));
         // At most one line a second stands in the log, by the notice below.
-        debug!(channel = %channel.id, verdict = ?received.verdict, %reason, "a webhook was refused");
+        debug!(channel = %channel.id, request = %id, verdict = ?received.verdict, %reason, "a webhook was refused");
         self.metrics.webhook(&channel.id, Outcome::Rejected);
+        self.metrics.rejected(&channel.id, received.verdict.into());
         self.notifier.raise(Notice {
             org: channel.org,
             channel: Some(channel.id.clone()),
@@ -297,29 +341,24 @@ impl Ingress {
             outcome: Outcome::Rejected,
             signature_valid: false,
             reason: Some(reason),
-            ..WebhookEvent::new(
-                self.store.new_event_id(),
-                channel.id.clone(),
-                self.store.now(),
-                &request.method,
-            )
+            ..WebhookEvent::new(*id, channel.id.clone(), self.store.now(), &request.method)
         };
         if let Err(error) = self.store.list_rejected(channel.org, &record) {
-            warn!(channel = %channel.id, %error, "a refused webhook could not be listed");
+            warn!(event = "rejected_webhook_not_listed", channel = %channel.id, request = %id, %error, "a refused webhook could not be listed");
         }
         Answer::Adapter(received.response)
     }
 
-    fn not_stored(&self, channel: &Channel, error: &StoreError) -> Answer {
+    fn not_stored(&self, channel: &Channel, id: EventId, error: &StoreError) -> Answer {
         if let Some(kept_back) = self.unstored.due() {
-            warn!(channel = %channel.id, %error, kept_back, "a webhook could not be stored; the provider is asked to come back");
+            warn!(event = "webhook_not_stored", channel = %channel.id, request = %id, %error, kept_back, "a webhook could not be stored; the provider is asked to come back");
         }
         self.metrics.unavailable(&channel.id);
         Answer::Unavailable
     }
 
-    fn unavailable(&self, channel: &Channel, error: &ChannelError) -> Answer {
-        warn!(channel = %channel.id, %error, "a webhook could not be looked at; the provider is asked to come back");
+    fn unavailable(&self, channel: &Channel, id: EventId, error: &ChannelError) -> Answer {
+        warn!(event = "webhook_not_read", channel = %channel.id, request = %id, %error, "a webhook could not be looked at; the provider is asked to come back");
         self.metrics.unavailable(&channel.id);
         Answer::Unavailable
     }

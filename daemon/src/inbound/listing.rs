@@ -61,7 +61,7 @@ impl Lister {
             if !may_pass(&error) || attempts >= patience.attempts_max || is_late {
                 return Err(error);
             }
-            warn!(channel = %channel.id, %error, wait_ms = wait.as_millis(), "inbound messages could not be listed yet");
+            warn!(event = "backfill_postponed", channel = %channel.id, %error, wait_ms = wait.as_millis(), "inbound messages could not be listed yet");
             tokio::time::sleep(wait).await;
         }
     }

@@ -132,7 +132,7 @@ fn can_send(channel: &Channel, text: &str) -> bool {
     let fits = |max: u32| text.chars().count() <= max as usize;
     let can = facts.can_send && facts.max_len.is_none_or(fits);
     if !can {
-        tracing::warn!(channel = %channel.id, "the channel can't send the answer to a word or command: it has no credentials, or the text is too long");
+        tracing::warn!(event = "answer_not_sendable", channel = %channel.id, "the channel can't send the answer to a word or command: it has no credentials, or the text is too long");
     }
     can
 }

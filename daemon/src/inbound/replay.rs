@@ -113,11 +113,11 @@ impl Replayer {
             for event in pending.unwrap_or_default() {
                 match self.replay(channel, event, false).await {
                     Ok(done) => {
-                        info!(channel = %channel.id, outcome = done.outcome.as_str(), "a pending webhook was replayed");
+                        info!(event = "webhook_replayed", channel = %channel.id, outcome = done.outcome.as_str(), "a pending webhook was replayed");
                     }
                     Err(error) => {
                         all_well = false;
-                        warn!(channel = %channel.id, %error, "a pending webhook could not be replayed yet");
+                        warn!(event = "webhook_replay_postponed", channel = %channel.id, %error, "a pending webhook could not be replayed yet");
                     }
                 }
             }

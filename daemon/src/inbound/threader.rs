@@ -7,7 +7,7 @@ use trunkline_plugin_api::{Event, InboundMessage, WebhookRequest};
 use super::reader;
 use crate::{
     channel::{Channel, Routes},
-    model::{Millis, Outcome, WebhookEvent},
+    model::{EventId, Millis, Outcome, WebhookEvent},
     store::{ClosedPolicy, INLINE_BYTES_MAX, Inbound, InboundResult, Routed, Store, StoreError},
     watch::Canaries,
 };
@@ -17,6 +17,7 @@ const REASON_CHARS_MAX: usize = 300;
 
 /// A verified webhook on its way to the store.
 pub(super) struct Verified<'a> {
+    pub(super) id: EventId,
     pub(super) channel: &'a Arc<Channel>,
     pub(super) request: &'a Arc<WebhookRequest>,
     pub(super) events: Vec<Event>,
@@ -33,7 +34,7 @@ pub(super) async fn commit(
     policy: ClosedPolicy,
     verified: Verified<'_>,
 ) -> Result<InboundResult, StoreError> {
-    let mut record = raw_record(store, verified.channel, verified.request).await?;
+    let mut record = raw_record(store, &verified).await?;
     if let Some(reason) = verified.unparsed {
         record.outcome = Outcome::Unparsed;
         record.reason = Some(clip(&reason));
@@ -61,7 +62,7 @@ pub(super) async fn keep_pending(
     verified: Verified<'_>,
     reason: &str,
 ) -> Result<InboundResult, StoreError> {
-    let mut record = raw_record(store, verified.channel, verified.request).await?;
+    let mut record = raw_record(store, &verified).await?;
     record.outcome = Outcome::Pending;
     record.reason = Some(clip(reason));
     store
@@ -124,16 +125,13 @@ fn routed(
 
 /// The listed event with its raw request, for replay. Large bodies go to a file, which is durable
 /// before this returns.
-async fn raw_record(
-    store: &Store,
-    channel: &Channel,
-    request: &Arc<WebhookRequest>,
-) -> Result<WebhookEvent, StoreError> {
+async fn raw_record(store: &Store, verified: &Verified<'_>) -> Result<WebhookEvent, StoreError> {
+    let (channel, request) = (verified.channel, verified.request);
     let mut record = WebhookEvent {
         raw_url: Some(request.url.clone()),
         raw_headers: request.headers.clone(),
         ..WebhookEvent::new(
-            store.new_event_id(),
+            verified.id,
             channel.id.clone(),
             store.now(),
             &request.method,

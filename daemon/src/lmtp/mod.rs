@@ -91,7 +91,7 @@ pub fn listen(gateway: &Arc<Gateway>) -> Result<Option<Lmtp>, (String, io::Error
     arbiter.spawn_fn(move || {
         actix::spawn(async move {
             if let Err(error) = serve(bound, &shared, connections_max, stopping).await {
-                warn!(%error, "the LMTP listener ended");
+                warn!(event = "lmtp_ended", %error, "the LMTP listener ended");
             }
             // Nobody may be waiting any more.
             let _ = tell_end.send(());
@@ -151,7 +151,7 @@ async fn serve(
                 }
                 // Out of file descriptors, for example: it may pass.
                 Err(error) => {
-                    warn!(%error, "a mail server could not be let in");
+                    warn!(event = "lmtp_connection_refused", %error, "a mail server could not be let in");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 }
             },

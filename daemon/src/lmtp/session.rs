@@ -275,7 +275,9 @@ impl Session {
             received_at_ms: self.shared.gateway.store.wall(),
             body: body.into(),
         };
-        match self.shared.gateway.ingress.take(&to.channel, request).await {
+        let gateway = &self.shared.gateway;
+        let id = gateway.store.new_event_id();
+        match gateway.ingress.take(&to.channel, id, request).await {
             Answer::Adapter(response) => reply_for(response.status),
             Answer::Unavailable => NOT_STORED,
         }

@@ -104,7 +104,7 @@ impl MediaFetcher {
                 .store
                 .media_jobs(channel.org, &channel.id, room + busy.len());
             let jobs = jobs.unwrap_or_else(|error| {
-                warn!(channel = %channel.id, %error, "the attachments to fetch could not be read");
+                warn!(event = "media_jobs_not_read", channel = %channel.id, %error, "the attachments to fetch could not be read");
                 Vec::new()
             });
             for job in jobs {
@@ -124,7 +124,7 @@ impl MediaFetcher {
     async fn perform(&self, channel: Arc<Channel>, job: MediaJob) -> (ChannelId, MessageId) {
         let done = (channel.id.clone(), job.message);
         if let Err(error) = self.try_perform(&channel, job).await {
-            warn!(channel = %done.0, message = %done.1, %error, "what came of fetching attachments could not be stored; they are fetched again");
+            warn!(event = "media_outcome_not_stored", channel = %done.0, message = %done.1, %error, "what came of fetching attachments could not be stored; they are fetched again");
             tokio::time::sleep(IDLE).await;
         }
         done
@@ -148,7 +148,7 @@ impl MediaFetcher {
         for (index, media) in missing {
             match self.fetch(channel, &job, &media).await {
                 Ok(new) => {
-                    info!(channel = %channel.id, message = %job.message, bytes = new.size, content_type = %new.content_type, "attachment stored");
+                    info!(event = "media_stored", channel = %channel.id, message = %job.message, bytes = new.size, content_type = %new.content_type, "attachment stored");
                     self.metrics.media(&channel.id, "stored", new.size);
                     outcomes.push((index, Fetched::Stored(new)));
                 }
@@ -159,7 +159,7 @@ impl MediaFetcher {
                         again = Some(again.map_or(due_ms, |again| again.max(due_ms)));
                     }
                     Next::GiveUp => {
-                        warn!(channel = %channel.id, message = %job.message, class = error.class.as_str(), code = %error.code, attempts = job.attempts, "an attachment could not be fetched");
+                        warn!(event = "media_failed", channel = %channel.id, message = %job.message, class = error.class.as_str(), code = %error.code, attempts = job.attempts, "an attachment could not be fetched");
                         self.metrics.media(&channel.id, "failed", 0);
                         outcomes.push((index, Fetched::Failed(Failure::from(error))));
                     }

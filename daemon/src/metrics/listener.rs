@@ -2,13 +2,9 @@
 
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::Registry,
-};
+use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
 
-use super::Metrics;
+use super::{Metrics, book::Book, labels::ByRefusal};
 
 /// Why a connection or a request was not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,32 +43,27 @@ impl Refusal {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByReason {
-    reason: &'static str,
-}
-
 /// The listener's part of the list.
 #[derive(Default)]
 pub(super) struct ListenerMetrics {
     connections: Gauge<u64, AtomicU64>,
-    refused: Family<ByReason, Counter>,
+    refused: Family<ByRefusal, Counter>,
     certificate_expires: Gauge,
 }
 
 impl ListenerMetrics {
-    pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register(
+    pub(super) fn register(&self, book: &mut Book) {
+        book.register(
             "public_connections",
             "Open connections of the public listener",
             self.connections.clone(),
         );
-        registry.register(
+        book.register(
             "public_refused",
             "Connections and requests that the public listener did not serve, by reason",
             self.refused.clone(),
         );
-        registry.register(
+        book.register(
             "certificate_expires_seconds",
             "When the certificate of the public listener ends, in seconds since 1970; 0 without TLS",
             self.certificate_expires.clone(),
@@ -88,7 +79,7 @@ impl Metrics {
 
     /// The public listener did not serve a connection or a request.
     pub fn refused(&self, why: Refusal) {
-        let labels = ByReason {
+        let labels = ByRefusal {
             reason: why.as_str(),
         };
         self.listener.refused.get_or_create(&labels).inc();

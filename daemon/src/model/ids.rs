@@ -28,6 +28,11 @@ macro_rules! uuid_id {
                 self.0.as_bytes()
             }
 
+            /// The id as a UUID.
+            pub const fn uuid(&self) -> Uuid {
+                self.0
+            }
+
             /// Reads the 16 bytes of an id.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))

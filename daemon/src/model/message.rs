@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use trunkline_plugin_api::{AdapterError, Content, ErrorClass, Identity, Media, Medium};
 
 use super::{
-    ChannelId, ContactId, HistoryEntry, MediaFailure, MessageId, MessagePart, MessageReaction,
-    Millis, Source, Status, ThreadId, record, whole,
+    ChannelId, ContactId, EventId, HistoryEntry, MediaFailure, MessageId, MessagePart,
+    MessageReaction, Millis, Source, Status, ThreadId, record, whole,
 };
 
 /// Which way a message goes.
@@ -117,6 +117,13 @@ pub struct Message {
     /// What the provider or the caller added.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
+    /// The webhook that brought it, whose id is the request's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+    /// The request that it was sent by: the id of the API call, or of the webhook that it answers by
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// When the gateway took it.
     pub created_at_ms: Millis,
     /// When the provider says it was sent.

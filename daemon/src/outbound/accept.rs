@@ -46,6 +46,8 @@ pub struct SendRequest {
     pub send_at_ms: Option<Millis>,
     /// What the caller adds.
     pub metadata: Map<String, Value>,
+    /// The id of the request that asks.
+    pub request: Option<String>,
     /// The caller's idempotency key.
     pub idempotency: Option<Idempotency>,
 }
@@ -137,6 +139,7 @@ pub async fn accept(
         priority: request.priority,
         send_at_ms: request.send_at_ms,
         metadata: request.metadata,
+        request: request.request,
         idempotency: request.idempotency,
         policy,
         charge,

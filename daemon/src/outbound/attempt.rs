@@ -19,6 +19,7 @@ use crate::{
     config::{PublicUrl, Uncertain},
     model::{Failure, Message, MessageId, OutboxItem, PartRef, WindowState},
     store::{Attempt, Finished, Outside, StoreError},
+    telemetry::trace::{self, Trace},
 };
 
 /// Wait after the store refused.
@@ -45,7 +46,16 @@ pub(super) enum Left {
 impl Attempter<'_> {
     /// Sends a leased message, every part that the provider does not have yet, and records the
     /// outcome. The lease's cursor is where the adapter resumes; null for a new attempt.
-    pub(super) async fn run(&self, item: &OutboxItem, mut message: Message) -> Left {
+    pub(super) async fn run(&self, item: &OutboxItem, message: Message) -> Left {
+        let trace = traced(item, &message);
+        trace.note("channel", || item.channel.to_string());
+        trace.note("message", || item.message.to_string());
+        trace.note("attempt", || i64::from(item.attempts) + 1);
+        let outcome = trace.clone();
+        trace.run(self.go(item, message, outcome)).await
+    }
+
+    async fn go(&self, item: &OutboxItem, mut message: Message, trace: Trace) -> Left {
         let mut item = item.clone();
         loop {
             let part = message.next_part();
@@ -71,7 +81,10 @@ impl Attempter<'_> {
                 _ => None,
             };
             let finished = self.record(item.message, part, attempt).await;
-            self.observer.note(&seen);
+            self.observer.note(&message, &seen);
+            if let Some(error) = seen.error() {
+                trace.fail(error.class.as_str());
+            }
             if finished != Some(Finished::NextPart) {
                 return match seen {
                     Seen::Uncertain(_) => Left::LookUp(item.message),
@@ -196,7 +209,7 @@ impl Attempter<'_> {
     /// its lease, since an earlier call may have been made: the next start resolves it.
     async fn put_back(&self, item: &OutboxItem, error: &StoreError) {
         if !matches!(error, StoreError::Refused(_)) {
-            tracing::warn!(channel = %self.channel.id, message = %item.message, %error, "a call could not be stored and was not made");
+            tracing::warn!(event = "send_not_begun", channel = %self.channel.id, message = %item.message, %error, "a call could not be stored and was not made");
             tokio::time::sleep(STORE_WAIT).await;
         }
         if item.cursor.is_null() {
@@ -235,7 +248,7 @@ impl Attempter<'_> {
             };
             let passes = matches!(error, StoreError::Failed(_) | StoreError::Busy { .. });
             if !passes {
-                tracing::error!(channel = %self.channel.id, message = %id, %error, "the outcome of a send could not be stored");
+                tracing::error!(event = "send_outcome_not_stored", channel = %self.channel.id, message = %id, %error, "the outcome of a send could not be stored");
                 return None;
             }
             if !std::mem::replace(&mut is_told, true) {
@@ -257,6 +270,15 @@ impl Attempter<'_> {
             .facts
             .as_ref()
             .is_some_and(|facts| facts.idempotent_send)
+    }
+}
+
+/// The span of an attempt: under the request that it was sent by, where that is known by a UUID.
+fn traced(item: &OutboxItem, message: &Message) -> Trace {
+    let request = message.request.as_deref().map(uuid::Uuid::try_parse);
+    match request.and_then(Result::ok) {
+        Some(request) => trace::follower("send", request),
+        None => trace::root("send", item.message.uuid()),
     }
 }
 

@@ -3,13 +3,14 @@
 use std::future::Future;
 
 use serde_json::Value;
-use trunkline_plugin_api::{AdapterError, ErrorClass, Reply, Step, Turn};
+use trunkline_plugin_api::{AdapterError, ErrorClass, Reply, Request, Step, Turn};
 
 use super::Transport;
 use crate::{
     channel::{Channel, ChannelError},
     plugin::{CallError, Instance},
     store::StoreError,
+    telemetry::trace::{self, Trace},
 };
 
 /// Provider calls that one run may make.
@@ -128,7 +129,11 @@ where
                     .await
                     .map_err(|error| DriveError::Store { error, calls })?;
                 cursor = next;
-                reply = Some(transport.perform(channel, request).await);
+                let span = called(&request);
+                let answer = transport.perform(channel, request).await;
+                span.note("answer", || answered(&answer));
+                drop(span);
+                reply = Some(answer);
                 drop(held);
             }
         }
@@ -138,6 +143,40 @@ where
         "steps",
         format!("the adapter made {STEPS_MAX} calls in {what} without an end"),
     )))
+}
+
+/// The span of a call: where it goes, and nothing that it says.
+fn called(request: &Request) -> Trace {
+    let span = trace::child("call");
+    match request {
+        Request::Http(http) => {
+            span.note("kind", || "http");
+            span.note("method", || http.method.clone());
+            span.note("host", || host(&http.url));
+        }
+        Request::Smtp(smtp) => {
+            span.note("kind", || "smtp");
+            span.note("host", || smtp.host.clone());
+        }
+        Request::Push(_) => span.note("kind", || "push"),
+        Request::Digest(_) => span.note("kind", || "digest"),
+    }
+    span
+}
+
+fn host(url: &str) -> String {
+    let url = url::Url::parse(url).ok();
+    let host = url.as_ref().and_then(url::Url::host_str);
+    host.unwrap_or_default().to_owned()
+}
+
+fn answered(reply: &Reply) -> String {
+    match reply {
+        Reply::Http(http) => http.status.to_string(),
+        Reply::Smtp(smtp) => smtp.code.to_string(),
+        Reply::Push(_) | Reply::Digest(_) => "done".to_owned(),
+        Reply::Error(error) => format!("{:?}", error.kind).to_lowercase(),
+    }
 }
 
 fn check_cursor(what: &str, cursor: &Value) -> Result<(), DriveError> {

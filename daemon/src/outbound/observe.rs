@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tracing::info;
+use tracing::{debug, info};
 use trunkline_plugin_api::{AdapterError, ErrorClass, Receipt};
 
 use super::{OutboxContext, Pace};
 use crate::{
     channel::Channel,
-    model::{Notice, NoticeKind},
+    model::{Message, Notice, NoticeKind},
 };
 
 /// What came of an attempt.
@@ -25,6 +25,16 @@ pub(super) enum Seen {
     Uncertain(AdapterError),
 }
 
+impl Seen {
+    /// Why it was not sent.
+    pub(super) fn error(&self) -> Option<&AdapterError> {
+        match self {
+            Self::Sent(_) => None,
+            Self::Later(error) | Self::GivenUp(error) | Self::Uncertain(error) => Some(error),
+        }
+    }
+}
+
 /// Watches one channel's sends.
 pub(super) struct Observer<'a> {
     pub(super) channel: &'a Arc<Channel>,
@@ -33,17 +43,22 @@ pub(super) struct Observer<'a> {
 }
 
 impl Observer<'_> {
-    /// Passes on what was seen.
-    pub(super) fn note(&self, seen: &Seen) {
+    /// Passes on what was seen of a message.
+    pub(super) fn note(&self, message: &Message, seen: &Seen) {
         match seen {
-            Seen::Sent(receipt) => self.sent(receipt),
-            Seen::Later(error) => self.failed(error, None),
-            Seen::GivenUp(error) => self.failed(error, Some(NoticeKind::DeadLetter)),
-            Seen::Uncertain(error) => self.failed(error, Some(NoticeKind::UncertainSend)),
+            Seen::Sent(receipt) => self.sent(message, receipt),
+            Seen::Later(error) => self.failed(message, error, None),
+            Seen::GivenUp(error) => {
+                self.context.metrics.given_up(&self.channel.id, error.class);
+                self.failed(message, error, Some(NoticeKind::DeadLetter));
+            }
+            Seen::Uncertain(error) => self.failed(message, error, Some(NoticeKind::UncertainSend)),
         }
     }
 
-    fn sent(&self, receipt: &Receipt) {
+    fn sent(&self, message: &Message, receipt: &Receipt) {
+        let request = message.request.as_deref();
+        debug!(channel = %self.channel.id, message = %message.id, request, "a provider took a message");
         let now = self.context.store.now();
         let id = &self.channel.id;
         self.context.metrics.sent(id);
@@ -55,7 +70,7 @@ impl Observer<'_> {
         self.pace.lock().sent(concurrency, passed);
     }
 
-    fn failed(&self, error: &AdapterError, notice: Option<NoticeKind>) {
+    fn failed(&self, message: &Message, error: &AdapterError, notice: Option<NoticeKind>) {
         let OutboxContext {
             store,
             health,
@@ -65,7 +80,7 @@ impl Observer<'_> {
         } = self.context;
         let id = &self.channel.id;
         metrics.send_failed(id, error.class);
-        info!(channel = %id, class = error.class.as_str(), code = %error.code, provider_code = error.provider_code.as_deref(), "a send failed");
+        info!(event = "send_failed", channel = %id, message = %message.id, request = message.request.as_deref(), class = error.class.as_str(), code = %error.code, provider_code = error.provider_code.as_deref(), "a send failed");
         health.send_failed(id, store.now(), error);
         match error.class {
             ErrorClass::Throttled => self

@@ -254,7 +254,7 @@ impl Worker {
             Ok::<_, StoreError>((resumed, uncertain))
         };
         recovered.await.unwrap_or_else(|error| {
-            warn!(channel = %id, %error, "what the last run left could not be read");
+            warn!(event = "outbox_not_recovered", channel = %id, %error, "what the last run left could not be read");
             (Vec::new(), Vec::new())
         })
     }
@@ -300,7 +300,7 @@ impl Worker {
                 due
             }
             Err(error) => {
-                warn!(channel = %self.channel.id, %error, "the queue could not be read; sends wait");
+                warn!(event = "outbox_not_read", channel = %self.channel.id, %error, "the queue could not be read; sends wait");
                 tokio::time::sleep(STORE_WAIT).await;
                 Vec::new()
             }

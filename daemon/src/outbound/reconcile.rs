@@ -37,7 +37,7 @@ impl Reconciler {
     /// person.
     pub async fn settle(&self, channel: &Channel, id: MessageId) {
         if let Err(error) = self.try_settle(channel, id).await {
-            warn!(channel = %channel.id, message = %id, %error, "a send of unknown outcome could not be looked up yet");
+            warn!(event = "lookup_postponed", channel = %channel.id, message = %id, %error, "a send of unknown outcome could not be looked up yet");
         }
     }
 
@@ -57,14 +57,14 @@ impl Reconciler {
         match found {
             Lookup::Found { receipt } => self.found(channel, &message, part, receipt).await?,
             Lookup::Absent => {
-                info!(channel = %channel.id, message = %id, "the provider surely does not have it; it is sent again");
+                info!(event = "lookup_absent", channel = %channel.id, message = %id, "the provider surely does not have it; it is sent again");
                 self.send_again(channel, &item).await?;
             }
             // A policy for single sends is none for a whole queue that was restored.
             Lookup::Unsure
                 if channel.config().uncertain == Uncertain::Resend && !item.is_restored() =>
             {
-                info!(channel = %channel.id, message = %id, "nobody knows whether the provider has it; it is sent again, as configured");
+                info!(event = "lookup_resend", channel = %channel.id, message = %id, "nobody knows whether the provider has it; it is sent again, as configured");
                 self.send_again(channel, &item).await?;
             }
             Lookup::Unsure => {}
@@ -117,7 +117,7 @@ impl Reconciler {
         if holder.is_some() {
             return Ok(());
         }
-        info!(channel = %channel.id, message = %message.id, "the provider has it; it is not sent again");
+        info!(event = "lookup_found", channel = %channel.id, message = %message.id, "the provider has it; it is not sent again");
         let attempt = Attempt::Sent(receipt);
         let finished = self
             .store

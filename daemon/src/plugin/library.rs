@@ -310,13 +310,13 @@ fn write_line(speaker: &Speaker, level: u32, plugin_target: &str, message: &str)
     // The level of a `tracing` event is part of its static description: one arm each.
     match level {
         0 | 1 => {
-            tracing::error!(target: "trunkline::plugin", %plugin, %channel, plugin_target, "{message}");
+            tracing::error!(target: "trunkline::plugin", event = "plugin_said", %plugin, %channel, plugin_target, "{message}");
         }
         2 => {
-            tracing::warn!(target: "trunkline::plugin", %plugin, %channel, plugin_target, "{message}");
+            tracing::warn!(target: "trunkline::plugin", event = "plugin_said", %plugin, %channel, plugin_target, "{message}");
         }
         3 => {
-            tracing::info!(target: "trunkline::plugin", %plugin, %channel, plugin_target, "{message}");
+            tracing::info!(target: "trunkline::plugin", event = "plugin_said", %plugin, %channel, plugin_target, "{message}");
         }
         4 => {
             tracing::debug!(target: "trunkline::plugin", %plugin, %channel, plugin_target, "{message}");

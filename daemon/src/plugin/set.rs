@@ -183,7 +183,7 @@ impl PluginSet {
     }
 
     fn refuse(&mut self, path: PathBuf, id: Option<String>, reason: String) {
-        tracing::warn!(path = %path.display(), %reason, "plugin refused");
+        tracing::warn!(event = "plugin_refused", path = %path.display(), %reason, "plugin refused");
         self.refused.push(Refused { path, id, reason });
     }
 }

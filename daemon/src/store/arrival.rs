@@ -41,6 +41,8 @@ pub(super) fn received(
         history: Vec::new(),
         error: None,
         metadata: inbound.metadata,
+        event: Some(reader.event),
+        request: None,
         created_at_ms: reader.at_ms,
         provider_at_ms: inbound.sent_at_ms,
         previous: None,

@@ -94,8 +94,6 @@ pub(crate) const SESSION: u8 = b'Y';
 pub(crate) const RESTORATION: u8 = b'X';
 /// The kind byte of webhook events.
 pub(crate) const EVENT: u8 = b'e';
-/// The kind byte of files.
-pub(crate) const MEDIA: u8 = b'B';
 /// The kind byte of idempotency keys.
 pub(crate) const IDEMPOTENCY: u8 = b'k';
 /// The kind byte of notifications.

@@ -45,6 +45,7 @@ mod removal;
 mod reports;
 mod retention;
 mod spending;
+mod survey;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -83,7 +84,7 @@ pub use self::{
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
         Compaction, CompactionStep, Engine, EngineOptions, OpenError, OpenReport, Position,
-        Progress, RepairReport, Room, StoreError, repair,
+        Progress, RepairReport, Room, Stats, StoreError, repair,
     },
     erasure::{BeginErasure, Reached},
     files::{BodyFiles, INLINE_BYTES_MAX},
@@ -101,6 +102,7 @@ pub use self::{
     reports::Applied,
     retention::{Expired, Limits, Sweep},
     spending::{Charge, DayUse, day_ends_ms},
+    survey::{DiskUse, Waiting},
     turns::NewTurn,
     users::SessionHash,
     windows::ReadWindow,
@@ -272,7 +274,7 @@ impl Store {
     }
 
     /// Messages that wait to be sent, those that want a person's attention not among them.
-    pub fn waiting(&self) -> u64 {
+    pub fn messages_waiting(&self) -> u64 {
         let organizations = self.organizations.read();
         let counts = organizations.values().map(|org| {
             let all = self.engine.count(org.0, keys::OUTBOX);

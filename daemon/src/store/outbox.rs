@@ -42,6 +42,8 @@ pub struct NewOutbound {
     pub send_at_ms: Option<Millis>,
     /// What the caller added.
     pub metadata: Map<String, Value>,
+    /// The id of the request that it is sent by.
+    pub request: Option<String>,
     /// The caller's key and a hash of the request behind it.
     pub idempotency: Option<Idempotency>,
     /// What a closed thread does.
@@ -288,6 +290,8 @@ impl Store {
             history: Vec::new(),
             error: None,
             metadata: new.metadata,
+            event: None,
+            request: new.request,
             created_at_ms: now,
             provider_at_ms: None,
             reactions: Vec::new(),

@@ -49,7 +49,7 @@ fn join(item: &[u8], message: &[u8]) -> Vec<u8> {
 }
 
 /// The item and the message in a record, as they were written.
-fn split<'a>(key: &[u8], bytes: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), StoreError> {
+pub(super) fn split<'a>(key: &[u8], bytes: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), StoreError> {
     let parts = bytes.split_first_chunk::<4>().and_then(|(length, rest)| {
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
         rest.split_at_checked(length)

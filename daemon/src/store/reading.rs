@@ -207,6 +207,7 @@ impl Store {
             priority: Priority::Reply,
             send_at_ms: None,
             metadata: Map::from_iter([(AUTO_REPLY.to_owned(), true.into())]),
+            request: Some(reader.event.to_string()),
             idempotency: None,
             policy: reader.policy,
             charge: Charge::default(),

@@ -267,7 +267,7 @@ impl HealthBoard {
             entry,
         };
         if self.news.try_send(news).is_err() {
-            error!(%channel, "too much news of health at once: an entry of the history is lost");
+            error!(event = "health_entry_lost", %channel, "too much news of health at once: an entry of the history is lost");
         }
     }
 }

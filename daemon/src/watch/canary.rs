@@ -55,7 +55,7 @@ impl CanaryKeeper {
     pub async fn watch(self, channel: Arc<Channel>, mut stop: oneshot::Receiver<()>) {
         let record = self.store.canary(channel.org, &channel.id);
         let mut record = record.unwrap_or_else(|error| {
-            warn!(channel = %channel.id, %error, "the record of canaries could not be read");
+            warn!(event = "canary_not_read", channel = %channel.id, %error, "the record of canaries could not be read");
             CanaryRecord::default()
         });
         if let Some(out) = &record.outstanding {
@@ -138,10 +138,10 @@ impl CanaryKeeper {
         }
         let took_ms = self.store.now().saturating_sub(sent_ms);
         self.metrics.canary_returned(&channel.id, took_ms);
-        info!(channel = %channel.id, via = canary.via, took_ms, "a canary came back");
+        info!(event = "canary_returned", channel = %channel.id, via = canary.via, took_ms, "a canary came back");
         record.outstanding = None;
         if let Err(error) = self.save(channel, record).await {
-            warn!(channel = %channel.id, %error, "the record of canaries could not be saved");
+            warn!(event = "canary_not_saved", channel = %channel.id, %error, "the record of canaries could not be saved");
         }
         End::Returned
     }
@@ -170,6 +170,7 @@ impl CanaryKeeper {
             priority: Priority::Bulk,
             send_at_ms: None,
             metadata,
+            request: None,
             idempotency: None,
         };
         let sender = Sender {

@@ -64,7 +64,7 @@ impl Chronicle {
         }
         let kept = self.store.add_health_entry(org, &channel, entry).await;
         if let Err(error) = kept {
-            warn!(%channel, %error, "a change of health could not be kept");
+            warn!(event = "health_change_not_kept", %channel, %error, "a change of health could not be kept");
         }
     }
 
@@ -73,9 +73,9 @@ impl Chronicle {
         let reason = entry.reason.as_deref();
         let (before, now) = (from.as_str(), entry.status.as_str());
         if entry.status == HealthStatus::Healthy {
-            info!(%channel, from = before, to = now, "channel health changed");
+            info!(event = "health_changed", %channel, from = before, to = now, "channel health changed");
         } else {
-            warn!(%channel, from = before, to = now, reason, "channel health changed");
+            warn!(event = "health_changed", %channel, from = before, to = now, reason, "channel health changed");
         }
         self.metrics.health_changed(channel, entry.status);
         if let Some(words) = words(channel, from, entry.status, reason) {

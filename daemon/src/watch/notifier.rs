@@ -88,8 +88,8 @@ impl Notifier {
         let (groups, dropped) = self.desk.groups.lock().take();
         if dropped > 0 {
             error!(
-                dropped,
-                "too many kinds of notices at once: some were only counted"
+                event = "notices_dropped",
+                dropped, "too many kinds of notices at once: some were only counted"
             );
         }
         if groups.is_empty() {
@@ -101,6 +101,7 @@ impl Notifier {
                 .as_ref()
                 .map_or("", |channel| channel.as_str());
             warn!(
+                event = "notice",
                 channel,
                 kind = group.kind.as_str(),
                 count = group.count,
@@ -110,7 +111,7 @@ impl Notifier {
         }
         self.enter_forgeries(&groups).await;
         if let Err(error) = self.store.add_notices(groups.clone()).await {
-            warn!(%error, "notifications could not be kept yet");
+            warn!(event = "notices_not_kept", %error, "notifications could not be kept yet");
             self.desk.groups.lock().put_back(groups);
             self.desk.wake.notify_one();
         }

@@ -74,7 +74,7 @@ impl Poller {
         let page = match awaiting {
             Ok(page) => page,
             Err(error) => {
-                warn!(channel = %channel.id, %error, "the messages to ask about could not be read");
+                warn!(event = "poll_not_read", channel = %channel.id, %error, "the messages to ask about could not be read");
                 return after;
             }
         };
@@ -105,7 +105,7 @@ impl Poller {
         let page = match store.outbox(channel.org, &filter, after, ROUND_MAX) {
             Ok(page) => page,
             Err(error) => {
-                warn!(channel = %channel.id, %error, "the sends of unknown outcome could not be read");
+                warn!(event = "uncertain_not_read", channel = %channel.id, %error, "the sends of unknown outcome could not be read");
                 return after;
             }
         };

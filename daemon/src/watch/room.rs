@@ -31,10 +31,8 @@ impl RoomWatch {
         let mut was_in_trouble = false;
         loop {
             let trouble = self.store.trouble();
-            let stats = self.store.engine().stats();
             let room = self.store.engine().room();
-            self.metrics
-                .store_room(room.free_bytes, stats.failures, trouble.is_some());
+            self.metrics.store_refuses(trouble.is_some());
             match (&trouble, was_in_trouble) {
                 (Some(words), false) => {
                     error!(

@@ -70,7 +70,7 @@ impl Silence {
     fn begin(&self, channel: &Channel) -> Ear {
         let saved = self.store.last_traffic(channel.org, &channel.id);
         let saved = saved.unwrap_or_else(|error| {
-            warn!(channel = %channel.id, %error, "it could not be read when a message last came in");
+            warn!(event = "heard_not_read", channel = %channel.id, %error, "it could not be read when a message last came in");
             None
         });
         Ear {
@@ -120,7 +120,7 @@ impl Silence {
         match saved {
             Ok(()) => (ear.saved_ms, ear.saved_at_ms) = (ear.heard_ms, self.store.now()),
             Err(error) => {
-                warn!(channel = %channel.id, %error, "it could not be saved when a message last came in");
+                warn!(event = "heard_not_saved", channel = %channel.id, %error, "it could not be saved when a message last came in");
             }
         }
     }

@@ -47,7 +47,7 @@ impl Sweeper {
                 () = tokio::time::sleep(INTERVAL) => {}
             }
             if let Err(error) = self.store.save_clock().await {
-                warn!(%error, "the clock could not be saved");
+                warn!(event = "clock_not_saved", %error, "the clock could not be saved");
             }
             self.round().await;
         }
@@ -71,7 +71,7 @@ impl Sweeper {
                 }
                 Ok((_, None)) => {}
                 Err(error) => {
-                    warn!(organization = %slug, %error, "old idempotency keys could not be removed");
+                    warn!(event = "sweep_failed", organization = %slug, %error, "old idempotency keys could not be removed");
                 }
             }
         }
@@ -87,10 +87,10 @@ impl Sweeper {
             match swept {
                 Ok(0) => {}
                 Ok(ended) => {
-                    info!(channel = %channel.id, ended, "old reports of unknown messages were removed");
+                    info!(event = "reports_swept", channel = %channel.id, ended, "old reports of unknown messages were removed");
                 }
                 Err(error) => {
-                    warn!(channel = %channel.id, %error, "old reports of unknown messages could not be removed");
+                    warn!(event = "sweep_failed", channel = %channel.id, %error, "old reports of unknown messages could not be removed");
                 }
             }
         }
@@ -109,10 +109,10 @@ impl Sweeper {
             match swept {
                 Ok(0) => {}
                 Ok(ended) => {
-                    info!(channel = %channel.id, ended, "old webhook events were removed");
+                    info!(event = "webhook_events_swept", channel = %channel.id, ended, "old webhook events were removed");
                 }
                 Err(error) => {
-                    warn!(channel = %channel.id, %error, "old webhook events could not be removed");
+                    warn!(event = "sweep_failed", channel = %channel.id, %error, "old webhook events could not be removed");
                 }
             }
         }
@@ -127,7 +127,7 @@ impl Sweeper {
             .unwrap_or(SystemTime::UNIX_EPOCH);
         let swept = tokio::task::spawn_blocking(move || store.files().sweep(before)).await;
         if let Ok(Err(error)) = swept {
-            warn!(%error, "old webhook bodies could not be removed");
+            warn!(event = "sweep_failed", %error, "old webhook bodies could not be removed");
         }
     }
 
@@ -141,7 +141,7 @@ impl Sweeper {
         let before_ms = self.store.now().saturating_sub(unused_ms);
         for (slug, org) in self.store.organizations() {
             if let Err(error) = self.store.sweep_media(org, shard, before_ms).await {
-                warn!(organization = %slug, %error, "unused media could not be removed");
+                warn!(event = "sweep_failed", organization = %slug, %error, "unused media could not be removed");
             }
         }
         let before = SystemTime::now().checked_sub(unused);
@@ -152,7 +152,7 @@ impl Sweeper {
             store.media_files().sweep(shard, before, is_named)
         });
         if let Ok(Err(error)) = swept.await {
-            warn!(%error, "unused media files could not be removed");
+            warn!(event = "sweep_failed", %error, "unused media files could not be removed");
         }
     }
 
@@ -164,7 +164,7 @@ impl Sweeper {
         let system = (String::new(), OrgId::SYSTEM);
         for (_, org) in organizations.into_iter().chain([system]) {
             if let Err(error) = self.store.sweep_notifications(org, before).await {
-                warn!(%error, "old notifications could not be removed");
+                warn!(event = "sweep_failed", %error, "old notifications could not be removed");
             }
         }
     }

@@ -118,7 +118,7 @@ impl TemplateKeeper {
                 Ok(_) => failed = 0,
                 Err(error) => {
                     failed = failed.saturating_add(1);
-                    warn!(channel = %channel.id, %error, "the catalogue of templates is not up to date");
+                    warn!(event = "templates_stale", channel = %channel.id, %error, "the catalogue of templates is not up to date");
                 }
             }
         }
@@ -165,7 +165,7 @@ impl TemplateKeeper {
         let changes = self.store.save_catalogue(org, id, listed).await?;
         self.tell(channel, &changes);
         let catalogue = self.store.catalogue(org, id).unwrap_or_default();
-        info!(channel = %id, templates = catalogue.entries.len(), changed = changes.len(), "the catalogue of templates was refreshed");
+        info!(event = "templates_refreshed", channel = %id, templates = catalogue.entries.len(), changed = changes.len(), "the catalogue of templates was refreshed");
         Ok(Refreshed { catalogue, changes })
     }
 

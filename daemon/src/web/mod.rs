@@ -21,6 +21,7 @@ mod client;
 mod files;
 mod form;
 mod inherited;
+mod observe;
 mod password;
 mod problem;
 mod public;
@@ -40,6 +41,7 @@ use std::{
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::ServerHandle,
+    middleware::from_fn,
     web::{self, ServiceConfig},
 };
 
@@ -114,7 +116,9 @@ pub fn listen(
         wire::serve(gateway, public, &leaving, routes, on_worker).map_err(public_failed)?;
     let (shared, ready) = (gateway.clone(), readiness.clone());
     let admin = HttpServer::new(move || {
-        App::new().configure(|config| admin_routes(config, &shared, &ready))
+        App::new()
+            .wrap(from_fn(observe::admin))
+            .configure(|config| admin_routes(config, &shared, &ready))
     })
     .workers(1)
     .client_request_timeout(HEADERS_TIMEOUT)
@@ -191,7 +195,7 @@ fn admin_routes(config: &mut ServiceConfig, gateway: &Arc<Gateway>, readiness: &
         .route("/metrics", web::get().to(api::metrics))
         .service(
             web::scope("/api/v1")
-                .wrap(actix_web::middleware::from_fn(audit::record))
+                .wrap(from_fn(audit::record))
                 .configure(api::routes),
         )
         .default_service(web::to(problem::not_found));

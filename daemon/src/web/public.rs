@@ -12,11 +12,12 @@ use futures_util::StreamExt as _;
 use tracing::error;
 use trunkline_plugin_api::{Response, WebhookRequest};
 
-use super::{files, wire};
+use super::{files, observe, wire};
 use crate::{
     channel::{Channel, Lookup, Routes},
     gateway::Gateway,
     inbound::Answer,
+    metrics::Reason,
 };
 
 /// Bytes of a refused body that are read to be thrown away.
@@ -38,16 +39,25 @@ pub(super) async fn webhook(
     let Lookup::Channel(channel) = find(&routes, request.path()) else {
         return not_found(payload).await;
     };
+    let refused = |reason| gateway.metrics.rejected(&channel.id, reason);
     if let Some(refusal) = refuse_method(&channel, request.method()) {
+        refused(Reason::Method);
         return refusal;
     }
     let limit = body_limit(&gateway, &channel);
     let body = match wire::read(&gateway, &request, payload, limit).await {
         Ok(body) => body,
-        Err(refused) => return refuse_body(refused.status, refused.rest).await,
+        Err(error) => {
+            refused(match error.status {
+                StatusCode::PAYLOAD_TOO_LARGE => Reason::TooLarge,
+                _ => Reason::Body,
+            });
+            return refuse_body(error.status, error.rest).await;
+        }
     };
     let webhook = to_webhook(&gateway, &request, body);
-    match gateway.ingress.take(&channel, webhook).await {
+    let id = observe::event_id(&request).unwrap_or_else(|| gateway.store.new_event_id());
+    match gateway.ingress.take(&channel, id, webhook).await {
         Answer::Adapter(response) => answer(response),
         Answer::Unavailable => unavailable(),
     }
@@ -71,7 +81,7 @@ pub(super) async fn media(
     match files::serve(store, &request, &hash, &record, "private, no-store") {
         Ok(answer) => answer,
         Err(error) => {
-            error!(%error, "a media file that was linked to can't be read");
+            error!(event = "media_unreadable", %error, "a media file that was linked to can't be read");
             not_found(payload).await
         }
     }

@@ -13,10 +13,11 @@ use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service,
 use actix_web::{
     App,
     dev::{AppConfig, Extensions},
+    middleware::from_fn,
 };
 use tokio::net::UnixStream;
 
-use super::{HEADERS_TIMEOUT, Readiness, STOP_MAX, admin_routes, auth};
+use super::{HEADERS_TIMEOUT, Readiness, STOP_MAX, admin_routes, auth, observe};
 use crate::gateway::Gateway;
 
 /// Owner and group may connect.
@@ -32,7 +33,9 @@ pub(super) fn serve(
     let (gateway, readiness) = (gateway.clone(), readiness.clone());
     let service = move || {
         let (gateway, readiness) = (gateway.clone(), readiness.clone());
-        let app = App::new().configure(|config| admin_routes(config, &gateway, &readiness));
+        let app = App::new()
+            .wrap(from_fn(observe::admin))
+            .configure(|config| admin_routes(config, &gateway, &readiness));
         let http = HttpService::build()
             .client_request_timeout(HEADERS_TIMEOUT)
             .on_connect_ext(|stream: &UnixStream, data: &mut Extensions| {

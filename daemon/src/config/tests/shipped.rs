@@ -70,7 +70,8 @@ fn the_reference_is_a_configuration_of_defaults() {
             &config.commands,
             &config.thread,
             &config.templates,
-            &config.log
+            &config.log,
+            &config.telemetry
         ),
         (
             &defaults.health,
@@ -83,7 +84,8 @@ fn the_reference_is_a_configuration_of_defaults() {
             &defaults.commands,
             &defaults.thread,
             &defaults.templates,
-            &defaults.log
+            &defaults.log,
+            &defaults.telemetry
         )
     );
 }

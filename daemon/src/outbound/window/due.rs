@@ -28,7 +28,7 @@ pub(in crate::outbound) async fn inside(
             Ok(true) => {}
             Ok(false) => inside.push((item, message)),
             Err(error) => {
-                warn!(channel = %channel.id, message = %item.message, %error, "the reply window could not be looked at; the send waits");
+                warn!(event = "window_not_read", channel = %channel.id, message = %item.message, %error, "the reply window could not be looked at; the send waits");
             }
         }
     }
@@ -79,7 +79,7 @@ impl Settler {
         let age_max_ms = Millis::try_from(age_max.as_millis()).unwrap_or(Millis::MAX);
         let oldest_ms = now.saturating_sub(age_max_ms);
         if let Err(error) = settle(&context.store, channel, oldest_ms).await {
-            warn!(channel = %channel.id, %error, "messages outside their reply window could not be settled");
+            warn!(event = "window_not_settled", channel = %channel.id, %error, "messages outside their reply window could not be settled");
         }
     }
 }
@@ -108,7 +108,7 @@ async fn settle(store: &Store, channel: &Channel, oldest_ms: Millis) -> Result<(
         .expire_held(channel.org, &channel.id, oldest_ms)
         .await?;
     if expired > 0 {
-        info!(channel = %channel.id, expired, "messages held for a reply window were given up: they are too old");
+        info!(event = "window_expired", channel = %channel.id, expired, "messages held for a reply window were given up: they are too old");
     }
     Ok(())
 }

@@ -85,7 +85,11 @@ fn verify(shared: &Shared) {
         Ok::<_, std::convert::Infallible>(())
     }) {
         Ok(Verdict::Sound(reached)) => {
-            tracing::info!(position = reached.position, "the index was verified");
+            tracing::info!(
+                event = "store_index_verified",
+                position = reached.position,
+                "the index was verified"
+            );
         }
         Ok(Verdict::Unsound(why)) => shared.order(Order::Mend(why)),
         Ok(Verdict::Unfinished | Verdict::Abandoned) => {}
@@ -94,10 +98,13 @@ fn verify(shared: &Shared) {
 
 /// True where the index was built anew.
 fn mend(shared: &Shared, why: &str) -> bool {
-    tracing::error!(why, "the index is damaged");
+    tracing::error!(event = "store_index_damaged", why, "the index is damaged");
     let built = rebuild::replace(shared, why, None);
     if let Err(error) = &built {
-        tracing::error!("the index can't be built anew: {error}");
+        tracing::error!(
+            event = "store_index_not_rebuilt",
+            "the index can't be built anew: {error}"
+        );
     }
     built.is_ok()
 }
@@ -118,7 +125,10 @@ fn snapshot_if_due(shared: &Shared) {
     if (due || grown)
         && let Err(error) = take_snapshot(shared)
     {
-        tracing::error!("cannot take a snapshot: {error}");
+        tracing::error!(
+            event = "store_snapshot_failed",
+            "cannot take a snapshot: {error}"
+        );
     }
 }
 
@@ -149,11 +159,14 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
         ExportError::Store(error) => error,
     })?;
     let info = writer.finish(&reached).map_err(failed)?;
-    tracing::info!(path = %info.path.display(), position = info.position, "took a snapshot");
+    tracing::info!(event = "store_snapshot_taken", path = %info.path.display(), position = info.position, "took a snapshot");
     // The log behind the last checkpoint is never needless.
     let dropped = checkpoint::make(shared, false).and_then(|()| drop_needless(shared));
     if let Err(error) = dropped {
-        tracing::warn!("cannot remove what is no longer needed: {error}");
+        tracing::warn!(
+            event = "store_cleanup_failed",
+            "cannot remove what is no longer needed: {error}"
+        );
     }
     Ok(info)
 }

@@ -192,7 +192,10 @@ impl Log {
         if half_full && self.spare.is_none() && self.room.has(self.segment_bytes) {
             match Spare::begin(self.catalog.folder(), self.segment_bytes) {
                 Ok(spare) => self.spare = Some(spare),
-                Err(error) => tracing::warn!("cannot make room for the log ahead: {error}"),
+                Err(error) => tracing::warn!(
+                    event = "store_log_no_room",
+                    "cannot make room for the log ahead: {error}"
+                ),
             }
         }
     }
@@ -248,7 +251,7 @@ impl Log {
                 .set_len(open.offset)
                 .and_then(|()| open.file.sync_all());
             if let Err(error) = trimmed {
-                tracing::warn!(file = %open.path.display(), %error, "cannot trim the log");
+                tracing::warn!(event = "store_log_not_trimmed", file = %open.path.display(), %error, "cannot trim the log");
             }
         }
     }

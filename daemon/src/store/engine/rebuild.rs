@@ -41,7 +41,14 @@ pub(super) struct Building {
 impl Building {
     /// Applies the log up to `until`, all of which is known to be durable.
     pub(super) fn advance(&mut self, until: u64) -> Result<(), OpenError> {
-        let progress = |position| tracing::info!(position, until, "building the index");
+        let progress = |position| {
+            tracing::info!(
+                event = "store_index_building",
+                position,
+                until,
+                "building the index"
+            );
+        };
         let replay = Replay::new(&self.index, Counting::AsFound, &progress);
         let applied = replay.run(&mut self.reader, &mut self.reached, until);
         self.commits += applied.map_err(|what| refused(self.index.path(), what))?;
@@ -53,7 +60,13 @@ impl Source<'_> {
     /// Builds an index from all that can be read, whatever is missing; the first and last commit of each hole.
     pub(super) fn build_over_holes(&self) -> Result<(Building, Vec<(u64, u64)>), OpenError> {
         let mut building = self.begin_anywhere()?;
-        let progress = |position| tracing::info!(position, "building the index");
+        let progress = |position| {
+            tracing::info!(
+                event = "store_index_building",
+                position,
+                "building the index"
+            );
+        };
         let replay = Replay::new(&building.index, Counting::AsFound, &progress);
         let holes = replay.run_over_holes(&mut building.reader, &mut building.reached);
         let holes = holes.map_err(|what| refused(building.index.path(), what))?;
@@ -89,17 +102,26 @@ impl Source<'_> {
 
     /// Fills a fresh index from the newest good snapshot; leaves it empty where the whole log is there.
     pub(super) fn begin(&self) -> Result<Building, OpenError> {
-        tracing::warn!(store = %self.path.display(), why = self.why, "building the index anew");
+        tracing::warn!(event = "store_index_rebuilding", store = %self.path.display(), why = self.why, "building the index anew");
         let mut missing =
             "there is no snapshot, and the log does not begin with the first commit".to_owned();
         for snapshot in snapshot::list(self.path)? {
             let index = self.fresh()?;
-            let progress = |records| tracing::info!(records, "reading the snapshot");
+            let progress = |records| {
+                tracing::info!(
+                    event = "store_snapshot_reading",
+                    records,
+                    "reading the snapshot"
+                );
+            };
             match snapshot::load(&snapshot.path, &index, &progress) {
                 Ok(reached) => return Ok(self.building(index, reached)),
                 Err(what) => {
                     missing = format!("{}: {what}", snapshot.path.display());
-                    tracing::error!("cannot use a snapshot: {missing}");
+                    tracing::error!(
+                        event = "store_snapshot_unusable",
+                        "cannot use a snapshot: {missing}"
+                    );
                     drop(index);
                 }
             }
@@ -165,7 +187,7 @@ pub(super) fn replace(shared: &Shared, why: &str, until: Option<u64>) -> Result<
     exchange(shared, || build_and_swap(shared, why, until))?;
     shared.meters.rebuilds.fetch_add(1, Relaxed);
     let index = shared.index.load();
-    tracing::warn!(index = %index.path().display(), "the index was built anew");
+    tracing::warn!(event = "store_index_rebuilt", index = %index.path().display(), "the index was built anew");
     Ok(())
 }
 
@@ -238,7 +260,10 @@ fn bring_in(
     building.index.sync()?;
     let old = swap(shared, building, until)?;
     if let Err(error) = checkpoint::make(shared, false) {
-        tracing::warn!("no checkpoint of the new index could be made yet: {error}");
+        tracing::warn!(
+            event = "store_checkpoint_failed",
+            "no checkpoint of the new index could be made yet: {error}"
+        );
     }
     Ok(old)
 }
@@ -270,7 +295,10 @@ fn retire(mut old: Arc<Index>, store: &Path, kept: &Path) {
                 drop(index);
                 let _ = sync_folder(store);
                 if let Err(error) = remove_other_indexes(store, kept) {
-                    tracing::warn!("cannot remove the old index: {error}");
+                    tracing::warn!(
+                        event = "store_cleanup_failed",
+                        "cannot remove the old index: {error}"
+                    );
                 }
                 return;
             }

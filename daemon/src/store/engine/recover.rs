@@ -218,7 +218,14 @@ fn catch_up(
     };
     let mut reached = from;
     let until = end.last;
-    let progress = |position| tracing::info!(position, until, "replaying the log");
+    let progress = |position| {
+        tracing::info!(
+            event = "store_log_replaying",
+            position,
+            until,
+            "replaying the log"
+        );
+    };
     let replay = Replay::new(&index, Counting::AsPlanned, &progress);
     match replay.run(&mut reader, &mut reached, end.last) {
         Ok(replayed) => Ok(Ok(Opened {
@@ -350,7 +357,10 @@ fn salvage(shared: &Shared, damage: Damage) -> Result<String, OpenError> {
         damage.stop.file.display(),
         damage.stop.offset
     );
-    tracing::error!("the log is damaged, the index stands in for it: {words}");
+    tracing::error!(
+        event = "store_log_damaged",
+        "the log is damaged, the index stands in for it: {words}"
+    );
     keep(shared)?;
     Ok(words)
 }

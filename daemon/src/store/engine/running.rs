@@ -87,7 +87,10 @@ impl Running {
         let _ = self.stop.send(());
         orderly &= self.checkpoint.join().is_ok();
         if !orderly {
-            tracing::error!("the store did not close in order; it will be checked when it opens");
+            tracing::error!(
+                event = "store_not_closed",
+                "the store did not close in order; it will be checked when it opens"
+            );
         }
         drop(self.lock);
     }
@@ -109,7 +112,11 @@ fn run_checkpoints(shared: &Shared, stop: &Receiver<()>) {
             if let Err(error) = checkpoint::make(shared, closing)
                 && let Some(kept_back) = shared.meters.checkpoints_said.due()
             {
-                tracing::error!(kept_back, "cannot make a checkpoint: {error}");
+                tracing::error!(
+                    event = "store_checkpoint_failed",
+                    kept_back,
+                    "cannot make a checkpoint: {error}"
+                );
             }
         }
         if closing {

@@ -143,7 +143,12 @@ impl Shared {
         *self.meters.failed.lock() = Some(words.to_owned());
         if let Some(kept_back) = self.meters.failures_said.due() {
             let commits = acks.len();
-            tracing::error!(commits, kept_back, "commits were not stored: {words}");
+            tracing::error!(
+                event = "store_commits_failed",
+                commits,
+                kept_back,
+                "commits were not stored: {words}"
+            );
         }
         for ack in acks {
             ack.tell(Err(StoreError::Failed(words.to_owned())));

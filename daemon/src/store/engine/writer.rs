@@ -281,6 +281,10 @@ fn note_surprise(surprises: &AtomicU64, seen: &Seen<'_>) {
         } else {
             ("new", "there")
         };
-        tracing::error!(key, "a planner called a key {said}, and it was {found}");
+        tracing::error!(
+            event = "store_planner_surprised",
+            key,
+            "a planner called a key {said}, and it was {found}"
+        );
     }
 }

@@ -127,6 +127,7 @@ impl Bench {
             priority: Priority::Reply,
             send_at_ms: None,
             metadata: Map::new(),
+            request: None,
             idempotency,
             policy: ClosedPolicy::Reopen,
             charge: Charge::default(),

@@ -38,7 +38,7 @@ pub(super) async fn fill(
     caller.must_be(Role::Admin)?;
     let channel = channels::find(&gateway, &caller, &id)?;
     let since_ms = request.since.as_millisecond();
-    tracing::info!(by = %caller.name, channel = %id, since_ms, "back-fill asked for");
+    tracing::info!(event = "api_backfill", by = %caller.name, channel = %id, since_ms, "back-fill asked for");
     let filled = gateway
         .backfiller
         .fill(&channel, since_ms, PATIENCE)

@@ -65,7 +65,7 @@ async fn switch(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let channel = find(gateway, caller, id)?;
-    tracing::info!(by = %caller.name, channel = %id, enabled, "channel switch");
+    tracing::info!(event = "api_channel_switch", by = %caller.name, channel = %id, enabled, "channel switch");
     gateway.switch(&channel, enabled).await?;
     let channel = find(gateway, caller, id)?;
     Ok(HttpResponse::Ok().json(shapes::channel(gateway, &channel)))
@@ -80,7 +80,7 @@ pub(super) async fn test(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let channel = find(&gateway, &caller, &id)?;
-    tracing::info!(by = %caller.name, channel = %channel.id, "connection test");
+    tracing::info!(event = "api_channel_test", by = %caller.name, channel = %channel.id, "connection test");
     let tested = gateway.prober.test(&channel).await;
     let mut shown = shapes::health(&tested.health);
     shown["ok"] = json!(tested.problem.is_none());

@@ -125,9 +125,10 @@ pub(super) async fn set(
         ..ConsentProof::new(gateway.store.now(), body.change, source)
     };
     tracing::info!(
-        by = %caller.name, identifier = %mask_identifier(&target.identity.identifier), scope = %mask_identifier(&target.scope),
-        change = ?body.change, "consent recorded"
-    );
+    event = "api_consent_recorded",
+           by = %caller.name, identifier = %mask_identifier(&target.identity.identifier), scope = %mask_identifier(&target.scope),
+           change = ?body.change, "consent recorded"
+       );
     let set = SetConsent {
         identity: target.identity,
         scope: target.scope,

@@ -119,7 +119,7 @@ pub(super) async fn merge(
         .store
         .merge_contacts(org, keep, other, &caller.name)
         .await?;
-    tracing::info!(by = %caller.name, contact = %keep, %other, "contacts merged");
+    tracing::info!(event = "api_contacts_merged", by = %caller.name, contact = %keep, %other, "contacts merged");
     answer(&gateway, org, merged)
 }
 
@@ -134,7 +134,7 @@ pub(super) async fn unmerge(
     let (org, keep, other) = both(&gateway, &caller, &id, &other)?;
     audit::note(&request, "other", &other);
     let parted = gateway.store.unmerge_contacts(org, keep, other).await?;
-    tracing::info!(by = %caller.name, contact = %keep, %other, "a merge of contacts taken back");
+    tracing::info!(event = "api_contacts_unmerged", by = %caller.name, contact = %keep, %other, "a merge of contacts taken back");
     answer(&gateway, org, parted)
 }
 

@@ -88,7 +88,7 @@ pub(super) async fn replay(
         {
             continue;
         }
-        tracing::info!(by = %caller.name, channel = %channel.id, event = %id, dry_run = query.dry_run, "webhook replayed");
+        tracing::info!(event = "api_webhook_replay", by = %caller.name, channel = %channel.id, webhook_event = %id, dry_run = query.dry_run, "webhook replayed");
         let replayed = gateway.replayer.by_id(channel, id, query.dry_run).await?;
         return Ok(HttpResponse::Ok().json(json!({
             "outcome": replayed.outcome,

@@ -104,7 +104,7 @@ pub(super) async fn download(
         if let Some(record) = gateway.store.media(org, &hash)? {
             let served = files::serve(&gateway.store, &request, &hash, &record, CACHE);
             return served.map_err(|error| {
-                tracing::error!(%error, "a media file can't be read");
+                tracing::error!(event = "media_unreadable", %error, "a media file can't be read");
                 let detail = "the file can't be read: see the log";
                 Problem::new(
                     StatusCode::INTERNAL_SERVER_ERROR,

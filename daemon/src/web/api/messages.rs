@@ -16,7 +16,8 @@ use crate::{
     model::{Direction, MessageId, OrgId, Priority, Role, ThreadId},
     outbound::{self, AcceptError, SendRequest, Sender, accept},
     store::Idempotency,
-    web::{auth::Caller, problem::Problem},
+    telemetry::trace,
+    web::{auth::Caller, observe::request_id, problem::Problem},
 };
 
 /// Messages of a thread that are looked through for whoever wrote last.
@@ -62,7 +63,12 @@ pub(super) async fn send(
         request,
     } = wanted(&gateway, &caller, &request, body.into_inner())?;
     let policy = gateway.ingress.policy();
-    let id = accept(&gateway.gate, &channel, policy, sender, request)
+    let by = request.request.as_deref().map(uuid::Uuid::try_parse);
+    let trace = by.and_then(Result::ok).map(|by| trace::root("accept", by));
+    let trace = trace.unwrap_or_default();
+    trace.note("channel", || channel.id.to_string());
+    let id = trace
+        .run(accept(&gateway.gate, &channel, policy, sender, request))
         .await
         .map_err(|error| problem(&gateway, &channel, error))?;
     channel.queue.notify_one();
@@ -127,6 +133,7 @@ fn wanted(
             priority: body.priority,
             send_at_ms: body.send_at.map(Timestamp::as_millisecond),
             metadata: body.metadata,
+            request: request_id(request),
             idempotency,
         },
     })

@@ -12,12 +12,14 @@ mod events;
 mod export;
 mod health;
 mod links;
+mod log;
 mod marks;
 mod media;
 mod messages;
 mod notifications;
 mod orphans;
 mod outbox;
+mod overview;
 mod paging;
 mod retention;
 mod session;
@@ -29,7 +31,7 @@ mod tokens;
 mod users;
 mod windows;
 
-use actix_web::web::{ServiceConfig, delete, get, post};
+use actix_web::web::{ServiceConfig, delete, get, post, put};
 
 pub(super) use links::link;
 pub(super) use system::metrics;
@@ -123,6 +125,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/store", get().to(system::store))
         .route("/plugins", get().to(system::plugins))
         .route("/plugins/{id}", get().to(system::plugin))
+        .route("/overview", get().to(overview::show))
+        .route("/log-level", get().to(log::show))
+        .route("/log-level", put().to(log::change))
         .route("/reload", get().to(system::plan))
         .route("/reload", post().to(system::reload));
 }

@@ -55,7 +55,7 @@ pub(super) async fn acknowledge(
     for org in visible(&gateway, &caller) {
         let found = gateway.store.acknowledge(org, id, &caller.name).await?;
         if let Some(notification) = found {
-            tracing::info!(by = %caller.name, notification = %id, "notification acknowledged");
+            tracing::info!(event = "api_notification_acknowledged", by = %caller.name, notification = %id, "notification acknowledged");
             return Ok(HttpResponse::Ok().json(shape(&gateway, org, &notification)));
         }
     }
@@ -82,7 +82,7 @@ pub(super) async fn acknowledge_all(
         let store = &gateway.store;
         acknowledged += store.acknowledge_all(org, &which, &caller.name).await?;
     }
-    tracing::info!(by = %caller.name, acknowledged, "notifications acknowledged");
+    tracing::info!(event = "api_notifications_acknowledged", by = %caller.name, acknowledged, "notifications acknowledged");
     Ok(HttpResponse::Ok().json(json!({ "acknowledged": acknowledged })))
 }
 

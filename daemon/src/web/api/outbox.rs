@@ -132,7 +132,7 @@ async fn decide(
     verdict: Verdict,
 ) -> Result<HttpResponse, Problem> {
     let (org, id) = find(gateway, caller, id)?;
-    tracing::info!(by = %caller.name, message = %id, ?verdict, "an operator decided on a send");
+    tracing::info!(event = "api_send_decided", by = %caller.name, message = %id, ?verdict, "an operator decided on a send");
     let decision = gateway.store.decide(org, id, verdict).await?;
     if let Some(message) = gateway.store.message(org, id)?
         && let Some(channel) = gateway.registry.get(message.channel.as_str())
@@ -157,7 +157,7 @@ async fn decide_all(
             STATES.join(", ")
         )));
     }
-    tracing::info!(by = %caller.name, ?which, ?verdict, "an operator decided on many sends");
+    tracing::info!(event = "api_sends_decided", by = %caller.name, ?which, ?verdict, "an operator decided on many sends");
     let filter = which.filter(gateway)?;
     let mut decided = 0;
     for org in caller.organizations(gateway) {

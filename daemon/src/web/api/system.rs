@@ -15,15 +15,10 @@ use crate::{
 /// Counts, in the OpenMetrics text format. Needs no token: it holds no identifiers of people, and
 /// this listener is not meant for the open internet.
 pub(in crate::web) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
-    let routes = gateway.registry.routes();
-    let health: Vec<_> = routes
-        .channels()
-        .map(|channel| (channel.id.clone(), gateway.board.status(&channel.id)))
-        .collect();
-    let depth = gateway.store.queue_depth();
+    let sample = gateway.sample().await;
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(gateway.metrics.render(&health, depth))
+        .body(gateway.metrics.render(&sample))
 }
 
 /// How the store is: whether it takes new work, and why not.
@@ -117,7 +112,7 @@ pub(super) async fn reload(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     caller.must_see_all()?;
-    tracing::info!(by = %caller.name, dry_run = query.dry_run, "reload asked for");
+    tracing::info!(event = "api_reload", by = %caller.name, dry_run = query.dry_run, "reload asked for");
     let report = if query.dry_run {
         gateway.plan_reload().await?
     } else {

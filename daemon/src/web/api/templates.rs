@@ -111,7 +111,7 @@ pub(super) async fn refresh(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let channel = channels::find(&gateway, &caller, &id)?;
-    tracing::info!(by = %caller.name, channel = %channel.id, "templates are refreshed on demand");
+    tracing::info!(event = "api_templates_refresh", by = %caller.name, channel = %channel.id, "templates are refreshed on demand");
     let refreshed = gateway.templates.refresh(&channel).await?;
     let mut shown = state(&channel, Some(&refreshed.catalogue), None);
     let changed = refreshed.changes.iter().map(|change| {

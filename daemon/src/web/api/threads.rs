@@ -113,7 +113,7 @@ async fn update(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let (org, thread) = find(gateway, caller, id)?;
-    tracing::info!(by = %caller.name, thread = %thread.id, ?update, "thread changed");
+    tracing::info!(event = "api_thread_changed", by = %caller.name, thread = %thread.id, ?update, "thread changed");
     let thread = gateway
         .store
         .update_thread(org, thread.id, update)

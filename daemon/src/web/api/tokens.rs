@@ -51,7 +51,7 @@ pub(super) async fn create(
     };
     gateway.store.save_token(&token).await?;
     audit::note(&request, "token", &token.id);
-    tracing::info!(by = %caller.name, token = %token.id, role = token.role.as_str(), "token made");
+    tracing::info!(event = "api_token_made", by = %caller.name, token = %token.id, role = token.role.as_str(), "token made");
     let made = json!({ "token": secret, "id": token.id.to_string(), "role": token.role });
     Ok(HttpResponse::Created().json(made))
 }
@@ -121,7 +121,7 @@ pub(super) async fn revoke(
         .find(|token| token.id == id && visible(&caller, token));
     let token = token.ok_or_else(|| Problem::not_found("token"))?;
     gateway.store.revoke_token(token.id).await?;
-    tracing::info!(by = %caller.name, token = %id, "token revoked");
+    tracing::info!(event = "api_token_revoked", by = %caller.name, token = %id, "token revoked");
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -156,7 +156,8 @@ impl Guest<'_> {
             received_at_ms: gateway.store.wall(),
             body: frame.to_string().into(),
         };
-        match gateway.ingress.take(self.channel, request).await {
+        let id = gateway.store.new_event_id();
+        match gateway.ingress.take(self.channel, id, request).await {
             Answer::Adapter(response) if response.status < 300 => Ok(response),
             Answer::Adapter(_) => Err(Refusal::invalid("the channel does not take this")),
             Answer::Unavailable => Err(Refusal::unavailable()),

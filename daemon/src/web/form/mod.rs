@@ -110,12 +110,12 @@ async fn take(
     };
     let reference = reference(&valid);
     if submission.is_trapped() {
-        info!(form = %slug, "a form was filled in by a program: it is thrown away");
+        info!(event = "form_spam", form = %slug, "a form was filled in by a program: it is thrown away");
         return lead_on(&slug, &reference);
     }
     let address = client::address(&request, &gateway.settings.load().server.trusted_proxies);
     if limits.is_over(&slug, &form, address) {
-        warn!(form = %slug, "more forms came than its limits allow");
+        warn!(event = "form_limited", form = %slug, "more forms came than its limits allow");
         let words = "Too many messages came in. Please try again later.";
         return page::refused(
             StatusCode::TOO_MANY_REQUESTS,
@@ -128,7 +128,7 @@ async fn take(
     match keep(&gateway, &slug, &form, &valid, &reference).await {
         Ok(()) => lead_on(&slug, &reference),
         Err(why) => {
-            warn!(form = %slug, why, "a form could not be stored");
+            warn!(event = "form_not_stored", form = %slug, why, "a form could not be stored");
             let words = "Your message could not be taken. Please try again in a moment.";
             page::refused(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -244,6 +244,7 @@ fn first_answer(form: &Form, valid: &Valid, to: &Identity) -> SendRequest {
         priority: Priority::Reply,
         send_at_ms: None,
         metadata: Map::new(),
+        request: None,
         idempotency: Some(Idempotency {
             key: format!("form:{}", valid.nonce),
             request,
@@ -262,7 +263,9 @@ async fn answer(
     let policy = gateway.ingress.policy();
     match accept(&gateway.gate, channel, policy, sender(), request).await {
         Ok(_) => channel.queue.notify_one(),
-        Err(error) => info!(channel = %channel.id, %error, "a lead is not answered by itself"),
+        Err(error) => {
+            info!(event = "form_not_answered", channel = %channel.id, %error, "a lead is not answered by itself");
+        }
     }
 }
 

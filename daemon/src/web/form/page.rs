@@ -138,7 +138,7 @@ fn html(status: StatusCode, page: &impl Template) -> HttpResponse {
             .content_type("text/html; charset=utf-8")
             .body(html),
         Err(error) => {
-            tracing::error!(%error, "a form's page could not be made");
+            tracing::error!(event = "form_page_failed", %error, "a form's page could not be made");
             HttpResponse::InternalServerError().finish()
         }
     }

@@ -26,6 +26,7 @@ use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service,
 use actix_web::{
     App,
     dev::{AppConfig, Extensions},
+    middleware::from_fn,
     web::{self, ServiceConfig},
 };
 use tokio::net::TcpStream;
@@ -37,7 +38,7 @@ use self::{
     threshold::Threshold,
 };
 pub(super) use self::{body::read, leaving::Leaving};
-use super::{PUBLIC_WORKERS, STOP_MAX};
+use super::{PUBLIC_WORKERS, STOP_MAX, observe};
 use crate::{
     config::Settings,
     gateway::Gateway,
@@ -88,7 +89,8 @@ pub(super) fn serve(
         let app = App::new()
             .app_data(data)
             .configure(routes)
-            .wrap_fn(move |request, app| threshold.pass(request, app));
+            .wrap_fn(move |request, app| threshold.pass(request, app))
+            .wrap(from_fn(observe::public));
         let http = HttpService::build()
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(Duration::ZERO)

@@ -92,6 +92,8 @@ pub(in crate::web::api) fn message(organization: &str, message: &Message) -> Val
         "history": message.history.iter().map(history_entry).collect::<Vec<_>>(),
         "error": message.error.as_ref().map(failure),
         "metadata": message.metadata,
+        "webhook_event": message.event.map(|id| id.to_string()),
+        "request": message.request,
         "created_at": time(message.created_at_ms),
         "provider_at": maybe_time(message.provider_at_ms),
     })
