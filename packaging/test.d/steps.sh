@@ -201,8 +201,14 @@ migrated() {
     inside chown -R trunkline:trunkline "$STATE"
     start
     answers || die "the daemon does not become ready on a state of 0.1.0"
-    inside trunkline contact list --json | grep -q '"identities"' || die "its contacts are gone"
-    ok "it starts on a state of 0.1.0 and lists its contacts"
+    local contact contacts messages=0
+    contacts=$(inside trunkline contact list --json | sed -n 's/^      "id": "\([^"]*\)".*/\1/p')
+    for contact in $contacts; do
+        messages=$((messages + $(inside trunkline contact timeline "$contact" --json |
+            grep -c '"direction"' || true)))
+    done
+    ((messages > 0)) || die "its messages are gone"
+    ok "it starts on a state of 0.1.0, $messages messages are in its timelines"
     stop
     inside rm -rf "$STATE"
     inside mv "$STATE.kept" "$STATE"
