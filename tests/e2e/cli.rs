@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use trunkline_simulator::Simulator;
-use trunkline_tests::config::Config;
+use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::daemon::{Daemon, Output, trunkline};
 use trunkline_tests::twilio::Sms;
 

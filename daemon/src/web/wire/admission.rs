@@ -151,8 +151,8 @@ pub(super) fn turn_away(stream: &TcpStream) {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().expect("an address"))
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
             connections_per_address: 2,
             ..Limits::default()
         };
-        let (ada, bob) = (address("192.0.2.1"), address("192.0.2.2"));
+        let (ada, bob) = (Some(address("192.0.2.1")), Some(address("192.0.2.2")));
         let mut counts = Counts::default();
         assert_eq!(counts.take(ada, &limits), Ok(()));
         assert_eq!(counts.take(ada, &limits), Ok(()));
