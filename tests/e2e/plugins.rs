@@ -238,6 +238,15 @@ async fn a_plugin_others_could_change_is_refused() {
         let why = why_down(&stage, id).await;
         assert!(why.contains("writ"), "{id}: {why}");
     }
+    for args in [&["check"][..], &["doctor", "f_open", "--json"]] {
+        let told = stage.daemon.cli(args).await.all();
+        for words in ["libtrunkline_plugin_f_open.so", "mode 0666", "chmod go-w"] {
+            assert!(
+                told.contains(words),
+                "{args:?} does not say {words}: {told}"
+            );
+        }
+    }
     neighbour_lives(&stage, "a writable plugin").await;
 }
 

@@ -22,16 +22,14 @@ async fn check_dry_run_and_api_tell_the_same_plan() {
     let changed = changed
         .config("max_len", 300)
         .key("display_name", "Support");
-    let named = stage.daemon.config().find("kept").clone();
     let added = twilio("new", &stage.simulator).config("from", "+15550103");
     stage.daemon.rewrite(|config| {
         config.remove("gone");
         config.put(changed);
-        config.put(named);
         config.put(added);
         *config = config
             .clone()
-            .set("store.cache_bytes", "16MiB")
+            .set("server.permits_per_channel", 128)
             .set("server.drain", "6s");
     });
     let dry = stage.daemon.cli_ok(&["reload", "--dry-run"]).await.stdout;
@@ -41,7 +39,7 @@ stop     gone
 restart  sms_support (config.max_len, display_name)
 keep     kept
 apply    server.drain
-waits for a restart of the daemon: store.cache_bytes
+waits for a restart of the daemon: server.permits_per_channel
 ";
     assert_eq!(dry, words);
     assert_eq!(stage.daemon.cli_ok(&["check"]).await.stdout, words);
@@ -60,7 +58,7 @@ waits for a restart of the daemon: store.cache_bytes
         assert_eq!(plan["start"], serde_json::json!(["new"]));
         assert_eq!(
             plan["needs_restart"],
-            serde_json::json!(["store.cache_bytes"])
+            serde_json::json!(["server.permits_per_channel"])
         );
     }
     let after = api.all("/api/v1/channels").await;

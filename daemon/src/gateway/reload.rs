@@ -39,6 +39,23 @@ pub struct ReloadReport {
     pub returned: BTreeMap<String, Comeback>,
 }
 
+impl ReloadReport {
+    fn log(&self) {
+        let plan = &self.plan;
+        tracing::info!(
+            event = "configuration_reloaded",
+            started = plan.start.len(),
+            stopped = plan.stop.len(),
+            restarted = plan.restart.len() - self.returned.len(),
+            returned = self.returned.len(),
+            updated = plan.update.len(),
+            kept = plan.keep.len(),
+            needs_restart = ?plan.needs_restart,
+            "configuration reloaded"
+        );
+    }
+}
+
 /// The running channels by id.
 type Channels = BTreeMap<String, RunningChannel>;
 
@@ -72,11 +89,8 @@ impl Gateway {
             mut warnings,
         } = prepared;
         warnings.extend(bare);
-        for id in &plan.update {
-            if let (Some(running), Some(config)) = (running.get(id.0), config.channels.get(id.0)) {
-                running.channel.update_config(config.clone());
-            }
-        }
+        update(&running, &plan, &config);
+        // What is in force for a channel on trial is what it runs with.
         for spec in &tried {
             if let Some(old) = running.get(spec.id.as_str()) {
                 config
@@ -99,33 +113,24 @@ impl Gateway {
         for spec in taken {
             self.replace(&mut running, spec).await;
         }
-        let returned = self.try_all(&mut running, tried, &plan).await;
-        for channel in running.values() {
-            self.apply_switch(&channel.channel);
-        }
         for channel in stopped {
             let id = channel.channel.id.clone();
             channel.stop().await;
             self.board.forget(&id);
         }
-        tracing::info!(
-            event = "configuration_reloaded",
-            started = plan.start.len(),
-            stopped = plan.stop.len(),
-            restarted = plan.restart.len() - returned.len(),
-            returned = returned.len(),
-            updated = plan.update.len(),
-            kept = plan.keep.len(),
-            needs_restart = ?plan.needs_restart,
-            "configuration reloaded"
-        );
-        let complete = |entry| audit::with_plan(entry, &plan);
-        audit::tell(&self.store, "configuration.reloaded", complete).await;
-        Ok(ReloadReport {
+        let returned = self.try_all(&mut running, tried, &plan).await;
+        for channel in running.values() {
+            self.apply_switch(&channel.channel);
+        }
+        let report = ReloadReport {
             plan,
             warnings,
             returned,
-        })
+        };
+        report.log();
+        let complete = |entry| audit::with_plan(entry, &report.plan);
+        audit::tell(&self.store, "configuration.reloaded", complete).await;
+        Ok(report)
     }
 
     /// Whether a channel is checked with its new configuration before it is used.
@@ -296,6 +301,15 @@ impl Gateway {
             }
         }
         plan
+    }
+}
+
+/// Tells running channels what changed for them without a restart.
+fn update(running: &Channels, plan: &ReloadPlan, config: &Config) {
+    for id in plan.update.keys() {
+        if let (Some(running), Some(config)) = (running.get(id), config.channels.get(id)) {
+            running.channel.update_config(config.clone());
+        }
     }
 }
 
