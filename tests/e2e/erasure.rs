@@ -172,7 +172,7 @@ async fn come(stage: &Stage) -> (String, Traces) {
         assert_eq!(stage.deliver(SMS, &Sms::new(from, text)).await, 200);
         let answer = text.replace("alpha", "answer");
         let sent = api.send_text(SMS, from, &answer).await;
-        api.wait_status(&sent, "delivered").await;
+        api.wait_status(&sent, "sent").await;
     }
     let mail = mail_of(ADA_MAIL, "ada-mail-beta-528", &bill);
     let answers = mail::deliver(&lmtp(&stage.daemon), ADA_MAIL, &[HELP], &mail).await;
