@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -253,9 +254,8 @@ async fn without_a_daemon_the_store_itself_is_backed_up() {
         .daemon
         .cli_ok(&["backup", text(&file), "--force"])
         .await;
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs::metadata(&file).expect("written").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let rights = fs::metadata(&file).expect("written").permissions();
+    assert_eq!(rights.mode() & 0o777, 0o600);
     assert!(!stage.daemon.file("all.tar.part").exists());
 
     let copy = stage.daemon.file("copy");

@@ -52,9 +52,9 @@ pub async fn measure(options: &Options) -> Result<()> {
     let highest_mib = load.highest_mib;
     without = without.join(load.quiet().await?);
     let bytes = made["bytes"].as_u64().context("bytes")?;
-    let mib_per_second = bytes as f64 / took.as_secs_f64() / f64::from(1 << 20);
+    let mib_per_second = (u128::from(bytes) * 1_000 / took.as_millis().max(1)) >> 20;
     println!(
-        "  backup          {:>9.1} s, {} MiB, {mib_per_second:.0} MiB/s, proof by reading it back included",
+        "  backup          {:>9.1} s, {} MiB, {mib_per_second} MiB/s, proof by reading it back included",
         took.as_secs_f64(),
         bytes >> 20
     );

@@ -57,8 +57,8 @@ fn receive(copy: &Path, moment: &Moment, snapshot: &[u8], log: &[u8]) {
     }
 }
 
-#[tokio::test]
-async fn a_copy_holds_exactly_what_was_committed_up_to_its_moment() {
+#[test]
+fn a_copy_holds_exactly_what_was_committed_up_to_its_moment() {
     let (source, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (engine, _) = open(source.path());
     fill(&engine, 0..400);
@@ -74,12 +74,11 @@ async fn a_copy_holds_exactly_what_was_committed_up_to_its_moment() {
             }
         }
     });
-    let work = engine.clone();
-    let exported = tokio::task::spawn_blocking(move || {
-        let mut export = work.export().unwrap();
-        assert!(work.export().is_none(), "one at a time");
+    let exported = {
+        let mut export = engine.export().unwrap();
+        assert!(engine.export().is_none(), "one at a time");
         let mut out = Slow {
-            engine: &work,
+            engine: &engine,
             bytes: Vec::new(),
             waits: 6,
         };
@@ -87,8 +86,8 @@ async fn a_copy_holds_exactly_what_was_committed_up_to_its_moment() {
         let mut log = Vec::new();
         export.log(&moment, &mut log).unwrap();
         (moment, out.bytes, log, export.began_at())
-    });
-    let (moment, snapshot, log, began) = exported.await.unwrap();
+    };
+    let (moment, snapshot, log, began) = exported;
     stop.store(true, SeqCst);
     writing.join().unwrap();
     assert!(moment.position >= began + 300, "{moment:?}");
@@ -99,9 +98,12 @@ async fn a_copy_holds_exactly_what_was_committed_up_to_its_moment() {
     assert_eq!(report.position, moment.position);
     let expected: Vec<u64> = (0..moment.position).collect();
     assert_eq!(numbers(&restored), expected, "one commit is one number");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let mut follower = restored.follow(Position(moment.log_from));
     for position in moment.log_from + 1..=moment.position {
-        let batch = follower.next().await.unwrap();
+        let batch = runtime.block_on(follower.next()).unwrap();
         assert_eq!(batch.position, Position(position));
         assert_eq!(batch.changes[0].data, (position - 1).to_be_bytes());
     }
