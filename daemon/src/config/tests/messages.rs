@@ -46,7 +46,7 @@ fn every_mistake_is_told_with_its_line() {
             "[thread]\nclosed = \"perhaps\"\n[log]\nformat = \"xml\"\nlevel = \"a=b=c\"\n",
             &[
                 "trunkline.toml:2: thread.closed: must be one of \"reopen\", \"new\"",
-                "trunkline.toml:4: log.format: must be one of \"pretty\", \"json\"",
+                "trunkline.toml:4: log.format: must be one of \"pretty\", \"json\", \"journald\"",
                 "trunkline.toml:5: log.level: must be a level such as \"info\", also by module",
             ],
         ),
