@@ -184,12 +184,13 @@ impl Gateway {
     async fn try_out(&self, spec: ChannelSpec) -> (RunningChannel, Verdict) {
         let broken = spec.instance.as_ref().err().cloned();
         let candidate = self.launch(spec);
-        let verdict = match broken {
-            Some(reason) => Verdict::GoBack(reason),
-            None => tokio::select! {
+        let verdict = if let Some(reason) = broken {
+            Verdict::GoBack(reason)
+        } else {
+            tokio::select! {
                 checked = self.prober.try_out(&candidate.channel) => comeback::judge(checked),
                 () = self.left() => Verdict::Take,
-            },
+            }
         };
         (candidate, verdict)
     }

@@ -110,6 +110,13 @@ struct Writer {
     stopped: oneshot::Receiver<()>,
 }
 
+/// Says which channels take webhooks without a token.
+fn warn_of_bare(config: &Config, specs: &[ChannelSpec]) {
+    for bare in prepare::without_token(config, specs) {
+        tracing::warn!(event = "configuration_warning", "{bare}");
+    }
+}
+
 impl Gateway {
     /// Starts every channel and everything around them; the listeners come after.
     pub async fn start(options: GatewayOptions) -> Result<Arc<Self>, StartError> {
@@ -121,9 +128,7 @@ impl Gateway {
         let organizations = organizations(&store, &prepared.config).await?;
         let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
         let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
-        for bare in prepare::without_token(&prepared.config, &specs) {
-            tracing::warn!("{bare}");
-        }
+        warn_of_bare(&prepared.config, &specs);
         save_senders(&store, &specs).await?;
         let settings: Settings = Arc::new(ArcSwap::from_pointee(prepared.config));
         let registry = Arc::new(Registry::default());

@@ -142,7 +142,7 @@ impl State {
         let elapsed = passed.saturating_duration_since(self.passed);
         let expected = self.wall + elapsed;
         let before = self.last;
-        let slowed = self.last + elapsed - elapsed / SLOWED_BY;
+        let slowed = self.last + elapsed.saturating_sub(elapsed / SLOWED_BY);
         self.last = if wall >= self.last { wall } else { slowed };
         if wall.abs_diff(expected) > JUMP && self.jumps.len() < JUMPS_MAX {
             self.jumps.push(Jump {

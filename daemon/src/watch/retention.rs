@@ -54,7 +54,7 @@ impl Retention {
             match self.step(&slug, org).await {
                 Ok((expired, _)) if expired.is_empty() => {}
                 Ok((expired, _)) => {
-                    info!(organization = %slug, ?expired, "old records were removed")
+                    info!(organization = %slug, ?expired, "old records were removed");
                 }
                 Err(error) => {
                     warn!(organization = %slug, %error, "old records could not be removed");

@@ -41,15 +41,16 @@ pub(super) fn make(sides: &[Side], simulator: &Simulator) -> Fragment {
     let mut channels = Vec::new();
     for side in sides {
         let (id, token) = (side.channel(), format!("{:032x}", rand::random::<u128>()));
-        let keys: String = section(*side, simulator, &signing_secret)
-            .into_iter()
-            .map(|(key, value)| format!("{key} = {}\n", quoted(&value)))
-            .collect();
-        text += &format!(
-            "\n[channel.{id}]\nadapter = \"{}\"\nwebhook_token = \"{token}\"\nallow_private = true\n\n\
-             [channel.{id}.config]\n{keys}",
-            side.adapter()
-        );
+        let adapter = side.adapter();
+        let mut lines = vec![
+            format!("\n[channel.{id}]\nadapter = \"{adapter}\"\nwebhook_token = \"{token}\""),
+            format!("allow_private = true\n\n[channel.{id}.config]"),
+        ];
+        let keys = section(*side, simulator, &signing_secret);
+        let keys = keys.into_iter();
+        lines.extend(keys.map(|(key, value)| format!("{key} = {}", quoted(&value))));
+        text.push_str(&lines.join("\n"));
+        text.push('\n');
         channels.push(Made {
             side: *side,
             path: format!("/webhooks/{id}/{token}"),

@@ -7,8 +7,6 @@ use crate::model::{ContactId, OrgId};
 pub(crate) const AUDIT: u8 = b'A';
 /// The kind byte of erasures and of what must outlive them.
 pub(crate) const ERASURE: u8 = b'E';
-/// The kind byte of webhook events.
-pub(crate) const EVENT: u8 = b'e';
 /// The kind byte of rejected webhook events.
 pub(crate) const REJECTED: u8 = b'r';
 /// The kind byte of reports that wait for their message.
