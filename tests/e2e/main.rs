@@ -7,6 +7,7 @@ mod api;
 mod attached;
 mod backfill;
 mod backup;
+mod backup_trouble;
 mod chaos;
 mod chat;
 mod chat_crash;

@@ -48,6 +48,7 @@
 //! The letter `m` was of messages by thread and sequence: a store that has any is of another layout and is not
 //! opened.
 
+mod backup;
 mod media;
 mod outside;
 
@@ -59,6 +60,7 @@ use crate::model::{
     OutboxItem, Priority, ThreadId,
 };
 
+pub(crate) use backup::*;
 pub(crate) use media::{media, media_job, media_jobs_of, media_shard};
 pub(crate) use outside::*;
 
@@ -78,12 +80,6 @@ pub(crate) const OUTBOX: u8 = b'o';
 /// The kind byte of consent.
 pub(crate) const CONSENT: u8 = b'C';
 
-/// The kind byte of what is noted of a restore.
-pub(crate) const RESTORATION: u8 = b'X';
-/// The kind byte of webhook events.
-pub(crate) const EVENT: u8 = b'e';
-/// The kind byte of files.
-pub(crate) const MEDIA: u8 = b'B';
 /// The kind byte of idempotency keys.
 pub(crate) const IDEMPOTENCY: u8 = b'k';
 /// The kind byte of notifications.
@@ -391,11 +387,6 @@ pub(crate) fn organization(slug: &str) -> Vec<u8> {
 
 pub(crate) fn token(id: crate::model::TokenId) -> Vec<u8> {
     Key::new(OrgId::SYSTEM, b'z').bytes(id.as_bytes()).0
-}
-
-/// What is noted of a restore.
-pub(crate) fn restoration() -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, RESTORATION).0
 }
 
 pub(crate) fn saved(name: &str) -> Vec<u8> {
