@@ -8,6 +8,7 @@ mod attached;
 mod audit;
 mod backfill;
 mod backup;
+mod backup_trouble;
 mod chaos;
 mod chat;
 mod chat_crash;

@@ -52,9 +52,11 @@
 //! The letter `m` was of messages by thread and sequence: a store that has any is of another layout and is not
 //! opened.
 
+mod backup;
 mod media;
 mod outside;
 mod privacy;
+mod users;
 
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
@@ -64,9 +66,11 @@ use crate::model::{
     OutboxItem, Priority, ThreadId,
 };
 
+pub(crate) use backup::*;
 pub(crate) use media::{MEDIA, media, media_job, media_jobs_of, media_shard};
 pub(crate) use outside::*;
 pub(crate) use privacy::*;
+pub(crate) use users::*;
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
 const TEXT_BYTES_MAX: usize = 160;
@@ -86,14 +90,6 @@ pub(crate) const OUTBOX: u8 = b'o';
 /// The kind byte of consent.
 pub(crate) const CONSENT: u8 = b'C';
 
-/// The kind byte of users.
-pub(crate) const USER: u8 = b'U';
-/// The kind byte of sessions.
-pub(crate) const SESSION: u8 = b'Y';
-/// The kind byte of what is noted of a restore.
-pub(crate) const RESTORATION: u8 = b'X';
-/// The kind byte of webhook events.
-pub(crate) const EVENT: u8 = b'e';
 /// The kind byte of idempotency keys.
 pub(crate) const IDEMPOTENCY: u8 = b'k';
 /// The kind byte of notifications.
@@ -401,19 +397,6 @@ pub(crate) fn organization(slug: &str) -> Vec<u8> {
 
 pub(crate) fn token(id: crate::model::TokenId) -> Vec<u8> {
     Key::new(OrgId::SYSTEM, b'z').bytes(id.as_bytes()).0
-}
-
-pub(crate) fn user(id: crate::model::UserId) -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, USER).bytes(id.as_bytes()).0
-}
-
-pub(crate) fn session(hash: &[u8; 32]) -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, SESSION).bytes(hash).0
-}
-
-/// What is noted of a restore.
-pub(crate) fn restoration() -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, RESTORATION).0
 }
 
 pub(crate) fn saved(name: &str) -> Vec<u8> {

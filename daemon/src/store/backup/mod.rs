@@ -27,6 +27,7 @@ mod mark;
 mod owner;
 mod read;
 mod restore;
+mod unpack;
 mod write;
 
 use serde::{Deserialize, Serialize};

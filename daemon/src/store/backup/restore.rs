@@ -11,9 +11,9 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, DirBuilder, File, TryLockError},
-    io::{self, BufWriter, Read, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    fs::{self, File, TryLockError},
+    io::{self, Read},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -21,10 +21,11 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{
     Restoration,
-    archive::{ArchiveError, Name},
+    archive::ArchiveError,
     hold::Held,
     owner::{Owner, is_root},
-    read::{self, Contents, Progress, Taker},
+    read::{self, Contents, Progress},
+    unpack::Unpacker,
 };
 use crate::store::{
     Store,
@@ -33,7 +34,6 @@ use crate::store::{
 
 /// Mode of a store's folder where there is none to take it from.
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 
 /// A restore to be made.
 #[derive(Debug)]
@@ -316,100 +316,4 @@ fn sync_all(folder: &Path) -> io::Result<()> {
     let file = File::open(folder)?;
     rustix::fs::syncfs(&file)?;
     file.sync_all()
-}
-
-/// Writes what is in a backup into a fresh folder.
-struct Unpacker {
-    folder: PathBuf,
-    /// Where the snapshot is until its position is known.
-    snapshot: PathBuf,
-    open: Option<(Kind, BufWriter<File>)>,
-}
-
-/// The file that is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Snapshot,
-    Log,
-    File,
-}
-
-impl Unpacker {
-    fn begin(folder: &Path) -> io::Result<Self> {
-        for folder in [folder, &folder.join("log"), &folder.join("snapshots")] {
-            DirBuilder::new().mode(FOLDER_MODE).create(folder)?;
-        }
-        Ok(Self {
-            folder: folder.to_owned(),
-            snapshot: folder.join("snapshots").join("unpacked.new"),
-            open: None,
-        })
-    }
-
-    /// Gives the snapshot its name.
-    fn finish(&mut self, snapshot: &Path) -> io::Result<()> {
-        self.close()?;
-        fs::rename(&self.snapshot, snapshot)
-    }
-
-    fn close(&mut self) -> io::Result<()> {
-        if let Some((_, mut file)) = self.open.take() {
-            file.flush()?;
-        }
-        Ok(())
-    }
-
-    /// Opens the file that a member belongs to; the next part of one goes on where the last ended.
-    fn open(&mut self, kind: Kind, path: &Path) -> io::Result<()> {
-        if kind != Kind::File && self.open.as_ref().is_some_and(|(open, _)| *open == kind) {
-            return Ok(());
-        }
-        self.close()?;
-        if let Some(folder) = path.parent() {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true).mode(FOLDER_MODE).create(folder)?;
-        }
-        let mut options = File::options();
-        let file = options.write(true).create(true).truncate(true);
-        let file = file.mode(FILE_MODE).open(path)?;
-        self.open = Some((kind, BufWriter::with_capacity(1 << 18, file)));
-        Ok(())
-    }
-
-    fn hashed(&mut self, folder: &str, hash: &str) -> io::Result<()> {
-        let path = self.folder.join(folder).join(&hash[..2]).join(hash);
-        self.open(Kind::File, &path)
-    }
-}
-
-impl Taker for Unpacker {
-    fn begin(&mut self, name: &Name) -> io::Result<()> {
-        match name {
-            Name::Store(_) => {
-                let path = self.snapshot.clone();
-                self.open(Kind::Snapshot, &path)
-            }
-            Name::Log(_) => {
-                let path = Receiver::log(&self.folder);
-                self.open(Kind::Log, &path)
-            }
-            Name::Body(hash) => self.hashed("bodies", &hash.to_string()),
-            Name::Media(hash) => self.hashed("media", &hash.to_string()),
-            _ => Ok(()),
-        }
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.open {
-            Some((_, file)) => file.write_all(bytes),
-            None => Ok(()),
-        }
-    }
-
-    fn end(&mut self, name: &Name) -> io::Result<()> {
-        match name {
-            Name::Store(_) | Name::Log(_) => Ok(()),
-            _ => self.close(),
-        }
-    }
 }
