@@ -42,12 +42,14 @@
 //! | `J` | channel | when its templates were last listed |
 //! | `B` | SHA-256 | what is known of a file |
 //! | `F` | channel, due time, message id | attachments of a message that are to be fetched |
+//! | `D` | nothing (organization 0) | the format of all records, and how far a migration is |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 //!
 //! The letter `m` was of messages by thread and sequence: a store that has any is of another layout and is not
 //! opened.
 
 mod media;
+mod names;
 mod outside;
 
 use sha2::{Digest, Sha256};
@@ -59,6 +61,7 @@ use crate::model::{
 };
 
 pub(crate) use media::{media, media_job, media_jobs_of, media_shard};
+pub(crate) use names::kind_name;
 pub(crate) use outside::*;
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
@@ -384,6 +387,11 @@ pub(crate) fn organization(slug: &str) -> Vec<u8> {
 
 pub(crate) fn token(id: crate::model::TokenId) -> Vec<u8> {
     Key::new(OrgId::SYSTEM, b'z').bytes(id.as_bytes()).0
+}
+
+/// What the store says of its format.
+pub(crate) fn format() -> Vec<u8> {
+    Key::new(OrgId::SYSTEM, b'D').0
 }
 
 pub(crate) fn saved(name: &str) -> Vec<u8> {

@@ -17,15 +17,18 @@ pub mod engine;
 mod events;
 mod files;
 mod fit;
+mod format;
 mod health;
 mod inbound;
 mod inbox;
+mod info;
 mod keys;
 mod line;
 mod linking;
 mod media;
 mod media_files;
 mod merge;
+mod migrations;
 mod notifications;
 mod orphans;
 mod outbox;
@@ -67,10 +70,13 @@ pub use self::{
     changes::{Change, Changed, Changes},
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
-        Engine, EngineOptions, OpenError, OpenReport, Position, RepairReport, StoreError, repair,
+        Engine, EngineOptions, FORMAT, KEPT_FOR, OpenError, OpenReport, Position, Progress,
+        RepairReport, StoreError, Teller, repair,
     },
     files::{BodyFiles, INLINE_BYTES_MAX},
+    format::{MigrationReport, StepReport, migrate, try_migration},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    info::{StoreInfo, info},
     media::{Fetched, NewMedia},
     media_files::{Draft, DraftError, DraftWriter, MediaFiles, Written},
     merge::MergeResult,
@@ -86,7 +92,7 @@ pub use self::{
     turns::NewTurn,
     windows::ReadWindow,
 };
-use self::{clock::Clock, inbox::Inbox};
+use self::{access::OrganizationRecord, clock::Clock, inbox::Inbox};
 use crate::model::{ApiToken, ChannelId, Millis, OrgId, Thread};
 
 /// Name under which the clock is saved.
@@ -149,10 +155,12 @@ impl<T, C> Page<T, C> {
 }
 
 impl Store {
-    /// Opens the store in a folder, making it where it is not. Blocks; a rebuild of the index can
-    /// take long and reports its progress in the log.
+    /// Opens the store in a folder, making it where it is not, and brings it to the format of this version. Blocks;
+    /// a rebuild of the index and a migration can take long: they tell [`EngineOptions::teller`] how far they are.
     pub fn open(path: &Path, options: EngineOptions) -> Result<(Self, OpenReport), OpenError> {
+        let teller = options.teller.clone();
         let (engine, report) = Engine::open(path, options)?;
+        aside(|| format::settle(&engine, path, &teller, &migrations::STEPS))?;
         let store = Self(Arc::new(Inner {
             engine,
             clock: Clock::starting_at(0),
@@ -168,10 +176,6 @@ impl Store {
             last_up_ms: OnceLock::new(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
-        if store.is_of_older_layout() {
-            let path = path.to_owned();
-            return Err(OpenError::Older { path });
-        }
         Ok((store, report))
     }
 
@@ -202,19 +206,11 @@ impl Store {
         Ok(self)
     }
 
-    fn is_of_older_layout(&self) -> bool {
-        let organizations = self.organizations();
-        let mut counts = organizations
-            .iter()
-            .map(|(_, org)| self.engine.count(org.0, keys::MESSAGE_BY_PLACE));
-        counts.any(|count| count > 0)
-    }
-
     fn derive_organizations(&self) -> Result<(), StoreError> {
         let prefix = keys::kind(OrgId::SYSTEM, b'l');
         for entry in self.scan_prefix(&prefix, None, false) {
             let (key, bytes) = entry?;
-            let number = u32::from_be_bytes(codec::fixed(&key, &bytes)?);
+            let record: OrganizationRecord = codec::decode(&key, &bytes)?;
             let slug = key
                 .strip_prefix(prefix.as_slice())
                 .and_then(|rest| rest.strip_suffix(&[0]))
@@ -222,7 +218,7 @@ impl Store {
                 .unwrap_or_default();
             self.organizations
                 .write()
-                .insert(slug.into_owned(), OrgId(number));
+                .insert(slug.into_owned(), OrgId(record.number));
         }
         Ok(())
     }
@@ -305,6 +301,12 @@ impl Store {
         let from = after.map_or(Bound::Included(prefix.to_vec()), Bound::Excluded);
         self.engine.scan((from, prefix_end(prefix)), false)
     }
+}
+
+/// Does something that waits on its thread, away from where futures run.
+fn aside<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let done = std::thread::scope(|scope| scope.spawn(work).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Where the keys with a prefix end.

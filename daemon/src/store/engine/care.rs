@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::{
     checkpoint,
     error::StoreError,
+    kept,
     options::SnapshotInfo,
     read::LogReader,
     rebuild,
@@ -125,7 +126,8 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
     shared.meters.since_snapshot.store(0, Relaxed);
     let begin = sweep::begin(shared);
     let mut writer =
-        SnapshotWriter::begin(&shared.path, begin.position, &begin.hash).map_err(failed)?;
+        SnapshotWriter::begin(&shared.path, shared.catalog.format(), begin.position, &begin.hash)
+            .map_err(failed)?;
     let swept = sweep::run(shared, None, |records| {
         writer.records(
             records
@@ -161,6 +163,7 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
     if let Err(error) = dropped {
         tracing::warn!("cannot remove what is no longer needed: {error}");
     }
+    kept::sweep(&shared.path);
     Ok(info)
 }
 

@@ -21,14 +21,18 @@ mod error;
 mod fault;
 mod folder;
 mod follow;
+mod format;
 mod frame;
 mod guard;
 mod index;
+mod kept;
 mod layer;
 mod log;
+mod look;
 mod options;
 mod overlay;
 mod pending;
+mod progress;
 mod read;
 mod rebuild;
 mod record;
@@ -47,7 +51,7 @@ mod writer;
 
 use std::{
     ops::{Bound, RangeBounds},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -63,8 +67,12 @@ use self::{
 pub use self::{
     error::{OpenError, StoreError},
     follow::{Change, ChangeBatch, Follower},
+    format::{FORMAT, FORMAT_FIRST, FormatNote},
+    kept::KEPT_FOR,
+    look::{Look, look, try_on_copy},
     options::{EngineOptions, OpenReport, RepairReport, SnapshotInfo, Stats},
     pending::Pending,
+    progress::{Progress, Teller, Work},
     transaction::{COMMIT_BYTES_MAX, KEY_BYTES_MAX, Transaction, VALUE_BYTES_MAX},
 };
 
@@ -225,6 +233,48 @@ impl Engine {
     pub fn count(&self, organization: u32, kind: u8) -> u64 {
         let counts = self.0.shared.counts.read();
         counts.get(&(organization, kind)).map_or(0, |c| c.records)
+    }
+
+    /// How many records there are of each kind in each organization, in the order of their keys.
+    pub fn kinds(&self) -> Vec<((u32, u8), u64)> {
+        let counts = self.0.shared.counts.read();
+        let found = counts.iter().map(|(kind, count)| (*kind, count.records));
+        let mut kinds: Vec<_> = found.filter(|(_, records)| *records > 0).collect();
+        kinds.sort_unstable();
+        kinds
+    }
+
+    /// The store's folder.
+    pub fn path(&self) -> &Path {
+        &self.0.shared.path
+    }
+
+    /// The format that the log and snapshots say.
+    pub fn format(&self) -> u32 {
+        self.0.shared.catalog.format()
+    }
+
+    /// Has everything that is written from now on say [`FORMAT`]: earlier versions refuse the store from the next
+    /// commit on.
+    pub fn raise_format(&self) {
+        self.0.shared.catalog.raise_format();
+    }
+
+    /// Notes beside the log, for people, what format the records have.
+    pub fn note_format(&self, format: u32) {
+        if let Err(error) = FormatNote::save(&self.0.shared.path, format) {
+            tracing::warn!("the store's format can't be noted beside it: {error}");
+        }
+    }
+
+    /// Takes a snapshot in the present format and keeps it aside for [`KEPT_FOR`]. Blocks; not to be called where
+    /// futures run.
+    pub fn keep_aside(&self) -> Result<PathBuf, OpenError> {
+        let shared = &self.0.shared;
+        let (reply, done) = oneshot::channel();
+        shared.order(Order::Snapshot(reply));
+        let taken = done.blocking_recv().unwrap_or(Err(StoreError::Closed))?;
+        kept::keep(&shared.path, &taken.path, shared.catalog.format())
     }
 
     /// What the engine has done and how it is.

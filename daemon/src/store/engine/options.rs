@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{fault::Faults, overlay::GroupLimit};
+use super::{fault::Faults, overlay::GroupLimit, progress::Teller};
 
 /// How an engine is set up. The defaults suit a daemon on a small machine.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct EngineOptions {
     pub index_timeout: Duration,
     /// How long opening may verify the index before it goes on doing so in the background. 500 ms.
     pub verify_budget: Duration,
+    /// Is told how far rebuilding and migrating are; the log is told anyway.
+    pub teller: Teller,
     /// Failures to come, in tests.
     #[cfg(test)]
     pub(crate) faults: Faults,
@@ -56,6 +58,7 @@ impl Default for EngineOptions {
             retain_bytes_max: 4096 * MIB,
             index_timeout: Duration::from_secs(60),
             verify_budget: Duration::from_millis(500),
+            teller: Teller::default(),
             #[cfg(test)]
             faults: Faults::default(),
         }

@@ -14,6 +14,7 @@ use crate::model::{
 };
 
 mod consent;
+mod format;
 mod linking;
 mod media;
 mod merge;
