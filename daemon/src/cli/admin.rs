@@ -17,6 +17,8 @@ use crate::outbound::BodyStream;
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a file may take.
 const FILE_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long a stream of the whole store may take.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Longest id taken from the command line.
@@ -118,15 +120,36 @@ impl Admin {
         self.send(request.timeout(FILE_TIMEOUT)).await
     }
 
+    /// `POST` of a body of unknown length, read as it is sent.
+    pub(super) async fn send_stream(
+        &self,
+        path: &[&str],
+        query: &Query,
+        body: reqwest::Body,
+    ) -> Result<Value, AdminError> {
+        let request = self.client.post(url(path, query)).body(body);
+        self.send(request.timeout(STREAM_TIMEOUT)).await
+    }
+
     /// `GET` of a file, handed on as it comes.
     pub(super) async fn download(
         &self,
         path: &[&str],
+        take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), AdminError> {
+        self.stream(path, &Query::default(), take).await
+    }
+
+    /// `GET` of whatever length, handed on as it comes.
+    pub(super) async fn stream(
+        &self,
+        path: &[&str],
+        query: &Query,
         mut take: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), AdminError> {
         let lost = |error: reqwest::Error| AdminError::NoAnswer(explain(&error, &self.socket));
-        let request = self.client.get(url(path, &Query::default()));
-        let mut response = request.timeout(FILE_TIMEOUT).send().await.map_err(lost)?;
+        let request = self.client.get(url(path, query));
+        let mut response = request.timeout(STREAM_TIMEOUT).send().await.map_err(lost)?;
         let status = response.status();
         if !status.is_success() {
             let body = self.read(response).await?;

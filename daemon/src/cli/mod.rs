@@ -19,7 +19,9 @@ mod demo;
 mod detail;
 mod doctor;
 mod event;
+mod export;
 mod failure;
+mod import;
 mod list;
 mod media;
 mod message;
@@ -120,7 +122,11 @@ enum Verb {
     /// Tokens for the API.
     #[command(subcommand)]
     Token(token::Token),
-    /// The store, while no daemon runs: repair.
+    /// Writes everything as JSON lines: people, conversations, messages, consent, files.
+    Export(export::Export),
+    /// Takes such lines in: nothing that is here is changed, nothing is sent.
+    Import(import::Import),
+    /// The store: what it is, migrate it, repair it.
     #[command(subcommand)]
     Store(store::Store),
 }
@@ -172,6 +178,8 @@ impl Verb {
             Self::Template(verb) => verb.perform(&admin).await,
             Self::Plugin(verb) => verb.perform(&admin).await,
             Self::Token(verb) => verb.perform(&admin).await,
+            Self::Export(verb) => verb.perform(&admin).await,
+            Self::Import(verb) => verb.perform(&admin).await,
             Self::Run | Self::Check | Self::Demo(_) | Self::Store(_) => Ok(()),
         }
     }

@@ -1,7 +1,5 @@
 //! How far long work is, on standard error: a bar in a terminal, a line now and then elsewhere.
 
-#![allow(dead_code)]
-
 use std::{
     io::IsTerminal as _,
     sync::Mutex,

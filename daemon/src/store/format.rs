@@ -224,7 +224,10 @@ fn run(
                 ops.extend(changes);
             }
             place.records += batch.len() as u64;
-            place.after = batch.into_iter().next_back().map_or(prefix.clone(), |last| last.0);
+            place.after = batch
+                .into_iter()
+                .next_back()
+                .map_or(prefix.clone(), |last| last.0);
             record.step = Some(place.clone());
             commit(engine, |tx| {
                 ops.into_iter().try_for_each(|op| apply(tx, op))?;

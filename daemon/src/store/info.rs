@@ -70,7 +70,10 @@ fn gathered(
     }
     StoreInfo {
         path: path.display().to_string(),
-        format: note.format.filter(|noted| *noted <= format).unwrap_or(format),
+        format: note
+            .format
+            .filter(|noted| *noted <= format)
+            .unwrap_or(format),
         migrating: false,
         written_by: note.written_by,
         position,

@@ -75,6 +75,8 @@ pub(crate) const MESSAGE_BY_PLACE: u8 = b'm';
 pub(crate) const CONTACT: u8 = b'c';
 /// The kind byte of threads.
 pub(crate) const THREAD: u8 = b't';
+/// The kind byte of files.
+pub(crate) const MEDIA: u8 = b'B';
 /// The kind byte of outbox items.
 pub(crate) const OUTBOX: u8 = b'o';
 /// The kind byte of consent.

@@ -16,7 +16,10 @@ pub(super) enum Op {
     /// Writes a record.
     Put(Vec<u8>, Vec<u8>),
     /// Removes one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for steps that give records another key"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for steps that give records another key")
+    )]
     Delete(Vec<u8>),
 }
 

@@ -15,6 +15,7 @@ mod consent;
 mod contacts;
 pub mod engine;
 mod events;
+mod exchange;
 mod files;
 mod fit;
 mod format;
@@ -62,6 +63,7 @@ use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
+use self::{access::OrganizationRecord, clock::Clock, inbox::Inbox};
 pub use self::{
     access::ThreadUpdate,
     attempts::{Attempt, Finished, Quota},
@@ -73,6 +75,7 @@ pub use self::{
         Engine, EngineOptions, FORMAT, KEPT_FOR, OpenError, OpenReport, Position, Progress,
         RepairReport, StoreError, Teller, repair,
     },
+    exchange::{Import, ImportRecord, ImportedContact},
     files::{BodyFiles, INLINE_BYTES_MAX},
     format::{MigrationReport, StepReport, migrate, try_migration},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
@@ -92,7 +95,6 @@ pub use self::{
     turns::NewTurn,
     windows::ReadWindow,
 };
-use self::{access::OrganizationRecord, clock::Clock, inbox::Inbox};
 use crate::model::{ApiToken, ChannelId, Millis, OrgId, Thread};
 
 /// Name under which the clock is saved.

@@ -125,9 +125,13 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
     let failed = |e: std::io::Error| StoreError::Failed(format!("cannot write a snapshot: {e}"));
     shared.meters.since_snapshot.store(0, Relaxed);
     let begin = sweep::begin(shared);
-    let mut writer =
-        SnapshotWriter::begin(&shared.path, shared.catalog.format(), begin.position, &begin.hash)
-            .map_err(failed)?;
+    let mut writer = SnapshotWriter::begin(
+        &shared.path,
+        shared.catalog.format(),
+        begin.position,
+        &begin.hash,
+    )
+    .map_err(failed)?;
     let swept = sweep::run(shared, None, |records| {
         writer.records(
             records

@@ -111,7 +111,10 @@ fn in_folder(
         if path.extension().is_some_and(|found| found == extension) {
             let mut head = Vec::new();
             File::open(&path)
-                .and_then(|file| file.take(segment::SEGMENT_HEADER_BYTES as u64).read_to_end(&mut head))
+                .and_then(|file| {
+                    file.take(segment::SEGMENT_HEADER_BYTES as u64)
+                        .read_to_end(&mut head)
+                })
                 .map_err(OpenError::io("read", &path))?;
             newest = newest.max(read(&head));
         }

@@ -41,7 +41,9 @@ pub fn look(path: &Path) -> Result<Look, OpenError> {
     let format = format::check(path)?.unwrap_or(FORMAT_FIRST);
     let catalog = Arc::new(Catalog::read(&path.join("log"), format)?);
     let snapshots = snapshot::list(path)?;
-    let newest = snapshots.iter().find_map(|s| snapshot::contents(&s.path).ok());
+    let newest = snapshots
+        .iter()
+        .find_map(|s| snapshot::contents(&s.path).ok());
     let (mut position, counts) = newest.unwrap_or_default();
     let mut records: BTreeMap<_, _> = counts.into_iter().collect();
     let mut reader = LogReader::new(catalog, position + 1);
@@ -94,7 +96,9 @@ pub fn try_on_copy<R>(
             let copied = match from.extension().and_then(|end| end.to_str()) {
                 Some("log") => fs::copy(&from, &to).map(drop),
                 // A finished snapshot is never written again.
-                Some("snap") => absolute(&from).and_then(|from| std::os::unix::fs::symlink(from, &to)),
+                Some("snap") => {
+                    absolute(&from).and_then(|from| std::os::unix::fs::symlink(from, &to))
+                }
                 _ => Ok(()),
             };
             copied.map_err(OpenError::io("copy", &from))?;

@@ -122,9 +122,15 @@ mod tests {
         }
         teller.tell(Work::Migrating { from: 1, to: 2 }, 5, None);
         let told = told.lock();
-        assert_eq!(told.first().map(String::as_str), Some("building the index from the snapshot: 0 of 1000"));
+        assert_eq!(
+            told.first().map(String::as_str),
+            Some("building the index from the snapshot: 0 of 1000")
+        );
         assert!(told.contains(&"building the index from the snapshot: 1000 of 1000".to_owned()));
-        assert_eq!(told.last().map(String::as_str), Some("migrating the store from format 1 to 2: 5"));
+        assert_eq!(
+            told.last().map(String::as_str),
+            Some("migrating the store from format 1 to 2: 5")
+        );
         assert!(told.len() < 10, "{told:?}");
     }
 }

@@ -99,8 +99,11 @@ impl Source<'_> {
             let index = self.fresh()?;
             let total = snapshot::contents(&snapshot.path).ok();
             let total = total.map(|(_, counts)| counts.values().sum());
-            let progress =
-                |records| self.options.teller.tell(Work::ReadingSnapshot, records, total);
+            let progress = |records| {
+                self.options
+                    .teller
+                    .tell(Work::ReadingSnapshot, records, total)
+            };
             match snapshot::load(&snapshot.path, &index, &progress) {
                 Ok(reached) => return Ok(self.building(index, reached)),
                 Err(what) => {

@@ -176,7 +176,9 @@ pub(super) fn begins_at(path: &Path) -> Result<u64, String> {
 pub(super) fn format_of(head: &[u8]) -> Option<u32> {
     let format = head.strip_prefix(MAGIC)?.first_chunk::<4>()?;
     let format = u32::from_le_bytes(*format);
-    (FORMAT_FIRST..=FORMAT_MAX).contains(&format).then_some(format)
+    (FORMAT_FIRST..=FORMAT_MAX)
+        .contains(&format)
+        .then_some(format)
 }
 
 /// How many records of each kind a finished snapshot says that it holds, and the commit that it reaches. Reads the
@@ -186,7 +188,8 @@ pub(super) fn contents(path: &Path) -> Result<(u64, HashMap<Kind, u64>), String>
     let mut at = 12;
     loop {
         let mut header = [0; 9];
-        file.read_exact_at(&mut header, at).map_err(|e| e.to_string())?;
+        file.read_exact_at(&mut header, at)
+            .map_err(|e| e.to_string())?;
         let bytes = take_u32(&mut &header[1..5]).filter(|bytes| *bytes <= BLOCK_BYTES_MAX);
         let bytes = bytes.ok_or("a block has an impossible length")?;
         at += header.len() as u64;
@@ -195,10 +198,14 @@ pub(super) fn contents(path: &Path) -> Result<(u64, HashMap<Kind, u64>), String>
             continue;
         }
         let mut payload = vec![0; bytes];
-        file.read_exact_at(&mut payload, at).map_err(|e| e.to_string())?;
+        file.read_exact_at(&mut payload, at)
+            .map_err(|e| e.to_string())?;
         let mut rest = &payload[..];
         let reached = take_reached(&mut rest).ok_or("its end is malformed")?;
-        let counts = rest.get(8..).and_then(counts_in).ok_or("its end is malformed")?;
+        let counts = rest
+            .get(8..)
+            .and_then(counts_in)
+            .ok_or("its end is malformed")?;
         return Ok((reached.position, counts));
     }
 }

@@ -50,7 +50,10 @@ const NAMES: &[(u8, &str)] = &[
 /// What a kind is called; its letter where it has no name here.
 pub(crate) fn kind_name(kind: u8) -> String {
     let found = NAMES.iter().find(|(letter, _)| *letter == kind);
-    found.map_or_else(|| char::from(kind).to_string(), |(_, name)| (*name).to_owned())
+    found.map_or_else(
+        || char::from(kind).to_string(),
+        |(_, name)| (*name).to_owned(),
+    )
 }
 
 #[cfg(test)]

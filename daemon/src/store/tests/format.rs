@@ -109,10 +109,17 @@ fn must_be_done(folder: &Path) {
             let (old, new) = (key(org, b'Q', number), key(org, b'Z', number));
             let (old, new) = (engine.get(&old).unwrap(), engine.get(&new).unwrap());
             if number % 2 == 1 {
-                assert_eq!((old.as_deref(), new), (Some(&number.to_be_bytes()[..]), None));
+                assert_eq!(
+                    (old.as_deref(), new),
+                    (Some(&number.to_be_bytes()[..]), None)
+                );
             } else {
                 let expected = u64::from(number * 2 + 1).to_be_bytes();
-                assert_eq!((old, new.as_deref()), (None, Some(&expected[..])), "{number}");
+                assert_eq!(
+                    (old, new.as_deref()),
+                    (None, Some(&expected[..])),
+                    "{number}"
+                );
             }
         }
     }
@@ -124,7 +131,11 @@ fn steps_run_in_order_over_all_records_once() {
     let folder = TempDir::new().unwrap();
     old_store(folder.path());
     let report = run(folder.path(), EngineOptions::default()).unwrap();
-    let seen: Vec<_> = report.steps.iter().map(|s| (s.from, s.to, s.records, s.changed)).collect();
+    let seen: Vec<_> = report
+        .steps
+        .iter()
+        .map(|s| (s.from, s.to, s.records, s.changed))
+        .collect();
     let all = u64::from(RECORDS) * 2;
     assert_eq!(seen, [(1, 2, all, all / 2), (2, 3, all / 2, all / 2)]);
     must_be_done(folder.path());
@@ -142,7 +153,11 @@ fn a_migration_that_dies_anywhere_goes_on_at_the_next_start() {
         old_store(folder.path());
         let told = Arc::new(Mutex::new(0));
         let teller = {
-            let (told, copy, from) = (told.clone(), folder.path().join("copy"), folder.path().to_owned());
+            let (told, copy, from) = (
+                told.clone(),
+                folder.path().join("copy"),
+                folder.path().to_owned(),
+            );
             // The folder as a crash would leave it: copied between two commits, without any goodbye.
             Teller::to(move |_| {
                 let mut told = told.lock();
@@ -173,7 +188,8 @@ fn copy_store(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let (path, name) = (entry.path(), entry.file_name());
-        let skipped = name == "copy" || name == "lock" || name.to_string_lossy().starts_with("index");
+        let skipped =
+            name == "copy" || name == "lock" || name.to_string_lossy().starts_with("index");
         if skipped {
             continue;
         }
@@ -189,13 +205,19 @@ fn copy_store(from: &Path, to: &Path) {
 fn the_kept_snapshot_is_all_of_the_old_store() {
     let folder = TempDir::new().unwrap();
     old_store(folder.path());
-    let kept = run(folder.path(), EngineOptions::default()).unwrap().kept.unwrap();
+    let kept = run(folder.path(), EngineOptions::default())
+        .unwrap()
+        .kept
+        .unwrap();
     let back = TempDir::new().unwrap();
     std::fs::create_dir(back.path().join("snapshots")).unwrap();
     let name = "00000000000000002601.snap";
     std::fs::copy(kept, back.path().join("snapshots").join(name)).unwrap();
     let engine = open(back.path(), EngineOptions::default());
-    assert_eq!(engine.count(1, b'Q') + engine.count(2, b'Q'), u64::from(RECORDS) * 2);
+    assert_eq!(
+        engine.count(1, b'Q') + engine.count(2, b'Q'),
+        u64::from(RECORDS) * 2
+    );
     assert_eq!((engine.count(1, b'Z'), engine.format()), (0, 1));
     engine.close();
 }
@@ -222,7 +244,11 @@ fn fingerprint(folder: &Path) -> Vec<(String, u64, std::time::SystemTime)> {
             found.extend(fingerprint(&path));
         } else {
             let about = path.metadata().unwrap();
-            found.push((path.display().to_string(), about.len(), about.modified().unwrap()));
+            found.push((
+                path.display().to_string(),
+                about.len(),
+                about.modified().unwrap(),
+            ));
         }
     }
     found.sort();
@@ -244,8 +270,14 @@ fn the_first_format_becomes_the_second() {
     assert_eq!(open.records["organizations"], 1);
     store.engine().clone().close();
     let closed = info(folder.path()).unwrap();
-    assert_eq!((closed.records, closed.position), (open.records, open.position));
-    assert_eq!(closed.written_by.as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        (closed.records, closed.position),
+        (open.records, open.position)
+    );
+    assert_eq!(
+        closed.written_by.as_deref(),
+        Some(env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
@@ -253,7 +285,10 @@ fn a_new_store_needs_no_migration_and_says_its_format() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("store");
     let report = migrate(&path, EngineOptions::default()).unwrap();
-    assert_eq!((report.from, report.steps.len(), report.kept), (FORMAT, 0, None));
+    assert_eq!(
+        (report.from, report.steps.len(), report.kept),
+        (FORMAT, 0, None)
+    );
     assert_eq!(FormatNote::load(&path).format, Some(FORMAT));
     let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o700);
@@ -264,8 +299,15 @@ fn a_newer_format_is_refused_in_words_and_nothing_is_touched() {
     let folder = TempDir::new().unwrap();
     old_store(folder.path());
     let newest = std::fs::read_dir(folder.path().join("log")).unwrap();
-    stamp(&newest.flatten().map(|entry| entry.path()).max().unwrap(), 7);
-    std::fs::write(folder.path().join("format"), r#"{"format":7,"written_by":"0.9.3"}"#).unwrap();
+    stamp(
+        &newest.flatten().map(|entry| entry.path()).max().unwrap(),
+        7,
+    );
+    std::fs::write(
+        folder.path().join("format"),
+        r#"{"format":7,"written_by":"0.9.3"}"#,
+    )
+    .unwrap();
     std::fs::write(folder.path().join("log/left.new"), "x").unwrap();
     let before = fingerprint(folder.path());
     let said = [
@@ -294,10 +336,19 @@ fn how_far_it_is_is_told_with_both_ends() {
     };
     run(folder.path(), options).unwrap();
     let told = told.lock();
-    let of = |from| told.iter().filter(move |one| one.work == Work::Migrating { from, to: from + 1 });
+    let of = |from| {
+        told.iter()
+            .filter(move |one| one.work == Work::Migrating { from, to: from + 1 })
+    };
     let all = u64::from(RECORDS) * 2;
-    assert_eq!(of(1).next().map(|one| (one.done, one.total)), Some((0, Some(all))));
-    assert_eq!(of(1).next_back().map(|one| (one.done, one.total)), Some((all, Some(all))));
+    assert_eq!(
+        of(1).next().map(|one| (one.done, one.total)),
+        Some((0, Some(all)))
+    );
+    assert_eq!(
+        of(1).next_back().map(|one| (one.done, one.total)),
+        Some((all, Some(all)))
+    );
     assert_eq!(of(2).next_back().map(|one| one.done), Some(all / 2));
 }
 
@@ -305,7 +356,10 @@ fn how_far_it_is_is_told_with_both_ends() {
 fn a_deleted_index_is_built_anew_with_progress_of_how_many() {
     let folder = TempDir::new().unwrap();
     old_store(folder.path());
-    let kept = run(folder.path(), EngineOptions::default()).unwrap().kept.unwrap();
+    let kept = run(folder.path(), EngineOptions::default())
+        .unwrap()
+        .kept
+        .unwrap();
     assert!(kept.exists());
     for entry in std::fs::read_dir(folder.path()).unwrap().flatten() {
         if entry.file_name().to_string_lossy().starts_with("index-") {
@@ -321,9 +375,18 @@ fn a_deleted_index_is_built_anew_with_progress_of_how_many() {
     run(folder.path(), options).unwrap();
     let told = told.lock();
     let all = u64::from(RECORDS) * 2 + 1;
-    let from_snapshot: Vec<_> = told.iter().filter(|one| one.work == Work::ReadingSnapshot).collect();
-    assert_eq!(from_snapshot.last().map(|one| (one.done, one.total)), Some((all, Some(all))));
-    let from_log: Vec<_> = told.iter().filter(|one| one.work == Work::ReplayingLog).collect();
+    let from_snapshot: Vec<_> = told
+        .iter()
+        .filter(|one| one.work == Work::ReadingSnapshot)
+        .collect();
+    assert_eq!(
+        from_snapshot.last().map(|one| (one.done, one.total)),
+        Some((all, Some(all)))
+    );
+    let from_log: Vec<_> = told
+        .iter()
+        .filter(|one| one.work == Work::ReplayingLog)
+        .collect();
     let last = from_log.last().expect("the log was applied");
     assert_eq!(Some(last.done), last.total);
     must_be_done(folder.path());

@@ -6,6 +6,7 @@ mod consents;
 mod contacts;
 mod doctor;
 mod events;
+mod exchange;
 mod health;
 mod links;
 mod marks;
@@ -91,5 +92,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/tokens/{id}", delete().to(tokens::revoke))
         .route("/plugins", get().to(system::plugins))
         .route("/plugins/{id}", get().to(system::plugin))
+        .route("/export", get().to(exchange::export))
+        .route("/import", post().to(exchange::import))
+        .route("/store", get().to(exchange::store))
         .route("/reload", post().to(system::reload));
 }
