@@ -14,6 +14,8 @@ mod import;
 pub mod lines;
 mod locate;
 mod take;
+#[cfg(test)]
+mod tests;
 mod to_lines;
 
 pub use export::{Export, ExportError};
