@@ -24,7 +24,10 @@ fn the_schema_is_that_of_the_types() {
         std::fs::write(SCHEMA, &text).unwrap();
     }
     let known = std::fs::read_to_string(SCHEMA).unwrap_or_default();
-    assert_eq!(known, text, "run this test with UPDATE_REFERENCE=1 and look at what changed");
+    assert_eq!(
+        known, text,
+        "run this test with UPDATE_REFERENCE=1 and look at what changed"
+    );
 }
 
 #[test]
