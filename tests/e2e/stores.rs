@@ -40,6 +40,10 @@ pub(crate) fn config(simulator: &Simulator) -> Config {
         .set("form.contact.channels", json!([SMS]))
         .set("form.contact.reply", "Thank you, we have it.")
         .set("health.interval", "1h")
+        // A store of years ago still holds what it held.
+        .set("retention.webhook_events", "3650d")
+        .set("media.unused_max", "3650d")
+        .set("outbound.age_max", "3650d")
 }
 
 /// The folder of the stores.
@@ -86,7 +90,12 @@ pub(crate) async fn opened(version: &str) -> Stage {
 /// Everything that the API shows of what people said.
 async fn listing(api: &Api) -> Value {
     let mut people = Vec::new();
-    for contact in api.all("/api/v1/contacts").await {
+    for mut contact in api.all("/api/v1/contacts").await {
+        // Whether a window is open changes with the time, and with the address that a simulator gives itself.
+        for known in contact["identities"].as_array_mut().into_iter().flatten() {
+            known["window"] = Value::Null;
+            known["windows"] = Value::Null;
+        }
         let path = format!(
             "/api/v1/contacts/{}",
             contact["id"].as_str().expect("an id")
