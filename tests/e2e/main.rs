@@ -53,6 +53,7 @@ mod shutdown;
 mod stage;
 mod statuses;
 mod stores;
+mod stores_fill;
 mod templates;
 mod twilio_whatsapp;
 mod vonage;

@@ -8,22 +8,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trunkline_simulator::{Behaviour, ContentTemplate, Simulator};
+use trunkline_simulator::{ContentTemplate, Simulator};
 use trunkline_tests::api::Api;
 use trunkline_tests::config::Config;
 use trunkline_tests::daemon::Daemon;
-use trunkline_tests::http::Request;
-use trunkline_tests::origin::file;
 use trunkline_tests::twilio::Sms;
-use trunkline_tests::visitor::Visitor;
 use trunkline_tests::wait::{SOON, eventually};
 
 use crate::chat::{WEB, chat};
-use crate::email::{mail, post, ses};
+use crate::email::ses;
 use crate::stage::{SMS, Stage, twilio};
 use crate::vonage::sms_channel;
-use crate::whatsapp::{deliver, meta};
-use crate::window::{ADA_WA, US, WA, whatsapp};
+use crate::whatsapp::meta;
+use crate::window::whatsapp;
 
 /// The same channels for whoever writes and whoever reads a store.
 pub(crate) fn config(simulator: &Simulator) -> Config {
@@ -198,27 +195,40 @@ async fn a_store_of_every_released_version_is_brought_forward_and_gone_on_with()
 async fn an_upgrade_that_is_killed_loses_nothing() {
     let version = "0.1.0";
     let expected = expected(version);
-    for round in 0..12_u64 {
+    let mut interrupted = 0;
+    for round in 0..10_u64 {
         let simulator = Simulator::start().expect("the simulator starts");
         let mut daemon = prepared(&simulator, version);
         for again in 0..2 {
+            let before = segments(&daemon);
             daemon.spawn();
-            let begun = format!("round {round}: the start is under way");
+            let begun = format!("round {round}: the log is begun anew");
             eventually(&begun, SOON, || async {
-                (daemon.store().join("lock").exists()).then_some(())
+                (segments(&daemon) > before).then_some(())
             })
             .await;
-            // Which moment is hit is left to chance: all have to be survived.
-            tokio::time::sleep(Duration::from_millis(round * 20 + again * 7)).await;
+            // Which moment behind this one is hit is left to chance: all have to be survived.
+            tokio::time::sleep(Duration::from_millis(round * 3 + again * 5)).await;
             daemon.kill9().await;
+            // Written when it is done.
+            interrupted += usize::from(!daemon.store().join("format").exists());
         }
         daemon.launch().await;
-        covers(
-            &expected,
-            &listing(&daemon.api()).await,
-            &format!("round {round}"),
-        );
+        let found = listing(&daemon.api()).await;
+        covers(&expected, &found, &format!("round {round}"));
     }
+    assert!(interrupted > 0, "no migration was hit");
+    println!("{interrupted} of 20 kills hit a migration under way");
+}
+
+/// How many segments the log has.
+fn segments(daemon: &Daemon) -> usize {
+    let entries = fs::read_dir(daemon.store().join("log")).expect("the log is there");
+    let is_segment = |path: &Path| path.extension().is_some_and(|end| end == "log");
+    entries
+        .flatten()
+        .filter(|entry| is_segment(&entry.path()))
+        .count()
 }
 
 #[tokio::test]
@@ -326,7 +336,7 @@ async fn a_store_that_others_can_read_is_warned_of() {
 #[ignore = "makes a fixture of a released version"]
 async fn write() {
     let stage = Stage::new(config).await;
-    fill(&stage).await;
+    crate::stores_fill::fill(&stage).await;
     let shown = listing(&stage.daemon.api()).await;
     must_be_rich(&shown);
     let version = trunkline_tests::daemon::trunkline(&["--version"])
@@ -366,121 +376,4 @@ async fn write() {
     assert!(size < 300_000, "{size} bytes are too many for a repository");
     let shown = serde_json::to_string_pretty(&shown).expect("JSON");
     fs::write(folder().join(format!("{version}.json")), shown + "\n").expect("written");
-}
-
-/// Every kind of record that a version can write.
-async fn fill(stage: &Stage) {
-    let api = stage.daemon.api();
-    let ada = "+15005550101";
-    for text in ["hello", "are you there?"] {
-        assert_eq!(stage.deliver(SMS, &Sms::new(ada, text)).await, 200);
-    }
-    let sent = api.send_text(SMS, ada, "yes, we are").await;
-    api.wait_status(&sent, "sent").await;
-    let long = "a long answer in many words. ".repeat(40);
-    let split = api.send_text(SMS, ada, &long).await;
-    api.wait_status(&split, "sent").await;
-
-    // Addresses that end in a stop, a dead letter, and one that is scheduled.
-    assert_eq!(
-        stage.deliver(SMS, &Sms::new("+15005550102", "STOP")).await,
-        200
-    );
-    stage
-        .simulator
-        .twilio()
-        .behave_once(Behaviour::error(400, 21211, "Invalid 'To' Phone Number"));
-    let dead = api.send_text(SMS, "+15005550103", "to nobody").await;
-    api.wait_status(&dead, "failed").await;
-    let later = json!({"channel": SMS, "to": ada, "content": {"text": "in ten years"}, "send_at": "2036-01-01T00:00:00Z"});
-    assert_eq!(api.post("/api/v1/messages", &later).await.status, 202);
-
-    // WhatsApp: held until they write, and a template.
-    let held = json!({"channel": WA, "to": "+15005550104", "content": {"text": "held"}});
-    assert_eq!(api.post("/api/v1/messages", &held).await.status, 202);
-    let sms = trunkline_simulator::InboundSms::text(ADA_WA, US, "by WhatsApp");
-    let inbound = stage
-        .simulator
-        .twilio()
-        .inbound(&stage.daemon.url(WA), &sms)
-        .await;
-    assert_eq!(inbound.expect("delivered").status, 200);
-    let message = trunkline_simulator::WaMessage::text("+15005550105", "by the other WhatsApp");
-    assert_eq!(deliver(stage, &message).await.status, 200);
-    let vonage = api.send_text("vonage", "+447700900001", "by Vonage").await;
-    api.wait_status(&vonage, "sent").await;
-
-    // A mail both ways, a file, a visitor, a form.
-    assert_eq!(
-        post(
-            stage,
-            mail("bea@example.org", "one@example.org", "", "a mail")
-        )
-        .await,
-        200
-    );
-    let answer = api.send_text("mail", "bea@example.org", "answered").await;
-    api.wait_status(&answer, "sent").await;
-    let upload = Request::new("POST", "/api/v1/media?organization=default");
-    let upload = upload.body("image/png", file("png", 900, 7));
-    assert_eq!(api.send(upload).await.status, 201);
-    let browser = Visitor::new(stage.daemon.public(), WEB).await;
-    let (mut page, _) = browser.arrive(None).await;
-    page.say("one", "from the page").await;
-    let lead = "name=Cyd&phone=%2B15005550106&email=&message=A+question&website=";
-    let form = Request::new("POST", "/forms/contact");
-    let form = stage
-        .post(&form.body("application/x-www-form-urlencoded", lead))
-        .await;
-    assert_eq!(form.status, 303, "{}", form.text());
-
-    // Refused, taken over, merged and parted.
-    let refused = Sms::new(ada, "forged");
-    let hook = stage.hook(SMS);
-    assert_eq!(
-        stage
-            .post(&hook.unsigned(&refused.params(&hook.account_sid)))
-            .await
-            .status,
-        401
-    );
-    let id = |contacts: Vec<Value>| contacts[0]["id"].as_str().expect("an id").to_owned();
-    let (keep, other) = (
-        id(api.contacts(ada).await),
-        id(api.contacts("bea@example.org").await),
-    );
-    let third = id(api.contacts("+15005550106").await);
-    for other in [&other, &third] {
-        let merged = api
-            .post(
-                &format!("/api/v1/contacts/{keep}/merge"),
-                &json!({"contact": other}),
-            )
-            .await;
-        assert_eq!(merged.status, 200, "{}", merged.reply.text());
-    }
-    let parted = api
-        .post(
-            &format!("/api/v1/contacts/{keep}/unmerge"),
-            &json!({"contact": third}),
-        )
-        .await;
-    assert_eq!(parted.status, 200, "{}", parted.reply.text());
-    let opt_in = json!({"identifier": "+15005550107", "change": "opt_in", "reason": "by phone", "scope": "*"});
-    assert_eq!(api.post("/api/v1/consents", &opt_in).await.status, 200);
-    eventually("the outbox is quiet", SOON, || async {
-        let items = api.all("/api/v1/outbox").await;
-        let is_settled = |item: &Value| item["scheduled"] == true || item["state"] != "queued";
-        items.iter().all(is_settled).then_some(())
-    })
-    .await;
-    eventually("every turn is closed", SOON, || async {
-        let thread = api.timeline(ada).await[0]["thread"].as_str()?.to_owned();
-        let turns = api.get(&format!("/api/v1/threads/{thread}/turns")).await;
-        turns["items"]
-            .as_array()
-            .filter(|turns| !turns.is_empty())
-            .map(|_| ())
-    })
-    .await;
 }

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
     check, from_lines,
     lines::{End, Header, Line, MediaChunk, MediaLine, Organization, VERSION},
+    report::{ImportReport, Waiting},
     take::{Incoming, Kept, LINE_BYTES_MAX, Splitter, parse},
 };
 use crate::{
@@ -24,8 +24,6 @@ use crate::{
 const BATCH_RECORDS: usize = 64;
 /// Bytes of lines of one commit, about.
 const BATCH_BYTES: usize = 1 << 20;
-/// Conflicts that are told one by one.
-const CONFLICTS_TOLD: usize = 100;
 /// Stands for an organization that a dry run does not make.
 const NOBODY: OrgId = OrgId(u32::MAX);
 
@@ -57,57 +55,6 @@ pub enum ImportError {
     /// A file can't be written.
     #[error("a file could not be kept: {0}")]
     File(String),
-}
-
-/// How many records of a type came to what.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Tally {
-    /// Stored.
-    pub new: u64,
-    /// Here already, and left as they were.
-    pub present: u64,
-    /// Not stored, or not whole: each is a conflict.
-    pub conflicts: u64,
-    /// Files whose bytes are neither in the import nor here.
-    pub without_bytes: u64,
-}
-
-/// A record that was not stored, or not whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Conflict {
-    /// Its line.
-    pub line: u64,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// Its id, where it has one.
-    pub id: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// What an import did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ImportReport {
-    /// Whether nothing was stored because nothing was to be.
-    pub dry_run: bool,
-    /// Whether the end line came: else the file was cut off.
-    pub complete: bool,
-    /// Lines read.
-    pub lines: u64,
-    /// What became of them, by type.
-    pub counts: BTreeMap<&'static str, Tally>,
-    /// The first conflicts.
-    pub conflicts: Vec<Conflict>,
-    /// How many there are in all.
-    pub conflicts_total: u64,
-}
-
-/// A record on its way into the store.
-struct Waiting {
-    line: u64,
-    kind: &'static str,
-    id: String,
 }
 
 /// Takes the bytes of one file.
@@ -353,8 +300,8 @@ impl Importer {
                 self.waiting.push(waiting);
                 self.records.push(ImportRecord::Media(hash, record));
             }
-            Kept::Refused(reason) => self.note(&waiting, Import::Conflict(reason)),
-            Kept::Missing => self.tally("media").without_bytes += 1,
+            Kept::Refused(reason) => self.report.note(&waiting, Import::Conflict(reason)),
+            Kept::Missing => self.report.tally("media").without_bytes += 1,
         }
         Ok(())
     }
@@ -394,42 +341,9 @@ impl Importer {
             .import(*org, &records, self.options.dry_run)
             .await?;
         for (waiting, outcome) in waiting.iter().zip(outcomes) {
-            self.note(waiting, outcome);
+            self.report.note(waiting, outcome);
         }
         Ok(())
-    }
-
-    fn tally(&mut self, kind: &'static str) -> &mut Tally {
-        self.report.counts.entry(kind).or_default()
-    }
-
-    fn note(&mut self, waiting: &Waiting, outcome: Import) {
-        let tally = self.tally(waiting.kind);
-        let reason = match outcome {
-            Import::New => {
-                tally.new += 1;
-                return;
-            }
-            Import::Present => {
-                tally.present += 1;
-                return;
-            }
-            Import::Partly(reason) => {
-                tally.new += 1;
-                reason
-            }
-            Import::Conflict(reason) => reason,
-        };
-        tally.conflicts += 1;
-        self.report.conflicts_total += 1;
-        if self.report.conflicts.len() < CONFLICTS_TOLD {
-            self.report.conflicts.push(Conflict {
-                line: waiting.line,
-                kind: waiting.kind,
-                id: waiting.id.clone(),
-                reason,
-            });
-        }
     }
 }
 

@@ -13,10 +13,12 @@ mod from_lines;
 mod import;
 pub mod lines;
 mod locate;
+mod report;
 mod take;
 #[cfg(test)]
 mod tests;
 mod to_lines;
 
 pub use export::{Export, ExportError};
-pub use import::{ImportError, ImportOptions, ImportReport, Importer, Tally};
+pub use import::{ImportError, ImportOptions, Importer};
+pub use report::{Conflict, ImportReport, Tally};

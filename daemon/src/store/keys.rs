@@ -51,6 +51,7 @@
 mod media;
 mod names;
 mod outside;
+mod system;
 
 use sha2::{Digest, Sha256};
 use trunkline_plugin_api::Identity;
@@ -63,6 +64,7 @@ use crate::model::{
 pub(crate) use media::{media, media_job, media_jobs_of, media_shard};
 pub(crate) use names::kind_name;
 pub(crate) use outside::*;
+pub(crate) use system::{format, organization, saved, token};
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
 const TEXT_BYTES_MAX: usize = 160;
@@ -381,23 +383,6 @@ pub(crate) fn open_notification(
         .text(channel.map_or("", ChannelId::as_str))
         .text(kind.as_str())
         .0
-}
-
-pub(crate) fn organization(slug: &str) -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, b'l').text(slug).0
-}
-
-pub(crate) fn token(id: crate::model::TokenId) -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, b'z').bytes(id.as_bytes()).0
-}
-
-/// What the store says of its format.
-pub(crate) fn format() -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, b'D').0
-}
-
-pub(crate) fn saved(name: &str) -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, b'v').text(name).0
 }
 
 /// The last 16 bytes of a key, where it ends with an id.

@@ -50,6 +50,7 @@ mod timeline;
 mod turns;
 mod views;
 mod visitors;
+mod whole;
 mod windows;
 
 use std::{
