@@ -102,7 +102,7 @@ impl Source<'_> {
             let progress = |records| {
                 self.options
                     .teller
-                    .tell(Work::ReadingSnapshot, records, total)
+                    .tell(Work::ReadingSnapshot, records, total);
             };
             match snapshot::load(&snapshot.path, &index, &progress) {
                 Ok(reached) => return Ok(self.building(index, reached)),
