@@ -8,6 +8,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod exchange;
 pub mod gateway;
 pub mod inbound;
 pub mod lmtp;

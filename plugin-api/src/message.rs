@@ -1,12 +1,15 @@
 //! Messages, their content and their attachments.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{AdapterError, ErrorClass, HttpReply, Timestamp};
 
 /// A person's address in one space: (`phone`, `+15550100`), (`email`, `ada@example.org`).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Identity {
     /// `phone`, `whatsapp`, `email`, `chat`, `webhook` or a plugin's own.
     pub space: String,
@@ -25,7 +28,7 @@ impl Identity {
 }
 
 /// What a message says.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Content {
     /// Plain text, byte for byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +60,7 @@ pub struct Content {
 }
 
 /// An emoji to be put on a message.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReactionCall {
     /// The provider's id of the message.
     pub target: String,
@@ -89,7 +92,7 @@ impl Content {
 }
 
 /// An attachment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Media {
     /// Where its bytes are.
     #[serde(flatten)]
@@ -127,7 +130,7 @@ impl Media {
 
 /// Where the bytes of an attachment are. An adapter sets exactly one of the fields. On the way out a file of
 /// the daemon has its `sha256`, and beside it a `url`: a short-lived public link, for providers that fetch.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MediaRef {
     /// At a URL (the provider's on the way in, a public one on the way out).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,7 +147,7 @@ pub struct MediaRef {
 }
 
 /// A stretch of an input part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MediaRange {
     /// Number of the input part; 1 is the webhook body.
     pub part: u32,
@@ -157,7 +160,7 @@ pub struct MediaRange {
 }
 
 /// How the bytes of a [`MediaRange`] are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MediaEncoding {
     /// As they are.
@@ -170,7 +173,7 @@ pub enum MediaEncoding {
 }
 
 /// A place on earth.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Location {
     /// Degrees north.
     pub latitude: f64,
@@ -185,7 +188,7 @@ pub struct Location {
 }
 
 /// A choice made (inbound) or offered (outbound).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interactive {
     /// `button`, `list`, `flow` or the provider's word.
     pub kind: String,
@@ -201,7 +204,7 @@ pub struct Interactive {
 }
 
 /// A template to be filled and sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TemplateCall {
     /// The provider's id or name of it.
     pub name: String,

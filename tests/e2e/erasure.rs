@@ -323,8 +323,8 @@ async fn a_retry_of_an_erased_message_stores_nothing_and_an_opt_out_holds() {
     assert_eq!(stage.deliver(SMS, &stop).await, 200);
     assert!(api.contacts(ADA).await.is_empty(), "the retry is known");
     assert!(api.all("/api/v1/consents").await.is_empty());
-    let send = json!({"channel": SMS, "to": ADA, "content": {"text": "hi"}});
-    let refused = api.post("/api/v1/messages", &send).await;
+    let body = json!({"channel": SMS, "to": ADA, "content": {"text": "hi"}});
+    let refused = api.post("/api/v1/messages", &body).await;
     assert_eq!(
         (refused.status, &refused.json["code"]),
         (422, &json!("opted_out"))
@@ -341,7 +341,7 @@ async fn a_retry_of_an_erased_message_stores_nothing_and_an_opt_out_holds() {
         "--import",
     ];
     stage.daemon.cli_ok(&list).await;
-    let refused = api.post("/api/v1/messages", &send).await;
+    let refused = api.post("/api/v1/messages", &body).await;
     assert_eq!(
         refused.status, 422,
         "an import changes nothing: {refused:?}"
@@ -359,7 +359,7 @@ async fn a_retry_of_an_erased_message_stores_nothing_and_an_opt_out_holds() {
         "they called",
     ];
     stage.daemon.cli_ok(&word).await;
-    let sent = api.post("/api/v1/messages", &send).await;
+    let sent = api.post("/api/v1/messages", &body).await;
     assert_eq!(sent.status, 202, "an operator's word does: {sent:?}");
 }
 

@@ -212,7 +212,7 @@ async fn one_id_leads_from_the_webhook_to_the_turn_and_from_the_call_to_the_send
     .await;
 
     let body = json!({"channel": SMS, "to": ADA, "content": {"text": "the secret answer"}});
-    let send = Request::new("POST", "/api/v1/messages").body("application/json", body.to_string());
+    let request = Request::new("POST", "/api/v1/messages").body("application/json", body.to_string());
     let answer = stage
         .daemon
         .api()

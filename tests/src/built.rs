@@ -19,8 +19,14 @@ pub fn binary() -> PathBuf {
     built("trunkline")
 }
 
+/// Names another folder with a built daemon and its plugins: how fixtures of released versions are made.
+const VARIABLE: &str = "TRUNKLINE_BUILT";
+
 /// A file in the folder of the release build, which is where this program was built too.
 fn built(name: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os(VARIABLE) {
+        return PathBuf::from(folder).join(name);
+    }
     let own = std::env::current_exe().expect("a running program has a path");
     let folder = own.ancestors().find(|folder| folder.ends_with("release"));
     let path = folder.map(|folder| folder.join(name));

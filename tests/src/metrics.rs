@@ -45,7 +45,7 @@ impl Metrics {
                 .ok_or_else(|| format!("nothing is said: {line}"))?;
             is_name(name)?;
             match kind {
-                "HELP" if helped.insert(name.to_owned()) => family = name.to_owned(),
+                "HELP" if helped.insert(name.to_owned()) => name.clone_into(&mut family),
                 "TYPE" if name == family => {
                     if found
                         .types

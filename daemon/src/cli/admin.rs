@@ -135,17 +135,19 @@ impl Admin {
         self.send(request.timeout(FILE_TIMEOUT)).await
     }
 
-    /// `GET` of a file, handed on as it comes.
-    pub(super) async fn download(
+    /// `POST` of a body of unknown length, read as it is sent.
+    pub(super) async fn send_stream(
         &self,
         path: &[&str],
-        take: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<(), AdminError> {
-        self.download_with(path, &Query::default(), take).await
+        query: &Query,
+        body: reqwest::Body,
+    ) -> Result<Value, AdminError> {
+        let request = self.client.post(url(path, query)).body(body);
+        self.send(request.timeout(STREAM_TIMEOUT)).await
     }
 
-    /// The same with a query.
-    pub(super) async fn download_with(
+    /// `GET` of something large, handed on as it comes. It may take as long as it likes, while something comes.
+    pub(super) async fn stream(
         &self,
         path: &[&str],
         query: &Query,
@@ -153,30 +155,6 @@ impl Admin {
     ) -> Result<(), AdminError> {
         let lost = |error: reqwest::Error| AdminError::NoAnswer(explain(&error, &self.socket));
         let request = self.client.get(url(path, query));
-        let mut response = request.timeout(FILE_TIMEOUT).send().await.map_err(lost)?;
-        let status = response.status();
-        if !status.is_success() {
-            let body = self.read(response).await?;
-            return Err(AdminError::Problem(Box::new(Problem::read(
-                status.as_u16(),
-                &body,
-            ))));
-        }
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            take(&chunk).map_err(|error| AdminError::NoAnswer(error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    /// `GET` of a stream of unknown length, handed on as it comes. It may take as long as it likes, while something
-    /// comes.
-    pub(super) async fn stream(
-        &self,
-        path: &[&str],
-        mut take: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<(), AdminError> {
-        let lost = |error: reqwest::Error| AdminError::NoAnswer(explain(&error, &self.socket));
-        let request = self.client.get(url(path, &Query::default()));
         let mut response = request.timeout(STREAM_TIMEOUT).send().await.map_err(lost)?;
         let status = response.status();
         if !status.is_success() {

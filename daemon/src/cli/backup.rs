@@ -19,7 +19,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    admin::Admin, block_on, failure::Failure, output, progress::Progress, socket, store::path_of,
+    admin::{Admin, Query},
+    block_on,
+    failure::Failure,
+    output,
+    progress::Progress,
+    socket,
+    store::path_of,
 };
 use crate::store::{Contents, EngineOptions, OpenError, Store, give_back, verify};
 
@@ -146,7 +152,9 @@ fn produce(config: &Path, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Resu
     } else {
         let admin = Admin::new(socket)?;
         let asked = async {
-            admin.stream(&["backup"], &mut take).await?;
+            admin
+                .stream(&["backup"], &Query::default(), &mut take)
+                .await?;
             Ok(Maker::Daemon)
         };
         block_on_for(asked)

@@ -133,7 +133,7 @@ impl Export {
         if self.file == Path::new("-") {
             let mut out = io::stdout().lock();
             let take = |bytes: &[u8]| out.write_all(bytes);
-            admin.download_with(&path, &query, take).await?;
+            admin.stream(&path, &query, take).await?;
             return Ok(out.flush()?);
         }
         let about = |error: io::Error| Failure::said(format!("{}: {error}", self.file.display()));
@@ -143,7 +143,7 @@ impl Export {
             progress.advance(bytes.len() as u64);
             file.write_all(bytes)
         };
-        let done = admin.download_with(&path, &query, take).await;
+        let done = admin.stream(&path, &query, take).await;
         progress.finish();
         if let Err(error) = done {
             // What is there is not all of it.

@@ -89,12 +89,16 @@ impl Get {
         let path = ["media", &self.sha256];
         if self.output == Path::new("-") {
             let mut out = io::stdout().lock();
-            admin.download(&path, |bytes| out.write_all(bytes)).await?;
+            admin
+                .stream(&path, &Query::default(), |bytes| out.write_all(bytes))
+                .await?;
             return Ok(out.flush()?);
         }
         let mut file =
             File::create_new(&self.output).map_err(|error| about(&self.output, &error))?;
-        let done = admin.download(&path, |bytes| file.write_all(bytes)).await;
+        let done = admin
+            .stream(&path, &Query::default(), |bytes| file.write_all(bytes))
+            .await;
         if let Err(error) = done {
             // What is there is not the file.
             let _ = fs::remove_file(&self.output);

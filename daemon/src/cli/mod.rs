@@ -23,7 +23,9 @@ mod detail;
 mod doctor;
 mod erase;
 mod event;
+mod export;
 mod failure;
+mod import;
 mod list;
 mod log;
 mod man;
@@ -154,7 +156,11 @@ enum Verb {
     Audit(audit::Audit),
     /// Removes now what is older than it is kept; or says what that is.
     Retention(retention::Retention),
-    /// The store: compact it; verify or repair it while no daemon runs.
+    /// Writes everything as JSON lines: people, conversations, messages, consent, files.
+    Export(export::Export),
+    /// Takes such lines in: nothing that is here is changed, nothing is sent.
+    Import(import::Import),
+    /// The store: what it is; compact it; verify, migrate or repair it while no daemon runs.
     #[command(subcommand)]
     Store(store::Store),
     /// Prints what a shell needs to complete this command line.
@@ -222,6 +228,8 @@ impl Verb {
             Self::Audit(verb) => verb.perform(&admin).await,
             Self::Retention(verb) => verb.perform(&admin).await,
             Self::Store(verb) => verb.ask(&admin).await,
+            Self::Export(verb) => verb.perform(&admin).await,
+            Self::Import(verb) => verb.perform(&admin).await,
             Self::Run
             | Self::Check(_)
             | Self::Demo(_)

@@ -1,7 +1,9 @@
 //! From files to channels that could be started: all that can be wrong is found here, before
 //! anything that runs is touched.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration,
+};
 
 use trunkline_plugin_api::Capability;
 
@@ -60,6 +62,7 @@ pub(super) fn prepare(
     let mut warnings = config.warnings.clone();
     warnings.extend(findings.warnings);
     warnings.extend(tls.iter().flat_map(|pair| pair_warnings(&config, pair)));
+    warnings.extend(open_store(&config));
     Ok(Prepared {
         config,
         plugins,
@@ -97,6 +100,23 @@ fn tls_finding(config: &Config, key: &str, message: String) -> Finding {
         key: format!("server.tls.{key}"),
         message,
     }
+}
+
+/// The store's folder, where others than its owner may look into it: it holds what people write.
+fn open_store(config: &Config) -> Option<Finding> {
+    let mode = std::fs::metadata(&config.store.path)
+        .ok()?
+        .permissions()
+        .mode();
+    (mode & 0o007 != 0).then(|| Finding {
+        place: config.place_of("store", "path"),
+        key: "store.path".into(),
+        message: format!(
+            "{} can be read by every user of this machine (mode {:o}): chmod 0700 it",
+            config.store.path.display(),
+            mode & 0o7777
+        ),
+    })
 }
 
 fn plugin_options(config: &Config, state: &Path) -> PluginOptions {

@@ -3,6 +3,7 @@
 //! One entry stands for one identity and one scope: an address of ours (a number, an address, or a
 //! channel's id where it names none), or `*` for the whole organization.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trunkline_plugin_api::{ConsentChange, Identity};
 
@@ -20,7 +21,7 @@ const HISTORY_MAX: usize = 32;
 const CLOCKS_DIFFER_MS: Millis = 60_000;
 
 /// What a person wants.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentState {
     /// They never said.
@@ -44,7 +45,7 @@ impl ConsentState {
 }
 
 /// How the gateway learned of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentSource {
     /// The person wrote one of the words.

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, EventId, Failure, MessageId, Millis};
@@ -86,7 +87,7 @@ pub struct MediaJob {
 }
 
 /// Why an attachment is not there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MediaFailure {
     /// Its place in the message's list, from 0.
     pub index: u32,

@@ -1,5 +1,6 @@
 //! A message.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use trunkline_plugin_api::{AdapterError, Content, ErrorClass, Identity, Media, Medium};
@@ -10,7 +11,7 @@ use super::{
 };
 
 /// Which way a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From a person to us.
@@ -20,7 +21,7 @@ pub enum Direction {
 }
 
 /// What kind of author wrote a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthorKind {
     /// The person on the other side.
@@ -34,7 +35,7 @@ pub enum AuthorKind {
 }
 
 /// Who wrote a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Author {
     /// What kind.
     pub kind: AuthorKind,
@@ -44,7 +45,7 @@ pub struct Author {
 }
 
 /// Why a message failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// What can be done about it.
     pub class: ErrorClass,

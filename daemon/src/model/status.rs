@@ -6,6 +6,7 @@
 //!    └──────> failed   final, unless a later delivered or read proves it wrong
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trunkline_plugin_api::{Medium, ReportedStatus};
 
@@ -15,7 +16,7 @@ use super::Millis;
 const HISTORY_MAX: usize = 64;
 
 /// The state of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Inbound: it is here.
@@ -102,7 +103,7 @@ impl From<ReportedStatus> for Status {
 }
 
 /// Who said so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The gateway, when it took the message.

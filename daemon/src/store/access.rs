@@ -1,7 +1,16 @@
 //! API tokens, operators' switches and the table of organizations.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Store, codec, engine::StoreError, keys, records::load};
 use crate::model::{ApiToken, ChannelId, OrgId, Thread, ThreadId, Toggle, TokenId};
+
+/// What is kept of an organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OrganizationRecord {
+    /// The number that its keys begin with.
+    pub(super) number: u32,
+}
 
 impl Store {
     /// The number of an organization; a new slug gets the next free one.
@@ -12,12 +21,13 @@ impl Store {
         let key = keys::organization(slug);
         let pending = self.engine.transact(|tx| {
             if let Some(bytes) = tx.get(&key)? {
-                return Ok(OrgId(u32::from_be_bytes(codec::fixed(&key, &bytes)?)));
+                let known: OrganizationRecord = codec::decode(&key, &bytes)?;
+                return Ok(OrgId(known.number));
             }
             let known = tx.scan(&keys::kind(OrgId::SYSTEM, b'l'), usize::MAX)?.len();
             let number = u32::try_from(known + 1)
                 .map_err(|_| StoreError::unreadable(&key, "more organizations than numbers"))?;
-            tx.insert(&key, number.to_be_bytes());
+            tx.insert(&key, codec::encode(&OrganizationRecord { number }));
             Ok::<_, StoreError>(OrgId(number))
         })?;
         let (org, _) = pending.await?;

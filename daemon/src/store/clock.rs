@@ -187,9 +187,9 @@ mod tests {
             start + second
         );
         assert!(state.jumps.is_empty());
-        let back = state.advance_to(start + 2 * second - HOUR, began + 2 * second);
+        let back = state.advance_to((start + 2 * second).saturating_sub(HOUR), began + 2 * second);
         assert_eq!(back, start + second + second * 9 / 10);
-        let later = state.advance_to(start + 12 * second - HOUR, began + 12 * second);
+        let later = state.advance_to((start + 12 * second).saturating_sub(HOUR), began + 12 * second);
         assert_eq!(later, back + 9 * second);
         let forward = state.advance_to(start + 13 * second + HOUR, began + 13 * second);
         assert_eq!(forward, start + 13 * second + HOUR);
@@ -214,7 +214,7 @@ mod tests {
                 let before = state.last;
                 let now = state.advance_to(wall, passed);
                 prop_assert!(now >= before);
-                prop_assert!(now - before >= Duration::from_millis(step) * 9 / 10 || now == wall);
+                prop_assert!(now.saturating_sub(before) >= Duration::from_millis(step) * 9 / 10 || now == wall);
             }
         }
     }

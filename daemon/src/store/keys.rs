@@ -47,6 +47,7 @@
 //! | `X` | empty (organization 0) | that the store was restored: from which moment, when |
 //! | `A` | sequence | entry of the audit with its hash; 0 is where the chain begins |
 //! | `E` | `j` contact, `m` hash, `c` hash | erasure; mark of an erased message; opt-out of an erased person |
+//! | `D` | nothing (organization 0) | the format of all records, and how far a migration is |
 //! | `v` | name | a saved position, the clock, the number of the next thread, a channel's gap |
 //!
 //! The letter `m` was of messages by thread and sequence: a store that has any is of another layout and is not
@@ -54,8 +55,10 @@
 
 mod backup;
 mod media;
+mod names;
 mod outside;
 mod privacy;
+mod system;
 mod users;
 
 use sha2::{Digest, Sha256};
@@ -68,8 +71,10 @@ use crate::model::{
 
 pub(crate) use backup::*;
 pub(crate) use media::{MEDIA, media, media_job, media_jobs_of, media_shard};
+pub(crate) use names::kind_name;
 pub(crate) use outside::*;
 pub(crate) use privacy::*;
+pub(crate) use system::{format, organization, saved, token};
 pub(crate) use users::*;
 
 /// Texts from outside that are longer are represented by their hash, so that keys stay short.
@@ -389,18 +394,6 @@ pub(crate) fn open_notification(
         .text(channel.map_or("", ChannelId::as_str))
         .text(kind.as_str())
         .0
-}
-
-pub(crate) fn organization(slug: &str) -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, b'l').text(slug).0
-}
-
-pub(crate) fn token(id: crate::model::TokenId) -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, b'z').bytes(id.as_bytes()).0
-}
-
-pub(crate) fn saved(name: &str) -> Vec<u8> {
-    Key::new(OrgId::SYSTEM, b'v').text(name).0
 }
 
 /// The last 16 bytes of a key, where it ends with an id.

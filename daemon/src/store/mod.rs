@@ -19,17 +19,21 @@ mod contacts;
 pub mod engine;
 mod erasure;
 mod events;
+mod exchange;
 mod files;
 mod fit;
+mod format;
 mod health;
 mod inbound;
 mod inbox;
+mod info;
 mod keys;
 mod line;
 mod linking;
 mod media;
 mod media_files;
 mod merge;
+mod migrations;
 mod notifications;
 mod orphans;
 mod outbox;
@@ -54,6 +58,7 @@ mod turns;
 mod users;
 mod views;
 mod visitors;
+mod whole;
 mod windows;
 
 use std::{
@@ -68,6 +73,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 pub(crate) use self::engine::seldom::Seldom;
+use self::{access::OrganizationRecord, clock::Clock, inbox::Inbox};
 pub use self::{
     access::ThreadUpdate,
     attempts::{Attempt, Finished, Quota},
@@ -83,12 +89,15 @@ pub use self::{
     clock::Jump,
     consent::{ConsentCursor, ConsentFilter, SetConsent},
     engine::{
-        Compaction, CompactionStep, Engine, EngineOptions, OpenError, OpenReport, Position,
-        Progress, RepairReport, Room, Stats, StoreError, repair,
+        Compaction, CompactionStep, Engine, EngineOptions, FORMAT, KEPT_FOR, OpenError, OpenReport,
+        Position, Progress, RepairReport, Room, Stats, Steps, StoreError, Teller, repair,
     },
     erasure::{BeginErasure, Reached},
+    exchange::{Import, ImportRecord, ImportedContact},
     files::{BodyFiles, INLINE_BYTES_MAX},
+    format::{MigrationReport, StepReport, migrate, try_migration},
     inbound::{ChannelRef, Inbound, InboundResult, NewMessage, Routed},
+    info::{StoreInfo, info},
     media::{Fetched, NewMedia},
     media_files::{Draft, DraftError, DraftWriter, MediaFiles, Written},
     merge::MergeResult,
@@ -107,7 +116,6 @@ pub use self::{
     users::SessionHash,
     windows::ReadWindow,
 };
-use self::{clock::Clock, inbox::Inbox};
 use crate::model::{ApiToken, ChannelId, Millis, OrgId, Thread};
 
 /// Name under which the clock is saved.
@@ -173,10 +181,12 @@ impl<T, C> Page<T, C> {
 }
 
 impl Store {
-    /// Opens the store in a folder, making it where it is not. Blocks; a rebuild of the index can
-    /// take long and reports its progress in the log.
+    /// Opens the store in a folder, making it where it is not, and brings it to the format of this version. Blocks;
+    /// a rebuild of the index and a migration can take long: they tell [`EngineOptions::teller`] how far they are.
     pub fn open(path: &Path, options: EngineOptions) -> Result<(Self, OpenReport), OpenError> {
+        let teller = options.teller.clone();
         let (engine, report) = Engine::open(path, options)?;
+        aside(|| format::settle(&engine, path, &teller, &migrations::STEPS))?;
         let store = Self(Arc::new(Inner {
             engine,
             clock: Clock::starting_at(0),
@@ -195,10 +205,6 @@ impl Store {
             backup_stop: Arc::default(),
         }));
         let store = store.derive().map_err(OpenError::from)?;
-        if store.is_of_older_layout() {
-            let path = path.to_owned();
-            return Err(OpenError::Older { path });
-        }
         Ok((store, report))
     }
 
@@ -231,19 +237,11 @@ impl Store {
         Ok(self)
     }
 
-    fn is_of_older_layout(&self) -> bool {
-        let organizations = self.organizations();
-        let mut counts = organizations
-            .iter()
-            .map(|(_, org)| self.engine.count(org.0, keys::MESSAGE_BY_PLACE));
-        counts.any(|count| count > 0)
-    }
-
     fn derive_organizations(&self) -> Result<(), StoreError> {
         let prefix = keys::kind(OrgId::SYSTEM, b'l');
         for entry in self.scan_prefix(&prefix, None, false) {
             let (key, bytes) = entry?;
-            let number = u32::from_be_bytes(codec::fixed(&key, &bytes)?);
+            let record: OrganizationRecord = codec::decode(&key, &bytes)?;
             let slug = key
                 .strip_prefix(prefix.as_slice())
                 .and_then(|rest| rest.strip_suffix(&[0]))
@@ -251,7 +249,7 @@ impl Store {
                 .unwrap_or_default();
             self.organizations
                 .write()
-                .insert(slug.into_owned(), OrgId(number));
+                .insert(slug.into_owned(), OrgId(record.number));
         }
         Ok(())
     }
@@ -284,7 +282,7 @@ impl Store {
     }
 
     /// How far the writer is, to tell whether it is stuck.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> Steps {
         self.engine.progress()
     }
 
@@ -356,6 +354,12 @@ impl Store {
         let from = after.map_or(Bound::Included(prefix.to_vec()), Bound::Excluded);
         self.engine.scan((from, prefix_end(prefix)), false)
     }
+}
+
+/// Does something that waits on its thread, away from where futures run.
+fn aside<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let done = std::thread::scope(|scope| scope.spawn(work).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Where the keys with a prefix end.

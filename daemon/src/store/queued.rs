@@ -103,6 +103,11 @@ pub(crate) fn message(
     codec::decode(&key, split(&key, &bytes)?.1).map(Some)
 }
 
+/// The message in an item's record.
+pub(crate) fn message_in(key: &[u8], bytes: &[u8]) -> Result<Message, StoreError> {
+    codec::decode(key, split(key, bytes)?.1)
+}
+
 /// Both.
 pub(crate) fn both(
     tx: &mut Transaction<'_>,

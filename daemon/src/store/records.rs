@@ -101,7 +101,7 @@ pub(crate) fn save_message(
 pub(crate) const UNPLACED: MessageId = MessageId::from_bytes([0; 16]);
 
 /// Messages from one that has a `leap` to the next.
-const LEAP: u64 = 32;
+pub(crate) const LEAP: u64 = 32;
 
 /// Stores a new message at the end of its thread, which gives it its id.
 pub(crate) fn append_message(

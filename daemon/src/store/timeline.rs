@@ -212,6 +212,8 @@ impl Store {
         };
         if before.place().thread == thread.id.number()
             && let Some(message) = self.message(org, before)?
+            // Threads that were imported may share their number.
+            && message.thread == thread.id
         {
             return Ok(message.previous);
         }

@@ -17,7 +17,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::store::Progress;
+use crate::store::Steps;
 
 /// Beats looked for in one interval of the watchdog.
 const LOOKS: u32 = 4;
@@ -52,7 +52,7 @@ struct Vigil {
     /// A part without a sign for so long is stuck.
     limit: Duration,
     signs: BTreeMap<Part, Instant>,
-    store: Option<Progress>,
+    store: Option<Steps>,
 }
 
 impl Vigil {
@@ -75,7 +75,7 @@ impl Vigil {
     }
 
     /// The store's writer is alive where it has nothing to do, or has done some of it.
-    fn store(&mut self, seen: Progress, now: Instant) {
+    fn store(&mut self, seen: Steps, now: Instant) {
         let before = self.store.replace(seen);
         let has_moved = before.is_none_or(|before| before.steps != seen.steps);
         if seen.queued == 0 || has_moved {
@@ -123,7 +123,7 @@ impl Pulse {
     }
 
     /// Takes note of how far the store is; gives those that are stuck, none where all is well.
-    pub fn look(&self, store: Progress) -> Vec<Part> {
+    pub fn look(&self, store: Steps) -> Vec<Part> {
         let now = Instant::now();
         let mut vigil = self.vigil.lock();
         vigil.store(store, now);
@@ -148,8 +148,8 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
-    fn progress(queued: u64, steps: u64) -> Progress {
-        Progress { queued, steps }
+    fn progress(queued: u64, steps: u64) -> Steps {
+        Steps { queued, steps }
     }
 
     #[test]

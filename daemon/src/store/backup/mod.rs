@@ -48,7 +48,7 @@ use crate::model::Millis;
 /// The format of backups that this version writes, and the newest that it reads.
 pub(crate) const BACKUP_FORMAT: u32 = 1;
 /// The format of the store's records that this version writes, and the newest that it reads.
-pub(crate) const STORE_FORMAT: u32 = 1;
+pub(crate) const STORE_FORMAT: u32 = super::FORMAT;
 
 /// What stands in `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,7 @@ use super::{
     compact::{self, Compaction},
     error::StoreError,
     export::{self, ExportError},
+    kept,
     options::SnapshotInfo,
     rebuild,
     shared::Shared,
@@ -151,8 +152,13 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
     make_sure_of_room(shared)?;
     shared.meters.since_snapshot.store(0, Relaxed);
     let begin = sweep::begin(shared, Who::Care);
-    let mut writer =
-        SnapshotWriter::begin(&shared.path, begin.position, &begin.hash).map_err(failed)?;
+    let mut writer = SnapshotWriter::begin(
+        &shared.path,
+        shared.catalog.format(),
+        begin.position,
+        &begin.hash,
+    )
+    .map_err(failed)?;
     let filled = export::fill(shared, Who::Care, &begin, writer.stream());
     let reached = filled.map_err(|error| match error {
         ExportError::Sink(error) => failed(error),
@@ -168,6 +174,7 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
             "cannot remove what is no longer needed: {error}"
         );
     }
+    kept::sweep(&shared.path);
     Ok(info)
 }
 

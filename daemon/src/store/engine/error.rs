@@ -83,14 +83,20 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The store was written by a newer version.
-    #[error("{} has format {found}, this version reads up to {known}: install the newer version again", path.display())]
+    #[error(
+        "{} has format {found}, and this version reads formats up to {known}; nothing was touched. Install \
+         {install}, or restore a backup that this version can read",
+        path.display()
+    )]
     Newer {
-        /// The file.
+        /// The store's folder.
         path: PathBuf,
         /// Its format.
         found: u32,
         /// The newest format known here.
         known: u32,
+        /// Which version of Trunkline to install.
+        install: String,
     },
     /// Acknowledged commits cannot be read from the log, and no intact index holds them.
     #[error(

@@ -88,7 +88,12 @@ impl Export {
 
     /// Writes the snapshot. Blocks for as long as that takes; commits do not.
     pub fn snapshot(&mut self, out: impl Write) -> Result<Moment, ExportError> {
-        let mut stream = SnapshotStream::begin(out, self.begin.position, &self.begin.hash)?;
+        let mut stream = SnapshotStream::begin(
+            out,
+            self.shared.catalog.format(),
+            self.begin.position,
+            &self.begin.hash,
+        )?;
         let followed = || followed(&self.shared);
         let (reached, needed) = fill_noting(
             &self.shared,
@@ -116,7 +121,11 @@ impl Export {
         let mut begun = false;
         each_frame(&self.shared, moment.log_from, moment.position, |frame| {
             if !begun {
-                let segment = first_segment(frame.header.first, frame.header.before);
+                let segment = first_segment(
+                    self.shared.catalog.format(),
+                    frame.header.first,
+                    frame.header.before,
+                );
                 out.write_all(&segment.header())?;
                 begun = true;
             }
@@ -134,9 +143,10 @@ impl Drop for Export {
     }
 }
 
-fn first_segment(first: u64, before: Hash) -> Segment {
+fn first_segment(format: u32, first: u64, before: Hash) -> Segment {
     Segment {
         number: 1,
+        format,
         first,
         generation: 1,
         before,

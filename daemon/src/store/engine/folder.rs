@@ -1,7 +1,8 @@
 //! The store's folder: its lock, and the numbered index folders in it.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{DirBuilder, File, TryLockError},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -9,8 +10,9 @@ use super::error::OpenError;
 
 /// Creates the folders of a store where they are missing, and takes its lock.
 pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
-    for folder in [path, &path.join("log"), &path.join("snapshots")] {
-        std::fs::create_dir_all(folder).map_err(OpenError::io("create", folder))?;
+    make_own(path)?;
+    for folder in [path.join("log"), path.join("snapshots")] {
+        std::fs::create_dir_all(&folder).map_err(OpenError::io("create", folder))?;
     }
     sync_folder(path)?;
     let path = path.join("lock");
@@ -24,6 +26,17 @@ pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path }),
         Err(TryLockError::Error(source)) => Err(OpenError::io("lock", &path)(source)),
+    }
+}
+
+/// Makes the store's folder, where it is missing, for the daemon's user alone.
+fn make_own(path: &Path) -> Result<(), OpenError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(OpenError::io("create", parent))?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(_) if path.is_dir() => Ok(()),
+        made => made.map_err(OpenError::io("create", path)),
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) struct Log {
 #[derive(Debug)]
 struct OpenSegment {
     file: File,
+    /// What its header says.
+    format: u32,
     path: PathBuf,
     offset: u64,
     capacity: u64,
@@ -114,12 +116,14 @@ impl Log {
     pub(super) fn make_room(&mut self, bytes: u64) -> Result<(), String> {
         if let Some(open) = &self.open
             && open.offset + bytes <= open.capacity
+            && open.format == self.catalog.format()
         {
             return Ok(());
         }
         self.open = None;
         let segment = Segment {
             number: self.catalog.next_number(),
+            format: self.catalog.format(),
             first: self.last + 1,
             generation: self.generation,
             before: self.hash,
@@ -143,6 +147,7 @@ impl Log {
         self.catalog.add(segment);
         self.open = Some(OpenSegment {
             file,
+            format: segment.format,
             path,
             offset: HEAD,
             capacity,

@@ -23,14 +23,18 @@ mod export;
 mod fault;
 mod folder;
 mod follow;
+mod format;
 mod frame;
 mod guard;
 mod index;
+mod kept;
 mod layer;
 mod log;
+mod look;
 mod options;
 mod overlay;
 mod pending;
+mod progress;
 mod read;
 mod rebuild;
 mod record;
@@ -51,7 +55,7 @@ mod writer;
 
 use std::{
     ops::{Bound, RangeBounds},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -69,8 +73,12 @@ pub use self::{
     error::{OpenError, StoreError},
     export::{Export, ExportError, Moment, Receiver},
     follow::{Change, ChangeBatch, Follower},
-    options::{EngineOptions, OpenReport, Progress, RepairReport, SnapshotInfo, Stats},
+    format::{FORMAT, FORMAT_FIRST, FormatNote},
+    kept::KEPT_FOR,
+    look::{Look, look, try_on_copy},
+    options::{EngineOptions, OpenReport, RepairReport, SnapshotInfo, Stats, Steps},
     pending::Pending,
+    progress::{Progress, Teller, Work},
     room::Room,
     transaction::{COMMIT_BYTES_MAX, KEY_BYTES_MAX, Transaction, VALUE_BYTES_MAX},
 };
@@ -257,19 +265,56 @@ impl Engine {
         counts.get(&(organization, kind)).map_or(0, |c| c.records)
     }
 
+    /// How many records there are of each kind in each organization, in the order of their keys.
+    pub fn kinds(&self) -> Vec<((u32, u8), u64)> {
+        let counts = self.0.shared.counts.read();
+        let found = counts.iter().map(|(kind, count)| (*kind, count.records));
+        let mut kinds: Vec<_> = found.filter(|(_, records)| *records > 0).collect();
+        kinds.sort_unstable();
+        kinds
+    }
+
+    /// The format that the log and snapshots say.
+    pub fn format(&self) -> u32 {
+        self.0.shared.catalog.format()
+    }
+
+    /// Has everything that is written from now on say [`FORMAT`]: earlier versions refuse the store from the next
+    /// commit on.
+    pub fn raise_format(&self) {
+        self.0.shared.catalog.raise_format();
+    }
+
+    /// Notes beside the log, for people, what format the records have.
+    pub fn note_format(&self, format: u32) {
+        if let Err(error) = FormatNote::save(&self.0.shared.path, format) {
+            tracing::warn!("the store's format can't be noted beside it: {error}");
+        }
+    }
+
+    /// Takes a snapshot in the present format and keeps it aside for [`KEPT_FOR`]. Blocks; not to be called where
+    /// futures run.
+    pub fn keep_aside(&self) -> Result<PathBuf, OpenError> {
+        let shared = &self.0.shared;
+        let (reply, done) = oneshot::channel();
+        shared.order(Order::Snapshot(reply));
+        let taken = done.blocking_recv().unwrap_or(Err(StoreError::Closed))?;
+        kept::keep(&shared.path, &taken.path, shared.catalog.format())
+    }
+
     /// What the engine has done and how it is.
     pub fn stats(&self) -> Stats {
         self.0.shared.stats()
     }
 
     /// How far the writer is. Cheap.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> Steps {
         let shared = &self.0.shared;
         let stats = shared.stats();
         // Building the index anew takes as long as it takes; commits wait for it in order.
         let is_rebuilding = shared.rebuilding.is_locked();
         let queued = u64::try_from(stats.queued).unwrap_or(u64::MAX);
-        Progress {
+        Steps {
             queued: if is_rebuilding { 0 } else { queued },
             steps: stats.position + stats.durable + stats.failures + stats.rebuilds,
         }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{fault::Faults, overlay::GroupLimit};
+use super::{fault::Faults, overlay::GroupLimit, progress::Teller};
 
 /// How an engine is set up. The defaults suit a daemon on a small machine.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct EngineOptions {
     pub verify_budget: Duration,
     /// While fewer bytes than this are free, [`super::Engine::admit_new`] refuses. 0, none, is the default.
     pub reserve_bytes: u64,
+    /// Is told how far rebuilding and migrating are; the log is told anyway.
+    pub teller: Teller,
     /// Failures to come, in tests.
     #[cfg(test)]
     pub(crate) faults: Faults,
@@ -59,6 +61,7 @@ impl Default for EngineOptions {
             index_timeout: Duration::from_secs(60),
             verify_budget: Duration::from_millis(500),
             reserve_bytes: 0,
+            teller: Teller::default(),
             #[cfg(test)]
             faults: Faults::default(),
         }
@@ -126,7 +129,7 @@ pub struct SnapshotInfo {
 
 /// How far the engine's writer is, to tell whether it is stuck.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct Steps {
     /// Commits that wait or are on their way.
     pub queued: u64,
     /// Grows with all that it gets done, and with all that fails.

@@ -13,6 +13,7 @@ use super::{
     guard,
     index::{Index, Reached},
     options::EngineOptions,
+    progress::{Teller, Work},
     read::LogReader,
     replay::{Counting, LogEnd, Replay, survey},
     segment::Catalog,
@@ -35,23 +36,20 @@ pub(super) struct Building {
     pub(super) index: Index,
     pub(super) reached: Reached,
     reader: LogReader,
+    teller: Teller,
     pub(super) commits: u64,
 }
 
 impl Building {
     /// Applies the log up to `until`, all of which is known to be durable.
     pub(super) fn advance(&mut self, until: u64) -> Result<(), OpenError> {
-        let progress = |position| {
-            tracing::info!(
-                event = "store_index_building",
-                position,
-                until,
-                "building the index"
-            );
-        };
+        let teller = self.teller.clone();
+        let progress = |position| teller.tell(Work::ReplayingLog, position, Some(until));
+        progress(self.reached.position);
         let replay = Replay::new(&self.index, Counting::AsFound, &progress);
         let applied = replay.run(&mut self.reader, &mut self.reached, until);
         self.commits += applied.map_err(|what| refused(self.index.path(), what))?;
+        progress(self.reached.position);
         Ok(())
     }
 }
@@ -60,13 +58,7 @@ impl Source<'_> {
     /// Builds an index from all that can be read, whatever is missing; the first and last commit of each hole.
     pub(super) fn build_over_holes(&self) -> Result<(Building, Vec<(u64, u64)>), OpenError> {
         let mut building = self.begin_anywhere()?;
-        let progress = |position| {
-            tracing::info!(
-                event = "store_index_building",
-                position,
-                "building the index"
-            );
-        };
+        let progress = |position| self.options.teller.tell(Work::ReplayingLog, position, None);
         let replay = Replay::new(&building.index, Counting::AsFound, &progress);
         let holes = replay.run_over_holes(&mut building.reader, &mut building.reached);
         let holes = holes.map_err(|what| refused(building.index.path(), what))?;
@@ -107,12 +99,12 @@ impl Source<'_> {
             "there is no snapshot, and the log does not begin with the first commit".to_owned();
         for snapshot in snapshot::list(self.path)? {
             let index = self.fresh()?;
+            let total = snapshot::contents(&snapshot.path).ok();
+            let total = total.map(|(_, counts)| counts.values().sum());
             let progress = |records| {
-                tracing::info!(
-                    event = "store_snapshot_reading",
-                    records,
-                    "reading the snapshot"
-                );
+                self.options
+                    .teller
+                    .tell(Work::ReadingSnapshot, records, total);
             };
             match snapshot::load(&snapshot.path, &index, &progress) {
                 Ok(reached) => return Ok(self.building(index, reached)),
@@ -147,6 +139,7 @@ impl Source<'_> {
             reader: LogReader::new(Arc::clone(self.catalog), reached.position + 1),
             index,
             reached,
+            teller: self.options.teller.clone(),
             commits: 0,
         }
     }

@@ -26,11 +26,13 @@ use super::{
     checkpoint::{self, Checkpoint},
     error::OpenError,
     folder::{claim, index_folder, remove_other_indexes},
+    format::{self, FORMAT},
     guard,
     index::{Index, Reached},
     log::Log,
     options::{EngineOptions, OpenReport, RepairReport},
     overlay::Overlay,
+    progress::Work,
     read::{LogReader, Stop},
     rebuild::{self, Source},
     replay::{Counting, Damage, LogEnd, Replay, cut, survey},
@@ -58,7 +60,8 @@ pub(super) fn open(
     options: EngineOptions,
 ) -> Result<(Arc<Shared>, Running, OpenReport), OpenError> {
     let lock = claim(path)?;
-    let catalog = Arc::new(Catalog::load(&path.join("log"))?);
+    let format = format::check(path)?.unwrap_or(FORMAT);
+    let catalog = Arc::new(Catalog::load(&path.join("log"), format)?);
     let saved = Checkpoint::load(path);
     let mut report = OpenReport {
         clean: saved.is_none_or(|c| c.clean),
@@ -102,7 +105,8 @@ pub(super) fn open(
 /// Goes on without what cannot be read: see [`super::repair`].
 pub(super) fn repair(path: &Path, options: EngineOptions) -> Result<RepairReport, OpenError> {
     let lock = claim(path)?;
-    let catalog = Arc::new(Catalog::load(&path.join("log"))?);
+    let format = format::check(path)?.unwrap_or(FORMAT);
+    let catalog = Arc::new(Catalog::load(&path.join("log"), format)?);
     let saved = Checkpoint::load(path);
     let source = Source {
         path,
@@ -174,7 +178,7 @@ fn existing(
     if reached.position < saved.position {
         return Ok(Err("it is behind its checkpoint".to_owned()));
     }
-    let opened = catch_up(catalog, index, reached, saved)?;
+    let opened = catch_up(catalog, options, index, reached, saved)?;
     Ok(opened)
 }
 
@@ -185,6 +189,7 @@ fn has_snapshots(path: &Path) -> Result<bool, OpenError> {
 /// Applies the log behind the checkpoint, once it is known to be readable to its end.
 fn catch_up(
     catalog: &Arc<Catalog>,
+    options: &EngineOptions,
     index: Index,
     reached: Reached,
     saved: Checkpoint,
@@ -219,12 +224,9 @@ fn catch_up(
     let mut reached = from;
     let until = end.last;
     let progress = |position| {
-        tracing::info!(
-            event = "store_log_replaying",
-            position,
-            until,
-            "replaying the log"
-        );
+        options
+            .teller
+            .tell(Work::ReplayingLog, position, Some(until));
     };
     let replay = Replay::new(&index, Counting::AsPlanned, &progress);
     match replay.run(&mut reader, &mut reached, end.last) {

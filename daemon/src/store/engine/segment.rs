@@ -9,26 +9,27 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 use parking_lot::RwLock;
 
 use super::{
     error::OpenError,
+    format::FORMAT,
     frame::{FRAME_BYTES_MAX, Frame, FrameError, HEADER_BYTES, Hash, Header, padded},
 };
 
 /// Where the first frame begins.
 pub(super) const SEGMENT_HEADER_BYTES: usize = 72;
-/// The newest format this version reads, and the one it writes.
-const FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"TLSEGMNT";
 
 /// What a segment's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) number: u64,
+    /// The format of the store when it was begun.
+    pub(super) format: u32,
     /// The position of the first commit that may be in it.
     pub(super) first: u64,
     /// Grows where the log was begun anew after damage: the chain does not reach across.
@@ -55,7 +56,7 @@ impl Segment {
     pub(super) fn header(&self) -> [u8; SEGMENT_HEADER_BYTES] {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[..8].copy_from_slice(MAGIC);
-        bytes[12..16].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.format.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.number.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.first.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.generation.to_le_bytes());
@@ -65,17 +66,18 @@ impl Segment {
         bytes
     }
 
-    fn parse(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> Option<(u32, Self)> {
+    fn parse(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> Option<Self> {
         let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
         let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         let sound = &bytes[..8] == MAGIC && crc32c::crc32c(&bytes[12..]) == u32_at(8);
         let segment = Self {
             number: u64_at(16),
+            format: u32_at(12),
             first: u64_at(24),
             generation: u64_at(32),
             before: bytes[40..72].try_into().expect("32 bytes"),
         };
-        sound.then_some((u32_at(12), segment))
+        sound.then_some(segment)
     }
 }
 
@@ -86,21 +88,32 @@ pub(super) struct Catalog {
     segments: RwLock<Vec<Segment>>,
     /// The highest number given so far.
     numbers: AtomicU64,
+    /// The format that new segments and snapshots say.
+    format: AtomicU32,
 }
 
 impl Catalog {
-    /// Reads the headers of all segments in `folder`; removes those that were never finished.
-    pub(super) fn load(folder: &Path) -> Result<Self, OpenError> {
+    /// Reads the headers of all segments in `folder`; removes those that were never finished. New ones will say
+    /// `format`.
+    pub(super) fn load(folder: &Path, format: u32) -> Result<Self, OpenError> {
+        let entries = std::fs::read_dir(folder).map_err(OpenError::io("list", folder))?;
+        for entry in entries {
+            let path = entry.map_err(OpenError::io("list", folder))?.path();
+            if path.extension().is_some_and(|e| e == "new") {
+                std::fs::remove_file(&path).map_err(OpenError::io("remove", &path))?;
+            }
+        }
+        Self::read(folder, format)
+    }
+
+    /// The same, and changes nothing.
+    pub(super) fn read(folder: &Path, format: u32) -> Result<Self, OpenError> {
         let mut segments = Vec::new();
         let mut bad = Vec::new();
         let mut numbers = 0;
         let entries = std::fs::read_dir(folder).map_err(OpenError::io("list", folder))?;
         for entry in entries {
             let path = entry.map_err(OpenError::io("list", folder))?.path();
-            if path.extension().is_some_and(|e| e == "new") {
-                std::fs::remove_file(&path).map_err(OpenError::io("remove", &path))?;
-                continue;
-            }
             let Some(number) = number_of(&path) else {
                 continue;
             };
@@ -118,7 +131,18 @@ impl Catalog {
             folder: folder.to_owned(),
             segments: RwLock::new(segments),
             numbers: AtomicU64::new(numbers),
+            format: AtomicU32::new(format),
         })
+    }
+
+    /// The format that new segments and snapshots say.
+    pub(super) fn format(&self) -> u32 {
+        self.format.load(Relaxed)
+    }
+
+    /// Has what is begun from now on say the format of this version.
+    pub(super) fn raise_format(&self) {
+        self.format.store(FORMAT, Relaxed);
     }
 
     /// A number that no segment has had.
@@ -178,14 +202,13 @@ fn read_header(path: &Path) -> Result<Option<Segment>, OpenError> {
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other.map_err(OpenError::io("read", path))?,
     }
-    match Segment::parse(&bytes) {
-        Some((format, _)) if format > FORMAT => Err(OpenError::Newer {
-            path: path.to_owned(),
-            found: format,
-            known: FORMAT,
-        }),
-        parsed => Ok(parsed.map(|(_, segment)| segment)),
-    }
+    Ok(Segment::parse(&bytes))
+}
+
+/// The format that the header of a segment says; none where the bytes are no sound header.
+pub(super) fn format_of(head: &[u8]) -> Option<u32> {
+    let head = head.first_chunk::<SEGMENT_HEADER_BYTES>()?;
+    Segment::parse(head).map(|segment| segment.format)
 }
 
 /// What the header of a segment must have said, by its first frame; none where it has no frame.
@@ -199,6 +222,7 @@ fn mend_header(number: u64, path: &Path, others: &[Segment]) -> Result<Option<Se
             let before = others.iter().filter(|s| s.number < number);
             Ok(Some(Segment {
                 number,
+                format: FORMAT,
                 first: header.first,
                 generation: before.map(|s| s.generation).max().unwrap_or(1),
                 before: header.before,

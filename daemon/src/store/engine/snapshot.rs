@@ -13,11 +13,13 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{self, BufReader, BufWriter, Read, Write},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
 use super::{
     error::OpenError,
+    format::{FORMAT, FORMAT_FIRST},
     frame::{FRAME_BYTES_MAX, Frame, HEADER_BYTES, Hash},
     index::{Count, Index, Kind, Reached},
     layer::Merged,
@@ -27,7 +29,8 @@ use super::{
 };
 
 const MAGIC: &[u8; 8] = b"TLSNAPSH";
-const FORMAT: u32 = 1;
+/// No version will ever write a higher one; what looks like it is damage.
+const FORMAT_MAX: u32 = 1000;
 const BLOCK_BYTES_MAX: usize = FRAME_BYTES_MAX + HEADER_BYTES;
 
 const BEGIN: u8 = 1;
@@ -44,10 +47,10 @@ pub(super) struct SnapshotStream<W> {
 }
 
 impl<W: Write> SnapshotStream<W> {
-    /// Begins one of an index that has reached `position`.
-    pub(super) fn begin(mut out: W, position: u64, hash: &Hash) -> io::Result<Self> {
+    /// Begins one of an index that has reached `position`, of a store of `format`.
+    pub(super) fn begin(mut out: W, format: u32, position: u64, hash: &Hash) -> io::Result<Self> {
         out.write_all(MAGIC)?;
-        out.write_all(&FORMAT.to_le_bytes())?;
+        out.write_all(&format.to_le_bytes())?;
         let mut stream = Self {
             out,
             blocks: 0,
@@ -113,12 +116,12 @@ pub(super) struct SnapshotWriter {
 
 impl SnapshotWriter {
     /// Begins one of an index that has reached `position`.
-    pub(super) fn begin(store: &Path, position: u64, hash: &Hash) -> io::Result<Self> {
+    pub(super) fn begin(store: &Path, format: u32, position: u64, hash: &Hash) -> io::Result<Self> {
         let folder = folder_of(store);
         let unfinished = Unfinished(folder.join("snapshot.new"));
         let file = BufWriter::with_capacity(1 << 18, File::create(&unfinished.0)?);
         Ok(Self {
-            stream: SnapshotStream::begin(file, position, hash)?,
+            stream: SnapshotStream::begin(file, format, position, hash)?,
             folder,
             unfinished,
         })
@@ -209,6 +212,59 @@ pub(super) fn begins_at(path: &Path) -> Result<u64, String> {
         .position)
 }
 
+/// The format that the header of a snapshot says; none where the bytes are no such header.
+pub(super) fn format_of(head: &[u8]) -> Option<u32> {
+    let format = head.strip_prefix(MAGIC)?.first_chunk::<4>()?;
+    let format = u32::from_le_bytes(*format);
+    (FORMAT_FIRST..=FORMAT_MAX)
+        .contains(&format)
+        .then_some(format)
+}
+
+/// How many records of each kind a finished snapshot says that it holds, and the commit that it reaches. Reads the
+/// heads of its blocks and its end only.
+pub(super) fn contents(path: &Path) -> Result<(u64, HashMap<Kind, u64>), String> {
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let mut at = 12;
+    loop {
+        let mut header = [0; 9];
+        file.read_exact_at(&mut header, at)
+            .map_err(|e| e.to_string())?;
+        let bytes = take_u32(&mut &header[1..5]).filter(|bytes| *bytes <= BLOCK_BYTES_MAX);
+        let bytes = bytes.ok_or("a block has an impossible length")?;
+        at += header.len() as u64;
+        if header[0] != END {
+            at += bytes as u64;
+            continue;
+        }
+        let mut payload = vec![0; bytes];
+        file.read_exact_at(&mut payload, at)
+            .map_err(|e| e.to_string())?;
+        let mut rest = &payload[..];
+        let reached = take_reached(&mut rest).ok_or("its end is malformed")?;
+        let counts = rest
+            .get(8..)
+            .and_then(counts_in)
+            .ok_or("its end is malformed")?;
+        return Ok((reached.position, counts));
+    }
+}
+
+/// The counts at the end of a snapshot.
+fn counts_in(bytes: &[u8]) -> Option<HashMap<Kind, u64>> {
+    let (counts, []) = bytes.as_chunks::<13>() else {
+        return None;
+    };
+    let mut said = HashMap::new();
+    for count in counts {
+        let (organization, rest) = count.split_first_chunk::<4>()?;
+        let (kind, records) = rest.split_first()?;
+        let kind = (u32::from_le_bytes(*organization), *kind);
+        said.insert(kind, u64::from_le_bytes(*records.first_chunk::<8>()?));
+    }
+    Some(said)
+}
+
 /// Fills a fresh index from a snapshot. The error says why the snapshot is no good.
 pub(super) fn load(path: &Path, index: &Index, progress: &dyn Fn(u64)) -> Result<Reached, String> {
     let mut blocks = Blocks::open(path)?;
@@ -272,17 +328,7 @@ fn check_end(payload: &[u8], records: u64, reached: &mut Reached) -> Result<(), 
     if u64::from_le_bytes(*said_records) != records {
         return Err("it has another number of records than it says".to_owned());
     }
-    let mut said = HashMap::new();
-    let (counts, []) = rest.as_chunks::<13>() else {
-        return Err(malformed.to_owned());
-    };
-    for count in counts {
-        let (organization, rest) = count.split_first_chunk::<4>().ok_or(malformed)?;
-        let (kind, records) = rest.split_first().ok_or(malformed)?;
-        let records = records.first_chunk::<8>().ok_or(malformed)?;
-        let kind = (u32::from_le_bytes(*organization), *kind);
-        said.insert(kind, u64::from_le_bytes(*records));
-    }
+    let mut said = counts_in(rest).ok_or(malformed)?;
     for (kind, count) in &mut reached.counts {
         count.position = reached.position;
         if said.remove(kind).unwrap_or(0) != count.records {
@@ -326,7 +372,7 @@ impl Blocks {
         let mut file = BufReader::with_capacity(1 << 18, file);
         let mut header = [0; 12];
         file.read_exact(&mut header).map_err(|e| e.to_string())?;
-        if &header[..8] != MAGIC || header[8..] != FORMAT.to_le_bytes() {
+        if format_of(&header).is_none_or(|format| format > FORMAT) {
             return Err("it is no snapshot of this version".to_owned());
         }
         Ok(Self { file, number: 0 })

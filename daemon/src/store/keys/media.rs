@@ -7,12 +7,12 @@ use crate::model::{ChannelId, MediaHash, MediaJob, OrgId};
 pub(crate) const MEDIA: u8 = b'B';
 
 pub(crate) fn media(org: OrgId, hash: &MediaHash) -> Vec<u8> {
-    Key::new(org, b'B').bytes(hash.as_bytes()).0
+    Key::new(org, MEDIA).bytes(hash.as_bytes()).0
 }
 
 /// Files whose hash begins with a byte.
 pub(crate) fn media_shard(org: OrgId, shard: u8) -> Vec<u8> {
-    Key::new(org, b'B').bytes(&[shard]).0
+    Key::new(org, MEDIA).bytes(&[shard]).0
 }
 
 /// Everything that is to be fetched for a channel's messages, by due time.

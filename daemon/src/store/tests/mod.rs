@@ -15,6 +15,7 @@ use crate::model::{
 
 mod backup;
 mod consent;
+mod format;
 mod linking;
 mod media;
 mod merge;

@@ -9,6 +9,7 @@ mod contacts;
 mod doctor;
 mod erasures;
 mod events;
+mod exchange;
 mod export;
 mod health;
 mod links;
@@ -129,5 +130,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/log-level", get().to(log::show))
         .route("/log-level", put().to(log::change))
         .route("/reload", get().to(system::plan))
+        .route("/export", get().to(exchange::export))
+        .route("/import", post().to(exchange::import))
         .route("/reload", post().to(system::reload));
 }

@@ -21,16 +21,25 @@ pub(in crate::web) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse
         .body(gateway.metrics.render(&sample))
 }
 
-/// How the store is: whether it takes new work, and why not.
+/// What the store is, and how: its format, what is in it, whether it takes new work, and why not.
 pub(super) async fn store(
     gateway: web::Data<Gateway>,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
     caller.must_see_all()?;
+    let store = gateway.store.clone();
+    let info = web::block(move || store.info()).await;
+    let info = info.map_err(|error| Problem::unavailable(error.to_string()))?;
     let engine = gateway.store.engine();
     let (stats, room) = (engine.stats(), engine.room());
     let trouble = gateway.store.trouble();
     Ok(HttpResponse::Ok().json(json!({
+        "path": info.path,
+        "format": info.format,
+        "migrating": info.migrating,
+        "written_by": info.written_by,
+        "records": info.records,
+        "bytes": info.bytes,
         "state": if trouble.is_some() { "refusing" } else { "ok" },
         "reason": trouble,
         "free_bytes": room.free_bytes,
