@@ -212,11 +212,12 @@ async fn one_id_leads_from_the_webhook_to_the_turn_and_from_the_call_to_the_send
     .await;
 
     let body = json!({"channel": SMS, "to": ADA, "content": {"text": "the secret answer"}});
-    let request = Request::new("POST", "/api/v1/messages").body("application/json", body.to_string());
+    let request =
+        Request::new("POST", "/api/v1/messages").body("application/json", body.to_string());
     let answer = stage
         .daemon
         .api()
-        .send(send.clone().header("x-request-id", "case-4711"))
+        .send(request.clone().header("x-request-id", "case-4711"))
         .await;
     assert_eq!(answer.reply.header("x-request-id"), Some("case-4711"));
     let sent = answer.json["id"].as_str().expect("an id").to_owned();

@@ -310,8 +310,9 @@ async fn a_deleted_index_is_rebuilt_before_readiness_with_progress() {
     assert!(begun < records && records < commits && commits < line("\"ready\""));
     let told = log
         .lines()
-        .filter(|line| line.contains("building the index from the snapshot"));
-    let last: Value = serde_json::from_str(told.next_back().unwrap_or_default()).expect("JSON");
+        .rev()
+        .find(|line| line.contains("building the index from the snapshot"));
+    let last: Value = serde_json::from_str(told.unwrap_or_default()).expect("JSON");
     let fields = last.get("fields").unwrap_or(&last);
     assert!(
         fields["total"].as_u64() > Some(20) && fields["done"] == fields["total"],

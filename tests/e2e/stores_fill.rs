@@ -56,7 +56,13 @@ pub(crate) async fn fill(stage: &Stage) {
     let vonage = api.send_text("vonage", "+447700900001", "by Vonage").await;
     api.wait_status(&vonage, "sent").await;
 
-    // A mail both ways, a file, a visitor, a form.
+    fill_pages(stage).await;
+    fill_people(stage).await;
+}
+
+/// A mail both ways, a file, a visitor, a form.
+async fn fill_pages(stage: &Stage) {
+    let api = stage.daemon.api();
     assert_eq!(
         post(
             stage,
@@ -79,8 +85,12 @@ pub(crate) async fn fill(stage: &Stage) {
         .post(&form.body("application/x-www-form-urlencoded", lead))
         .await;
     assert_eq!(form.status, 303, "{}", form.text());
+}
 
-    // Refused, taken over, merged and parted.
+/// Refused, merged, parted; then all is quiet.
+async fn fill_people(stage: &Stage) {
+    let api = stage.daemon.api();
+    let ada = "+15005550101";
     let refused = Sms::new(ada, "forged");
     let hook = stage.hook(SMS);
     assert_eq!(

@@ -170,7 +170,7 @@ impl Export {
         let mut file = match self.store.media_files().open(hash, size) {
             Ok(file) => file,
             Err(error) => {
-                tracing::warn!(%hash, %error, "a file can't be exported");
+                tracing::warn!(event = "export_file_missing", %hash, %error, "a file can't be exported");
                 return Ok(());
             }
         };
@@ -179,7 +179,7 @@ impl Export {
             let mut chunk = Vec::new();
             let read = (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut chunk);
             if let Err(error) = read {
-                tracing::warn!(%hash, %error, "a file can't be exported");
+                tracing::warn!(event = "export_file_missing", %hash, %error, "a file can't be exported");
                 return Ok(());
             }
             if chunk.is_empty() {

@@ -16,7 +16,7 @@ pub(super) async fn tell(
 ) {
     let entry = complete(AuditEntry::new(store.now(), Actor::daemon(), action));
     if let Err(error) = store.audit(OrgId::SYSTEM, &entry).await {
-        tracing::error!(%error, action, "this could not be entered into the audit");
+        tracing::error!(event = "audit_not_written", %error, action, "this could not be entered into the audit");
     }
 }
 

@@ -185,8 +185,8 @@ async fn shut_down(gateway: &Arc<Gateway>, listeners: web::Listeners, mails: Opt
     if !late.is_empty() {
         let late = late.join(", ");
         warn!(
-            late,
-            "not everything ended in time; sends are taken up again by the next start"
+            event = "stop_late",
+            late, "not everything ended in time; sends are taken up again by the next start"
         );
     }
     if timeout_at(deadline, gateway.stop()).await.is_err() {

@@ -136,7 +136,10 @@ fn beat(stuck: Vec<Part>, told: &mut Told) {
     } else if stuck != told.stuck {
         let stuck = stuck.iter().map(Part::to_string);
         let stuck = stuck.collect::<Vec<_>>().join(", ");
-        error!(stuck, "no progress: the watchdog is not fed any more");
+        error!(
+            event = "no_progress",
+            stuck, "no progress: the watchdog is not fed any more"
+        );
         tell(&[NotifyState::Status(&format!("no progress: {stuck}"))]);
     }
     told.stuck = stuck;

@@ -252,7 +252,7 @@ impl Attempter<'_> {
                 return None;
             }
             if !std::mem::replace(&mut is_told, true) {
-                tracing::warn!(channel = %self.channel.id, message = %id, %error, "the outcome of a send can't be stored yet; it is kept in memory");
+                tracing::warn!(event = "send_outcome_kept", channel = %self.channel.id, message = %id, %error, "the outcome of a send can't be stored yet; it is kept in memory");
             }
             tokio::time::sleep(STORE_WAIT).await;
         }

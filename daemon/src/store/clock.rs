@@ -187,9 +187,15 @@ mod tests {
             start + second
         );
         assert!(state.jumps.is_empty());
-        let back = state.advance_to((start + 2 * second).saturating_sub(HOUR), began + 2 * second);
+        let back = state.advance_to(
+            (start + 2 * second).saturating_sub(HOUR),
+            began + 2 * second,
+        );
         assert_eq!(back, start + second + second * 9 / 10);
-        let later = state.advance_to((start + 12 * second).saturating_sub(HOUR), began + 12 * second);
+        let later = state.advance_to(
+            (start + 12 * second).saturating_sub(HOUR),
+            began + 12 * second,
+        );
         assert_eq!(later, back + 9 * second);
         let forward = state.advance_to(start + 13 * second + HOUR, began + 13 * second);
         assert_eq!(forward, start + 13 * second + HOUR);

@@ -148,6 +148,7 @@ pub(super) fn settle(
             report.steps.push(run(engine, teller, step, &mut record)?);
         }
         tracing::info!(
+            event = "store_migrated",
             from = report.from,
             to = report.to,
             kept = report.kept.as_ref().map(|kept| kept.display().to_string()),

@@ -145,7 +145,7 @@ impl Store {
         if let Some(name) = body
             && let Err(error) = self.files.remove(&name)
         {
-            tracing::warn!(%error, "the body of an erased person's webhook could not be removed");
+            tracing::warn!(event = "body_not_removed", %error, "the body of an erased person's webhook could not be removed");
         }
         if media {
             self.wake_media();

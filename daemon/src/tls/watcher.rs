@@ -74,7 +74,11 @@ impl Watcher {
         let is_ours = |now: Option<Arc<Pair>>| now.is_some_and(|now| Arc::ptr_eq(&now, &current));
         match loaded {
             Ok(Ok(Some(pair))) if is_ours(self.certificates.current()) => {
-                info!(expires_s = pair.expires_s(), "new certificate taken");
+                info!(
+                    event = "certificate_taken",
+                    expires_s = pair.expires_s(),
+                    "new certificate taken"
+                );
                 self.certificates.replace(Some(Arc::new(pair)));
                 said.refused = None;
             }

@@ -36,6 +36,7 @@ impl ClockWatch {
         let jumps = self.store.jumps();
         for jump in &jumps {
             warn!(
+                event = "clock_set",
                 by_ms = jump.by_ms,
                 "the machine's time was set: order and waits stay as they are"
             );
@@ -50,16 +51,19 @@ impl ClockWatch {
                 match waits.await {
                     Ok(count) => moved += count,
                     Err(error) => {
-                        warn!(channel = %channel.id, %error, "waits could not be moved: some end early");
+                        warn!(event = "waits_not_moved", channel = %channel.id, %error, "waits could not be moved: some end early");
                     }
                 }
             }
             if moved > 0 {
-                info!(moved, "waits were moved with the machine's time");
+                info!(
+                    event = "waits_moved",
+                    moved, "waits were moved with the machine's time"
+                );
             }
         }
         if let Err(error) = self.store.save_clock().await {
-            warn!(%error, "the clock could not be saved");
+            warn!(event = "clock_not_saved", %error, "the clock could not be saved");
         }
         self.store.settle_jumps(jumps.len());
     }

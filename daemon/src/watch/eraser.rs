@@ -72,7 +72,7 @@ impl Eraser {
         self.metrics.compacted();
         for (_, org) in self.store.organizations() {
             for erasure in self.store.note_compacted(org, before).await? {
-                info!(contact = %erasure.contact, "an erased contact has left the files of the store");
+                info!(event = "erasure_compacted", contact = %erasure.contact, "an erased contact has left the files of the store");
                 let entry = self.entry("contact.compacted", &erasure);
                 self.store.audit(org, &entry).await?;
             }
@@ -102,7 +102,7 @@ impl Eraser {
             Ok(false) => return IDLE,
             Ok(true) => {}
             Err(error) => {
-                warn!(%error, "an erasure is not complete; it is tried again");
+                warn!(event = "erasure_not_complete", %error, "an erasure is not complete; it is tried again");
                 return IDLE.min(self.pause());
             }
         }
@@ -112,7 +112,7 @@ impl Eraser {
         }
         *compacted = Some(Instant::now());
         if let Err(error) = self.compact().await {
-            warn!(%error, "the store could not be compacted after an erasure; it is tried again");
+            warn!(event = "store_not_compacted", %error, "the store could not be compacted after an erasure; it is tried again");
         }
         IDLE.min(self.pause())
     }
@@ -158,7 +158,7 @@ impl Eraser {
         ] {
             self.metrics.removed(kind, count);
         }
-        info!(contact = %erased.contact, messages = counts.messages, "a contact was erased");
+        info!(event = "contact_erased", contact = %erased.contact, messages = counts.messages, "a contact was erased");
         let entry = self.entry("contact.erased", &erased);
         self.store.audit(org, &entry).await
     }

@@ -130,7 +130,7 @@ impl Notifier {
                 entry = entry.on("channel", channel);
             }
             if let Err(error) = self.store.audit(group.org, &entry).await {
-                warn!(%error, "forged webhooks could not be entered into the audit");
+                warn!(event = "audit_not_written", %error, "forged webhooks could not be entered into the audit");
             }
         }
     }

@@ -54,10 +54,10 @@ impl Retention {
             match self.step(&slug, org).await {
                 Ok((expired, _)) if expired.is_empty() => {}
                 Ok((expired, _)) => {
-                    info!(organization = %slug, ?expired, "old records were removed");
+                    info!(event = "records_removed", organization = %slug, ?expired, "old records were removed");
                 }
                 Err(error) => {
-                    warn!(organization = %slug, %error, "old records could not be removed");
+                    warn!(event = "records_not_removed", organization = %slug, %error, "old records could not be removed");
                 }
             }
         }

@@ -36,13 +36,18 @@ impl RoomWatch {
             match (&trouble, was_in_trouble) {
                 (Some(words), false) => {
                     error!(
+                        event = "store_refusing",
                         free_bytes = room.free_bytes,
                         reserve_bytes = room.reserve_bytes,
                         "the store takes nothing new: {words}"
                     );
                     self.tell(words);
                 }
-                (None, true) => info!(free_bytes = room.free_bytes, "the store takes all again"),
+                (None, true) => info!(
+                    event = "store_taking",
+                    free_bytes = room.free_bytes,
+                    "the store takes all again"
+                ),
                 _ => {}
             }
             was_in_trouble = trouble.is_some();

@@ -82,7 +82,7 @@ pub(super) async fn record<B: MessageBody + 'static>(
     match gateway.store.audit(org, &entry).await {
         Ok(()) => Ok(answered),
         Err(error) => {
-            tracing::error!(%error, action = %entry.action, "a change could not be entered into the audit");
+            tracing::error!(event = "audit_not_written", %error, action = %entry.action, "a change could not be entered into the audit");
             Err(super::problem::Problem::from(error).into())
         }
     }

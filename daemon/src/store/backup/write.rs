@@ -224,7 +224,7 @@ impl Folder<'_> {
                     tally.files += 1;
                 } else {
                     let path = entry.path();
-                    tracing::error!(path = %path.display(), "a file is damaged or gone and is not in the backup");
+                    tracing::error!(event = "backup_file_missing", path = %path.display(), "a file is damaged or gone and is not in the backup");
                     archive.add(&(self.missing)(hash), &[])?;
                     tally.missing += 1;
                 }

@@ -172,6 +172,7 @@ fn compact(shared: &Shared, mark: u64) -> Result<Compaction, StoreError> {
     }
     let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
+        event = "store_compacted",
         position = mark,
         segments,
         snapshots,

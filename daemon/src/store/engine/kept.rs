@@ -57,10 +57,10 @@ pub(super) fn sweep(store: &Path) {
         if age.is_some_and(|age| age > KEPT_FOR) {
             match fs::remove_file(&path) {
                 Ok(()) => {
-                    tracing::info!(path = %path.display(), "removed the kept snapshot of an old format");
+                    tracing::info!(event = "store_kept_removed", path = %path.display(), "removed the kept snapshot of an old format");
                 }
                 Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "can't remove an old kept snapshot");
+                    tracing::warn!(event = "store_cleanup_failed", path = %path.display(), %error, "can't remove an old kept snapshot");
                 }
             }
         }

@@ -288,7 +288,10 @@ impl Engine {
     /// Notes beside the log, for people, what format the records have.
     pub fn note_format(&self, format: u32) {
         if let Err(error) = FormatNote::save(&self.0.shared.path, format) {
-            tracing::warn!("the store's format can't be noted beside it: {error}");
+            tracing::warn!(
+                event = "store_format_not_noted",
+                "the store's format can't be noted beside it: {error}"
+            );
         }
     }
 

@@ -101,7 +101,7 @@ impl Teller {
         }
         *last = Some((progress, Instant::now()));
         drop(last);
-        tracing::info!(done, total, "{work}");
+        tracing::info!(event = "store_progress", done, total, "{work}");
         if let Some(listener) = &self.listener {
             listener(&progress);
         }

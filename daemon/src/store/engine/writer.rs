@@ -175,7 +175,11 @@ fn stand_still(
         }
         let words = format!("the index can't be written ({why}) nor built anew: {worse}");
         if let Some(kept_back) = shared.meters.standing_said.due() {
-            tracing::error!(kept_back, "commits are refused: {words}");
+            tracing::error!(
+                event = "store_index_standing",
+                kept_back,
+                "commits are refused: {words}"
+            );
         }
         shared.room.stand(&words);
         for ack in together.iter_mut().flat_map(|group| group.acks.drain(..)) {
@@ -199,7 +203,10 @@ fn stand_still(
         }
     }
     shared.room.go_on();
-    tracing::warn!("the index can be written again: commits are taken");
+    tracing::warn!(
+        event = "store_index_going",
+        "the index can be written again: commits are taken"
+    );
     true
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn stream(
         let detail = "another backup is being made; wait for its end";
         return Err(Problem::new(StatusCode::CONFLICT, "backup_running", detail));
     };
-    info!(by = %caller.name, "backup begun");
+    info!(event = "backup_begun", by = %caller.name, "backup begun");
     let (chunks, ready) = mpsc::channel(CHUNKS_WAITING);
     let writer = ChunkWriter {
         chunks,
@@ -65,6 +65,7 @@ pub(super) async fn stream(
 fn write(backup: Backup, mut out: ChunkWriter) {
     match backup.write(&mut out) {
         Ok(written) => info!(
+            event = "backup_made",
             position = written.moment.position,
             bytes = written.bytes,
             files = written.files,
@@ -72,7 +73,7 @@ fn write(backup: Backup, mut out: ChunkWriter) {
             "backup made"
         ),
         Err(problem) => {
-            error!(error = %problem, "the backup was not finished");
+            error!(event = "backup_not_finished", error = %problem, "the backup was not finished");
             // Who reads learns of it by an answer that is cut off.
             out.fail(io::Error::other(problem.to_string()));
         }

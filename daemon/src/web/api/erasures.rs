@@ -34,7 +34,7 @@ pub(super) async fn erase(
                 ));
             }
             BeginErasure::Begun(erasure) => {
-                tracing::info!(by = %caller.name, contact = %id, "a contact is to be erased");
+                tracing::info!(event = "api_erasure", by = %caller.name, contact = %id, "a contact is to be erased");
                 return Ok(HttpResponse::Accepted().json(shown(&gateway, org, &erasure)));
             }
         }
@@ -91,7 +91,7 @@ pub(super) async fn compact(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Owner)?;
     caller.must_see_all()?;
-    tracing::info!(by = %caller.name, "compaction asked for");
+    tracing::info!(event = "api_compaction", by = %caller.name, "compaction asked for");
     let done = gateway.eraser.compact().await?;
     Ok(HttpResponse::Ok().json(json!({
         "position": done.position,

@@ -46,7 +46,7 @@ pub(super) async fn export(
         since_ms: query.since.as_deref().map(time).transpose()?,
         media: query.media,
     };
-    tracing::info!(by = %caller.name, organizations = export.organizations.len(), media = export.media, "export begun");
+    tracing::info!(event = "export_begun", by = %caller.name, organizations = export.organizations.len(), media = export.media, "export begun");
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
     // Runs until it is done, or nobody takes what it writes.
     drop(tokio::task::spawn_blocking(move || write(&export, &sender)));
@@ -75,9 +75,9 @@ fn write(export: &Export, sender: &mpsc::Sender<Chunk>) {
         Ok(())
     });
     match written.and_then(|()| hand_on(buffer)) {
-        Ok(()) => tracing::info!("export ended"),
+        Ok(()) => tracing::info!(event = "export_ended", "export ended"),
         Err(error) => {
-            tracing::warn!(%error, "an export was not finished");
+            tracing::warn!(event = "export_broke_off", %error, "an export was not finished");
             // The connection is broken off, so that nobody takes it for whole.
             let _ = sender.blocking_send(Err(error));
         }
@@ -127,11 +127,12 @@ pub(super) async fn import(
         only: caller.organization.clone(),
         dry_run: query.dry_run,
     };
-    tracing::info!(by = %caller.name, dry_run = options.dry_run, "import begun");
+    tracing::info!(event = "import_begun", by = %caller.name, dry_run = options.dry_run, "import begun");
     let importer = Importer::new(gateway.store.clone(), gateway.keeper.clone(), options);
     match take(importer, &mut payload).await {
         Ok(report) => {
             tracing::info!(
+                event = "import_ended",
                 lines = report.lines,
                 conflicts = report.conflicts_total,
                 complete = report.complete,
@@ -140,7 +141,7 @@ pub(super) async fn import(
             Ok(HttpResponse::Ok().json(report))
         }
         Err(problem) => {
-            tracing::warn!(reason = %problem, "an import was not finished");
+            tracing::warn!(event = "import_broke_off", reason = %problem, "an import was not finished");
             public::drain(&mut payload).await;
             Err(problem)
         }

@@ -91,7 +91,7 @@ struct Export {
 impl Export {
     fn run(self) {
         if let Err(Ended::Store(error)) = self.write() {
-            tracing::warn!(contact = %self.contact, %error, "an export broke off");
+            tracing::warn!(event = "export_broke_off", contact = %self.contact, %error, "an export broke off");
             // Nobody may read any more.
             let _ = self.lines.blocking_send(Err(error));
         }

@@ -29,7 +29,7 @@ pub(super) async fn run(
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Owner)?;
     let organizations = organizations(&gateway, &caller);
-    tracing::info!(by = %caller.name, "what is older than it is kept is removed now");
+    tracing::info!(event = "api_retention", by = %caller.name, "what is older than it is kept is removed now");
     let done = gateway.retention.run(&organizations).await?;
     Ok(HttpResponse::Ok().json(shown(&gateway, &done)))
 }

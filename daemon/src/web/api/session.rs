@@ -60,7 +60,7 @@ pub(super) async fn begin(
     let good = password::matches(password, stored).await?;
     let user = user.filter(|user| good && !user.disabled);
     let Some(mut user) = user else {
-        tracing::warn!("sign-in refused");
+        tracing::warn!(event = "sign_in_refused", "sign-in refused");
         return Err(refused());
     };
     let now = gateway.store.now();
@@ -72,7 +72,7 @@ pub(super) async fn begin(
     gateway.store.begin_session(hash(&secret), session).await?;
     user.signed_in_at_ms = Some(now);
     gateway.store.save_user(&user).await?;
-    tracing::info!(user = %user.id, "signed in");
+    tracing::info!(event = "signed_in", user = %user.id, "signed in");
     let answer =
         json!({"user": shapes::user(&user), "expires_at": shapes::time(session.expires_at_ms)});
     let cookie = cookie(&request, secret, Duration::milliseconds(SESSION_MS));

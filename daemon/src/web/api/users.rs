@@ -58,7 +58,7 @@ pub(super) async fn create(
         let detail = format!("there is a user \"{}\" already", user.name);
         return Err(Problem::conflict("user_exists", detail));
     }
-    tracing::info!(by = %caller.name, user = %user.id, role = user.role.as_str(), "user made");
+    tracing::info!(event = "api_user_made", by = %caller.name, user = %user.id, role = user.role.as_str(), "user made");
     Ok(HttpResponse::Created().json(shapes::user(&user)))
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn change(
     if ends_sessions {
         gateway.store.end_sessions(user.id, None).await?;
     }
-    tracing::info!(by = %caller.name, user = %user.id, role = user.role.as_str(), disabled = user.disabled, "user changed");
+    tracing::info!(event = "api_user_changed", by = %caller.name, user = %user.id, role = user.role.as_str(), disabled = user.disabled, "user changed");
     Ok(HttpResponse::Ok().json(shapes::user(&user)))
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn remove(
     caller.must_be(Role::Owner)?;
     let user = find(&gateway, &caller, &who)?;
     gateway.store.remove_user(user.id).await?;
-    tracing::info!(by = %caller.name, user = %user.id, "user removed");
+    tracing::info!(event = "api_user_removed", by = %caller.name, user = %user.id, "user removed");
     Ok(HttpResponse::Ok().json(json!({"id": user.id.to_string(), "removed": true})))
 }
 

@@ -92,6 +92,7 @@ impl State {
         if is_due {
             self.told = Some(now);
             warn!(
+                event = "connections_turned_away",
                 limit = refusal.as_str(),
                 open = self.open.all,
                 turned_away = self.turned_away,
