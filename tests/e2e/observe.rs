@@ -237,7 +237,7 @@ async fn one_id_leads_from_the_webhook_to_the_turn_and_from_the_call_to_the_send
     let insane = stage
         .daemon
         .api()
-        .send(send.header("x-request-id", "a b\"c"))
+        .send(request.header("x-request-id", "a b\"c"))
         .await;
     let given = insane
         .reply
