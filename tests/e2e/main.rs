@@ -31,6 +31,7 @@ mod erasure;
 mod exchange;
 mod form_channels;
 mod forms;
+mod guide;
 mod health;
 mod inbound;
 mod inbound_text;
