@@ -257,6 +257,9 @@ impl Scene {
         let admin = self.daemon.admin();
         eventually("/readyz answers 200", SOON, || async {
             let reply = Request::new("GET", "/readyz").send(admin).await.ok()?;
+            if reply.status != 200 {
+                println!("{} {}", reply.status, reply.text());
+            }
             (reply.status == 200).then_some(())
         })
         .await;

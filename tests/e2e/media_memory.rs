@@ -24,7 +24,7 @@ pub(crate) const BODY_GROWTH_MAX: u64 = 30;
 
 /// Memory of a daemon that has given back what its start took, in MiB. While it has not, growth would
 /// not show.
-const AT_REST_MAX: u64 = 64;
+const AT_REST_MAX: u64 = 80;
 
 /// Waits for the memory of a daemon at rest and forgets the highest so far; gives what there is now, in MiB.
 pub(crate) async fn mark(stage: &Stage) -> u64 {

@@ -22,7 +22,7 @@ impl Disk {
         let (image, mount) = (folder.join("disk.img"), folder.join("disk"));
         std::fs::create_dir(&mount).map_err(|why| why.to_string())?;
         let file = std::fs::File::create(&image).map_err(|why| why.to_string())?;
-        file.set_len(96 << 20).map_err(|why| why.to_string())?;
+        file.set_len(256 << 20).map_err(|why| why.to_string())?;
         let text = |path: &Path| path.to_string_lossy().into_owned();
         run("mkfs.ext4", &["-q", "-F", &text(&image)])?;
         run("mount", &["-o", "loop", &text(&image), &text(&mount)])?;
