@@ -124,7 +124,7 @@ async fn caddy_as_in_the_guide_carries_webhooks_and_chats() {
     };
     // Without a certificate: Caddy would ask the world for one.
     let site = site
-        .replace("hooks.example.org", &format!("http://{address}"))
+        .replace("hooks.example.org", &format!("http://:{}", address.port()))
         .replace("127.0.0.1:8080", &stage.daemon.public().to_string());
     let file = folder.path().join("Caddyfile");
     std::fs::write(&file, format!("{{\n\tadmin off\n}}\n{site}\n")).unwrap();
