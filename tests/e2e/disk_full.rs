@@ -24,7 +24,7 @@ use trunkline_tests::wait::{SOON, blocking, eventually};
 use crate::disk::{Disk, in_namespace};
 use crate::stage::{SMS, twilio};
 
-const IMAGE_MIB: u64 = 128;
+const IMAGE_MIB: u64 = 256;
 /// Lines at levels above `info` that a full disk may cost in these seconds.
 const LINES_MAX: usize = 150;
 
