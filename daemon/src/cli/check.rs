@@ -63,6 +63,9 @@ impl Check {
         for note in &report.notes {
             output::complain(&format!("note: {note}"));
         }
+        if !is_running && report.prepared.config.channels.is_empty() {
+            return output::print("no channels");
+        }
         output::print(plan["summary"].as_str().unwrap_or_default())
     }
 }
