@@ -25,7 +25,8 @@ async fn every_change_is_entered_with_who_and_which() {
     );
     stage.daemon.cli_ok(&["channel", "disable", SMS]).await;
     let api = stage.daemon.api();
-    let path = format!("/api/v1/channels/{SMS}/enable");
+    // It has no dry run, so it is none.
+    let path = format!("/api/v1/channels/{SMS}/enable?dry_run=true");
     assert_eq!(api.post(&path, &json!({})).await.status, 200);
     let missing = api.post("/api/v1/channels/nobody/enable", &json!({})).await;
     assert_eq!(missing.status, 404);
@@ -50,6 +51,11 @@ async fn every_change_is_entered_with_who_and_which() {
         .cli_ok(&["contact", "export", &contact, "-"])
         .await;
     let read = entries(&stage, "action=contact.export").await;
+    assert_eq!(read[0]["object"], json!({"contact": contact}));
+    let encoded = format!("/api/v1/contacts/{contact}/%65xport");
+    assert_eq!(api.get_any(&encoded).await.status, 200);
+    let read = entries(&stage, "action=contact.export").await;
+    assert_eq!(read.len(), 2, "however its path is written: {read:?}");
     assert_eq!(read[0]["object"], json!({"contact": contact}));
     stage.daemon.cli_ok(&["reload"]).await;
     stage.daemon.restart().await;

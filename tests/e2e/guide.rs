@@ -106,7 +106,9 @@ async fn nginx_as_in_the_guide_carries_webhooks_and_chats() {
     let reply = asking.send(&session.bytes()).await.unwrap();
     let given: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
     let stream = authority.connect(address).await.unwrap();
-    let opened = Socket::over(stream, "/chat/web_chat/ws", &[]).await.unwrap();
+    let opened = Socket::over(stream, "/chat/web_chat/ws", &[])
+        .await
+        .unwrap();
     let mut socket = opened.expect("the WebSocket passes");
     let hello = json!({"type": "hello", "token": given["token"], "after": null});
     socket.send(&hello).await.unwrap();
@@ -130,7 +132,9 @@ async fn caddy_as_in_the_guide_carries_webhooks_and_chats() {
     std::fs::write(&file, format!("{{\n\tadmin off\n}}\n{site}\n")).unwrap();
     let mut command = Command::new("caddy");
     command.arg("run").arg("--config").arg(&file);
-    command.args(["--adapter", "caddyfile"]).stderr(Stdio::null());
+    command
+        .args(["--adapter", "caddyfile"])
+        .stderr(Stdio::null());
     command.env("HOME", folder.path());
     let Some(_proxy) = start(command) else { return };
     listens(address).await;

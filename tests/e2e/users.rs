@@ -82,6 +82,11 @@ async fn a_user_signs_in_acts_within_the_role_and_signs_out() {
     assert_eq!(ada.sign_in("ada", "not the password").await, 401);
     assert_eq!(ada.sign_in("nobody", &password).await, 401);
     assert_eq!(ada.sign_in("ada", &password).await, 200);
+    let entered = stage.daemon.api();
+    let entered = entered.all("/api/v1/audit?action=session.create").await;
+    assert_eq!(entered.len(), 1, "those refused are not: {entered:?}");
+    assert_eq!(entered[0]["actor"]["kind"], "user");
+    assert_eq!(entered[0]["actor"]["name"], "ada");
     let who = ada.call("GET", "/session", None).await.text();
     let who: Value = serde_json::from_str(&who).expect("JSON");
     assert_eq!(

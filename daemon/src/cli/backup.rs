@@ -6,6 +6,8 @@
 //! it does not ── the store itself, locked ───┘
 //! ```
 
+mod offline;
+
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, IsTerminal as _, Read, Write},
@@ -25,9 +27,8 @@ use super::{
     output,
     progress::Progress,
     socket,
-    store::path_of,
 };
-use crate::store::{Contents, EngineOptions, OpenError, Store, give_back, verify};
+use crate::store::{Contents, verify};
 
 /// The verb.
 #[derive(Debug, Args)]
@@ -148,7 +149,7 @@ fn produce(config: &Path, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Resu
         take(bytes)
     };
     let made = if is_silent(&socket) {
-        offline(config, &socket, &mut take).map(|()| Maker::Store)
+        offline::back_up(config, &socket, &mut take).map(|()| Maker::Store)
     } else {
         let admin = Admin::new(socket)?;
         let asked = async {
@@ -179,58 +180,6 @@ fn is_silent(socket: &Path) -> bool {
         refused,
         Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
     )
-}
-
-fn offline(
-    config: &Path,
-    socket: &Path,
-    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-) -> Result<(), Failure> {
-    let folder = path_of(config)?;
-    if !folder.join("log").is_dir() {
-        let words = format!(
-            "no daemon answers on {}, and {} is no store",
-            socket.display(),
-            folder.display()
-        );
-        return Err(Failure::said(words));
-    }
-    let opened = Store::open(&folder, EngineOptions::default());
-    let written = match opened {
-        Ok((store, _)) => {
-            let written = store.begin_backup().map(|backup| backup.write(Taken(take)));
-            store.engine().clone().close();
-            written
-        }
-        Err(OpenError::Locked { .. }) => {
-            let words = format!(
-                "the store is in use, but no daemon answers on {}: it is starting or stopping; try again",
-                socket.display()
-            );
-            return Err(Failure::said(words));
-        }
-        Err(error) => return Err(Failure::said(error.to_string())),
-    };
-    give_back(&folder)?;
-    match written {
-        Some(Ok(_)) => Ok(()),
-        Some(Err(error)) => Err(Failure::said(error.to_string())),
-        None => Err(Failure::said("another backup is being made")),
-    }
-}
-
-/// Writes by handing on.
-struct Taken<'a>(&'a mut dyn FnMut(&[u8]) -> io::Result<()>);
-
-impl Write for Taken<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (self.0)(bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Reads what comes through a channel.
@@ -354,6 +303,7 @@ pub(super) fn shown(path: &Path, contents: &Contents) -> Value {
         "members": contents.members,
         "files": contents.files,
         "files_missing": contents.missing,
+        "files_missing_names": contents.missing_names,
         "trunkline": manifest.trunkline,
         "format": manifest.format,
         "store_format": manifest.store_format,
@@ -392,9 +342,16 @@ pub(super) fn lines(head: &str, path: &Path, contents: &Contents) -> String {
     ];
     if contents.missing > 0 {
         lines.push(format!(
-            "missing   {} files were damaged or gone when it was made: see the daemon's log",
+            "missing   {} files were damaged or gone when it was made: see the daemon's log of then",
             contents.missing
         ));
+        let names = contents.missing_names.iter();
+        lines.extend(names.map(|name| format!("          {name}")));
+        let told = contents.missing_names.len() as u64;
+        let more = contents.missing.saturating_sub(told);
+        if more > 0 {
+            lines.push(format!("          and {more} more"));
+        }
     }
     lines.join("\n")
 }

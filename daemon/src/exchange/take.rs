@@ -171,6 +171,8 @@ impl Incoming {
             return Err(wrong("data: more bytes than announced"));
         }
         let failed = |error: crate::store::DraftError| ImportError::File(error.to_string());
+        // Also while it comes: a file may be larger than what was free when it began.
+        store.engine().admit_new()?;
         if self.draft.is_none() {
             let begun = store.media_files().writer(self.line.size).await;
             self.draft = Some(begun.map_err(failed)?);

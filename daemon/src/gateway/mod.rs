@@ -17,6 +17,7 @@ mod reload;
 mod run;
 mod sample;
 mod signals;
+mod start;
 mod state;
 mod systemd;
 

@@ -14,17 +14,17 @@ use crate::{
     channel::{ChannelSpec, Registry},
     config::{Config, ConfigErrors, Settings},
     doctor::Doctor,
-    inbound::{Backfiller, Coalescer, Downtime, Ingress, Quiet, Replayer},
-    media::{Keeper, MediaFetcher},
+    inbound::{Backfiller, Ingress, Replayer},
+    media::Keeper,
     metrics::Metrics,
     model::OrgId,
     outbound::{Accounts, Gate, MediaLinks, OutboxContext, Transport},
     plugin::PluginSet,
     store::{Store, StoreError},
-    tls::{self, Certificates},
+    tls::Certificates,
     watch::{
-        Canaries, CanaryKeeper, Chronicle, ClockWatch, EchoGuard, Eraser, HealthBoard, Notifier,
-        Poller, Prober, Retention, RoomWatch, Silence, Sweeper, TemplateKeeper,
+        Canaries, CanaryKeeper, EchoGuard, Eraser, HealthBoard, Notifier, Poller, Prober,
+        Retention, Silence, TemplateKeeper,
     },
 };
 
@@ -99,15 +99,15 @@ pub struct Gateway {
     pub(super) arbiters: Arbiters,
     /// True once the daemon is about to end.
     pub(super) leaving: watch::Sender<bool>,
+    pub(super) stops: Mutex<Vec<oneshot::Sender<()>>>,
+    pub(super) writers: Mutex<Vec<Writer>>,
     canaries: Arc<Canaries>,
-    stops: Mutex<Vec<oneshot::Sender<()>>>,
-    writers: Mutex<Vec<Writer>>,
 }
 
 /// Something that writes down what the rest says, and so ends after it.
-struct Writer {
-    stop: oneshot::Sender<()>,
-    stopped: oneshot::Receiver<()>,
+pub(super) struct Writer {
+    pub(super) stop: oneshot::Sender<()>,
+    pub(super) stopped: oneshot::Receiver<()>,
 }
 
 /// Says which channels take webhooks without a token.
@@ -218,125 +218,6 @@ impl Gateway {
         gateway.start_followers().await;
         gateway.start_backfill().await?;
         Ok(gateway)
-    }
-
-    /// Starts the channels; nothing is sent before all of them are known.
-    async fn launch_all(self: &Arc<Self>, specs: Vec<ChannelSpec>) {
-        let mut running = self.running.lock().await;
-        for spec in specs {
-            let started = self.launch(spec);
-            running.insert(started.channel.id.to_string(), started);
-        }
-        self.publish(&running);
-        for channel in running.values_mut() {
-            self.start_sending(channel);
-        }
-    }
-
-    /// Starts what keeps the news of health and what owners are told, in the order of their end.
-    async fn start_writers(&self, news: tokio::sync::mpsc::Receiver<crate::watch::News>) {
-        let chronicle = Chronicle {
-            store: self.store.clone(),
-            metrics: self.metrics.clone(),
-            notifier: self.notifier.clone(),
-            news,
-        };
-        let notifier = self.notifier.clone();
-        let mut writers = self.writers.lock().await;
-        writers.push(self.start_writer(|stop| chronicle.run(stop)));
-        writers.push(self.start_writer(|stop| notifier.writer(stop)));
-    }
-
-    fn start_writer<W>(&self, run: impl FnOnce(oneshot::Receiver<()>) -> W) -> Writer
-    where
-        W: Future<Output = ()> + Send + 'static,
-    {
-        let (stop, stopping) = oneshot::channel();
-        let (done, stopped) = oneshot::channel();
-        let work = run(stopping);
-        self.arbiters.watch.spawn(async move {
-            work.await;
-            let _ = done.send(());
-        });
-        Writer { stop, stopped }
-    }
-
-    /// Starts what works on all channels.
-    async fn start_followers(&self) {
-        let mut stops = self.stops.lock().await;
-        let mut stop = || {
-            let (tell, told) = oneshot::channel();
-            stops.push(tell);
-            told
-        };
-        let coalesce = self.settings.load().coalesce.clone();
-        let coalescer = Coalescer {
-            store: self.store.clone(),
-            registry: self.registry.clone(),
-            metrics: self.metrics.clone(),
-            quiet: Quiet {
-                quiet: coalesce.quiet,
-                max: coalesce.max,
-            },
-        };
-        let sweeper = Sweeper {
-            store: self.store.clone(),
-            registry: self.registry.clone(),
-            settings: self.settings.clone(),
-            retention: self.retention.clone(),
-            swept: std::collections::HashMap::new(),
-            media_shard: 0,
-        };
-        let fetcher = MediaFetcher {
-            store: self.store.clone(),
-            registry: self.registry.clone(),
-            transport: self.transport.clone(),
-            settings: self.settings.clone(),
-            metrics: self.metrics.clone(),
-            keeper: self.keeper.clone(),
-            notifier: self.notifier.clone(),
-        };
-        let clock = ClockWatch {
-            store: self.store.clone(),
-            registry: self.registry.clone(),
-        };
-        let room = RoomWatch {
-            store: self.store.clone(),
-            notifier: self.notifier.clone(),
-            metrics: self.metrics.clone(),
-        };
-        let certificates = tls::Watcher {
-            certificates: self.certificates.clone(),
-            settings: self.settings.clone(),
-            store: self.store.clone(),
-            notifier: self.notifier.clone(),
-            metrics: self.metrics.clone(),
-        };
-        self.arbiters.media.spawn(fetcher.run(stop()));
-        self.arbiters.watch.spawn(certificates.run(stop()));
-        self.arbiters.watch.spawn(coalescer.run(stop()));
-        self.arbiters.watch.spawn(self.replayer.clone().run(stop()));
-        self.arbiters.watch.spawn(sweeper.run(stop()));
-        self.arbiters.watch.spawn(room.run(stop()));
-        self.arbiters.watch.spawn(clock.run(stop()));
-        self.arbiters.watch.spawn(self.eraser.clone().run(stop()));
-    }
-
-    /// Has what came in during a downtime fetched, in the background.
-    async fn start_backfill(&self) -> Result<(), StoreError> {
-        let downtime = Downtime {
-            store: self.store.clone(),
-            registry: self.registry.clone(),
-            board: self.board.clone(),
-            settings: self.settings.clone(),
-            backfiller: self.backfiller.clone(),
-            notifier: self.notifier.clone(),
-        };
-        let gaps = downtime.note().await?;
-        let (tell, told) = oneshot::channel();
-        self.stops.lock().await.push(tell);
-        self.arbiters.watch.spawn(downtime.fill(gaps, told));
-        Ok(())
     }
 
     /// A doctor who knows the state now.

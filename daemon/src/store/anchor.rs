@@ -18,6 +18,12 @@ impl Store {
         clock::millis(clock::wall())
     }
 
+    /// What the age of old records is measured by: the machine's time. None while that is not believed, after it went
+    /// forward by more than an hour while the daemon ran: until it is taken back, or the daemon starts again.
+    pub fn believed(&self) -> Option<Millis> {
+        self.clock.believed()
+    }
+
     /// The time that passed since the store was opened, whatever the machine's time does: for what is measured
     /// within one run.
     pub fn passed(&self) -> Millis {

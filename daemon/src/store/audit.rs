@@ -136,6 +136,21 @@ impl Store {
                 continue;
             }
             if found != sequence + 1 {
+                // Old entries may have been ended while this walks: where does the chain begin now?
+                let (anchor, is_there) = self.audit_now(org, &key)?;
+                if !is_there {
+                    continue;
+                }
+                if let Some(anchor) = anchor.filter(|anchor| anchor.sequence > sequence) {
+                    (sequence, before) = (anchor.sequence, anchor.hash);
+                }
+            }
+            if found <= sequence {
+                let words = format!("the chain begins after it, at {}", sequence + 1);
+                report.broken = Some((found, words));
+                break;
+            }
+            if found != sequence + 1 {
                 let words = format!("entries {} to {} are missing", sequence + 1, found - 1);
                 report.broken = Some((sequence + 1, words));
                 break;
@@ -152,6 +167,17 @@ impl Store {
             report.head = Some((sequence, before));
         }
         Ok(report)
+    }
+
+    /// Where the chain of an organization begins after all commits so far, and whether an entry is there still.
+    fn audit_now(&self, org: OrgId, key: &[u8]) -> Result<(Option<Anchor>, bool), StoreError> {
+        let anchor_key = keys::audit(org, 0);
+        let seen = self.engine.transact(|tx| {
+            let bytes = tx.get(&anchor_key)?;
+            let anchor = bytes.map(|bytes| codec::decode::<Anchor>(&anchor_key, &bytes));
+            Ok::<_, StoreError>((anchor.transpose()?, tx.contains(key)?))
+        })?;
+        Ok(seen.planned())
     }
 
     /// Ends entries older than a time, the oldest first; where the chain begins then is kept. Gives how many.

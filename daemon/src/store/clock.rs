@@ -3,6 +3,9 @@
 //! It shows the machine's time, and follows it forward at once. Where that was set back, the clock goes on, a tenth
 //! slower, until the two agree: what came later is later, and waits end in time. A machine's time that moves
 //! by more than [`JUMP`] against the time that passed has jumped.
+//!
+//! One that goes forward by more than [`LEAP_MAX`] is followed, but not believed: nothing is removed by it until it is
+//! taken back, or a new start says that it is right.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +16,9 @@ use crate::model::{MessageId, Millis, Place};
 
 /// Less than this is a correction, as time servers make them.
 const JUMP: Duration = Duration::from_secs(2);
+/// The machine's time is not believed where it goes forward by more: an hour, as of a time zone taken for another, and
+/// a little.
+const LEAP_MAX: Duration = Duration::from_secs(3_900);
 /// Of each stretch of this many, one is left out while the machine's time is behind.
 const SLOWED_BY: u32 = 10;
 
@@ -27,6 +33,10 @@ struct State {
     /// The machine's time and the time that passed, when they were last compared.
     wall: Duration,
     passed: Instant,
+    /// The machine's time and the time that passed, when it was last the latest that is believed.
+    believed: (Duration, Instant),
+    /// The machine's time is further ahead of that than is believed.
+    has_leapt: bool,
     /// Jumps that nobody has taken note of.
     jumps: Vec<Jump>,
     context: ContextV7,
@@ -49,12 +59,15 @@ const JUMPS_MAX: usize = 16;
 impl Clock {
     /// A clock that shows at least `floor_ms`.
     pub(crate) fn starting_at(floor_ms: Millis) -> Self {
+        let (wall, began) = (wall(), Instant::now());
         Self {
-            began: Instant::now(),
+            began,
             state: Mutex::new(State {
                 last: Duration::from_millis(u64::try_from(floor_ms).unwrap_or(0)),
-                wall: wall(),
-                passed: Instant::now(),
+                wall,
+                passed: began,
+                believed: (wall, began),
+                has_leapt: false,
                 jumps: Vec::new(),
                 context: ContextV7::new().with_additional_precision(),
             }),
@@ -110,6 +123,14 @@ impl Clock {
         !state.jumps.is_empty()
     }
 
+    /// The machine's time, by which old records may be removed; none while it is not believed. It may be behind the
+    /// clock.
+    pub(crate) fn believed(&self) -> Option<Millis> {
+        let mut state = self.state.lock();
+        state.advance();
+        (!state.has_leapt).then(|| millis(state.wall))
+    }
+
     /// The jumps that nobody has taken note of; they stay until [`Clock::settled`].
     pub(crate) fn jumps(&self) -> Vec<Jump> {
         self.state.lock().jumps.clone()
@@ -150,6 +171,12 @@ impl State {
                 to_ms: millis(self.last),
                 by_ms: millis(wall) - millis(expected),
             });
+        }
+        let (believed, at) = self.believed;
+        let due = believed + passed.saturating_duration_since(at);
+        self.has_leapt = wall > due + LEAP_MAX;
+        if wall >= due && !self.has_leapt {
+            self.believed = (wall, passed);
         }
         (self.wall, self.passed) = (wall, passed);
         self.last
@@ -202,6 +229,28 @@ mod tests {
         let by: Vec<i64> = state.jumps.iter().map(|jump| jump.by_ms).collect();
         assert_eq!(by, [-3_600_000, 7_200_000]);
         assert_eq!(state.jumps[1].to_ms, millis(forward));
+    }
+
+    #[test]
+    fn a_leap_forward_is_not_believed_until_it_is_taken_back() {
+        let clock = Clock::starting_at(0);
+        let mut state = clock.state.lock();
+        let (start, began) = (state.wall, state.passed);
+        let second = Duration::from_secs(1);
+        let year = HOUR * 24 * 365;
+        state.advance_to(start + second + HOUR, began + second);
+        assert!(!state.has_leapt, "an hour is believed");
+        state.advance_to(start + 2 * second, began + 2 * second);
+        state.advance_to(start + 3 * second + year, began + 3 * second);
+        assert!(state.has_leapt);
+        state.advance_to(start + 60 * second + year, began + 60 * second);
+        assert!(state.has_leapt, "it stays so");
+        let shown = state.advance_to(start + 61 * second, began + 61 * second);
+        assert!(!state.has_leapt && shown > start + year);
+        assert_eq!(state.wall, start + 61 * second);
+        state.advance_to(start.saturating_sub(year), began + 62 * second);
+        state.advance_to(start + 63 * second, began + 63 * second);
+        assert!(!state.has_leapt, "set back and right again");
     }
 
     proptest! {

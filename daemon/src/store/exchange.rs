@@ -68,13 +68,16 @@ impl Store {
     /// each. With `dry_run` nothing is stored, and what a record rests on is taken to be there.
     ///
     /// # Errors
-    /// The store's; nothing of these records is stored then.
+    /// The store's; nothing of these records is stored then. [`StoreError::Full`] while the disk is nearly full.
     pub async fn import(
         &self,
         org: OrgId,
         records: &[ImportRecord],
         dry_run: bool,
     ) -> Result<Vec<Import>, StoreError> {
+        if !dry_run {
+            self.engine.admit_new()?;
+        }
         let planned = self.engine.transact(|tx| {
             let mut outcomes = Vec::with_capacity(records.len());
             for record in records {

@@ -16,32 +16,42 @@ use sha2::{Digest, Sha256};
 /// Bodies up to this many bytes are kept in their record; larger ones in a file.
 pub const INLINE_BYTES_MAX: usize = 32 * 1024;
 
-/// Says whether files may be removed.
+/// Says whether files may be removed: true while they are held.
 #[derive(Debug, Default)]
-pub(crate) struct Holds(Arc<Mutex<usize>>);
+pub(crate) struct Holds(Arc<Mutex<bool>>);
 
 /// While there is one of a folder no file of it is removed: a backup takes its time.
 #[derive(Debug)]
-pub(crate) struct FileHold(Arc<Mutex<usize>>);
+pub(crate) struct FileHold(Arc<Mutex<bool>>);
 
 impl Holds {
-    /// Holds all files until it is dropped.
-    pub(crate) fn hold(&self) -> FileHold {
-        *self.0.lock() += 1;
-        FileHold(self.0.clone())
+    /// Holds all files until it is dropped; none while another does.
+    pub(crate) fn hold(&self) -> Option<FileHold> {
+        let mut held = self.0.lock();
+        if *held {
+            return None;
+        }
+        *held = true;
+        Some(FileHold(self.0.clone()))
     }
 
     /// Does what removes a file; nothing while files are held. No hold begins meanwhile.
     pub(crate) fn unless_held<R>(&self, remove: impl FnOnce() -> R) -> Option<R> {
         let held = self.0.lock();
-        (*held == 0).then(remove)
+        (!*held).then(remove)
     }
 }
 
 impl Drop for FileHold {
     fn drop(&mut self) {
-        *self.0.lock() -= 1;
+        *self.0.lock() = false;
     }
+}
+
+/// Says that files were not removed as they are held.
+pub(crate) fn held() -> io::Error {
+    let words = "a backup is being made, and no file goes until it is done";
+    io::Error::new(io::ErrorKind::ResourceBusy, words)
 }
 
 /// A folder of content-hashed files.
@@ -103,8 +113,8 @@ impl BodyFiles {
         Ok(ended)
     }
 
-    /// Keeps all bodies for as long as what it gives is there.
-    pub(crate) fn hold(&self) -> FileHold {
+    /// Keeps all bodies for as long as what it gives is there; none while another does.
+    pub(crate) fn hold(&self) -> Option<FileHold> {
         self.holds.hold()
     }
 
@@ -130,11 +140,13 @@ impl BodyFiles {
         Ok(body)
     }
 
-    /// Removes a body; none may be there.
+    /// Removes a body; none may be there. An error of the kind `ResourceBusy` while bodies are held.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.path(name)?) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
+        let path = self.path(name)?;
+        match self.holds.unless_held(|| fs::remove_file(path)) {
+            None => Err(held()),
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Some(other) => other,
         }
     }
 
@@ -168,5 +180,22 @@ mod tests {
         let future = SystemTime::now() + std::time::Duration::from_secs(60);
         assert_eq!(files.sweep(future).unwrap(), 1);
         assert!(files.read(&name).is_err());
+    }
+
+    #[test]
+    fn no_body_goes_while_they_are_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = BodyFiles::new(folder.path());
+        let name = files.keep(b"hello").unwrap();
+        let hold = files.hold().unwrap();
+        assert!(files.hold().is_none(), "one at a time");
+        let error = files.remove(&name).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+        assert_eq!(files.read(&name).unwrap(), b"hello");
+        drop(hold);
+        files.remove(&name).unwrap();
+        files.remove(&name).unwrap();
+        assert!(files.read(&name).is_err());
+        assert!(files.hold().is_some());
     }
 }

@@ -20,7 +20,7 @@ use tempfile::NamedTempFile;
 
 use super::{
     StoreError,
-    files::{FileHold, Holds},
+    files::{FileHold, Holds, held},
 };
 use crate::model::MediaHash;
 
@@ -143,7 +143,8 @@ impl MediaFiles {
         ))
     }
 
-    /// Removes a file that was last stored before a time; none may be there. Blocks.
+    /// Removes a file that was last stored before a time; none may be there. While files are held it stays, and goes
+    /// with a later [`MediaFiles::sweep`]. Blocks.
     pub(crate) fn remove(&self, hash: &MediaHash, before: SystemTime) -> io::Result<()> {
         let path = self.path(hash);
         let mut total = self.total.lock();
@@ -151,15 +152,18 @@ impl MediaFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         };
-        if meta.modified()? < before {
-            fs::remove_file(&path)?;
+        if meta.modified()? < before
+            && let Some(removed) = self.holds.unless_held(|| fs::remove_file(&path))
+        {
+            removed?;
             *total = total.map(|used| used.saturating_sub(meta.len()));
         }
         Ok(())
     }
 
     /// Removes the files whose hash begins with `shard`, that are older than a time and that
-    /// `is_named` does not know; gives how many. Blocks.
+    /// `is_named` does not know; gives how many. An error of the kind `ResourceBusy` where one should go while files are
+    /// held. Blocks.
     pub fn sweep(
         &self,
         shard: u8,
@@ -186,10 +190,7 @@ impl MediaFiles {
             let meta = entry.metadata()?;
             if meta.modified()? < before {
                 let removed = self.holds.unless_held(|| fs::remove_file(entry.path()));
-                let Some(removed) = removed else {
-                    return Ok(ended);
-                };
-                removed?;
+                removed.ok_or_else(held)??;
                 *total = total.map(|used| used.saturating_sub(meta.len()));
                 ended += 1;
             }
@@ -197,8 +198,8 @@ impl MediaFiles {
         Ok(ended)
     }
 
-    /// Keeps all files for as long as what it gives is there.
-    pub(crate) fn hold(&self) -> FileHold {
+    /// Keeps all files for as long as what it gives is there; none while another does.
+    pub(crate) fn hold(&self) -> Option<FileHold> {
         self.holds.hold()
     }
 
@@ -398,6 +399,24 @@ mod tests {
         assert_eq!(sweep(future, true), 0);
         assert_eq!(files.sweep(shard + 1, future, |_| false).unwrap(), 0);
         assert_eq!(sweep(future, false), 1);
+        assert!(read(&files, &file.hash, 5).is_err());
+    }
+
+    #[test]
+    fn no_file_goes_while_they_are_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = MediaFiles::new(folder.path());
+        let file = finished(&files, b"hello");
+        files.keep(&file, None).unwrap();
+        let shard = file.hash.as_bytes()[0];
+        let future = SystemTime::now() + Duration::from_secs(60);
+        let hold = files.hold().unwrap();
+        files.remove(&file.hash, future).unwrap();
+        let error = files.sweep(shard, future, |_| false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+        assert_eq!(read(&files, &file.hash, 5).unwrap(), b"hello");
+        drop(hold);
+        files.remove(&file.hash, future).unwrap();
         assert!(read(&files, &file.hash, 5).is_err());
     }
 }

@@ -163,6 +163,8 @@ pub const EVENTS: &[Event] = &[
     event("store_snapshot_unusable", "A snapshot can't be used."),
     event("store_taking", "The store takes everything again."),
     event("sweep_failed", "Something old could not be removed; it is tried again."),
+    event("sweeps_paused", "The machine's time went forward by more than an hour; nothing old is removed. Check it; restart the daemon if it is right."),
+    event("sweeps_resumed", "The machine's time was taken back; what is old is removed again."),
     event("telemetry_failed", "Traces can't be exported as configured; the daemon runs without."),
     event("templates_refreshed", "A catalogue of templates was read from the provider."),
     event("templates_stale", "A catalogue of templates could not be read; the old one is used."),

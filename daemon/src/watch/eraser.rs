@@ -23,6 +23,8 @@ use crate::{
 
 /// Between two looks with nothing to do, and after a failure.
 const IDLE: Duration = Duration::from_secs(60);
+/// Longest time between two compactions that fail, as for want of room.
+const FAILING_MAX: Duration = Duration::from_secs(3600);
 /// How long a call that is under way is waited for.
 const CALL_MAX: Duration = Duration::from_secs(60);
 
@@ -82,7 +84,7 @@ impl Eraser {
 
     /// Runs until `stop` is dropped or fires.
     pub async fn run(self, mut stop: oneshot::Receiver<()>) {
-        let mut compacted = None;
+        let mut compacted = Compacted::default();
         loop {
             let wait = tokio::select! {
                 _ = &mut stop => return,
@@ -97,44 +99,56 @@ impl Eraser {
     }
 
     /// One look at all erasures; how long until the next.
-    async fn round(&self, compacted: &mut Option<Instant>) -> Duration {
-        match self.erase_all().await {
-            Ok(false) => return IDLE,
-            Ok(true) => {}
+    async fn round(&self, compacted: &mut Compacted) -> Duration {
+        let retry = IDLE.min(self.pause());
+        let (waiting, failed) = self.erase_all().await;
+        let next = if failed { retry } else { IDLE };
+        if !waiting {
+            return next;
+        }
+        let left = compacted.left(self.pause());
+        if !left.is_zero() {
+            return if failed { left.min(retry) } else { left };
+        }
+        compacted.at = Some(Instant::now());
+        match self.compact().await {
+            Ok(_) => compacted.failures = 0,
             Err(error) => {
-                warn!(event = "erasure_not_complete", %error, "an erasure is not complete; it is tried again");
-                return IDLE.min(self.pause());
+                compacted.failures += 1;
+                warn!(event = "store_not_compacted", %error, "the store could not be compacted after an erasure; it is tried again");
             }
         }
-        let since = compacted.map_or(Duration::MAX, |at| at.elapsed());
-        if since < self.pause() {
-            return self.pause().saturating_sub(since);
-        }
-        *compacted = Some(Instant::now());
-        if let Err(error) = self.compact().await {
-            warn!(event = "store_not_compacted", %error, "the store could not be compacted after an erasure; it is tried again");
-        }
-        IDLE.min(self.pause())
+        retry
     }
 
     fn pause(&self) -> Duration {
         self.settings.load().retention.compact_interval
     }
 
-    /// True where something is erased that is still in the files.
-    async fn erase_all(&self) -> Result<bool, StoreError> {
-        let mut waiting = false;
+    /// Whether something is erased that is still in the files, and whether something could not be erased: what fails
+    /// is said, and keeps nothing else from being erased.
+    async fn erase_all(&self) -> (bool, bool) {
+        let (mut waiting, mut failed) = (false, false);
+        let mut note = |error: &StoreError| {
+            failed = true;
+            warn!(event = "erasure_not_complete", %error, "an erasure is not complete; it is tried again");
+        };
         for (_, org) in self.store.organizations() {
-            for erasure in self.store.erasures(org)? {
-                if erasure.erased_at_ms.is_none() {
-                    self.erase(org, erasure).await?;
-                    waiting = true;
-                } else {
+            let erasures = self.store.erasures(org).unwrap_or_else(|error| {
+                note(&error);
+                Vec::new()
+            });
+            for erasure in erasures {
+                if erasure.erased_at_ms.is_some() {
                     waiting |= erasure.compacted_at_ms.is_none();
+                } else if let Err(error) = self.erase(org, erasure).await {
+                    note(&error);
+                } else {
+                    waiting = true;
                 }
             }
         }
-        Ok(waiting)
+        (waiting, failed)
     }
 
     async fn erase(&self, org: OrgId, erasure: Erasure) -> Result<(), StoreError> {
@@ -173,5 +187,50 @@ impl Eraser {
             .with("media", counts.media)
             .with("webhook_events", counts.events)
             .with("traces", counts.traces)
+    }
+}
+
+/// The last compaction.
+#[derive(Default)]
+struct Compacted {
+    /// When it began.
+    at: Option<Instant>,
+    /// How many have failed since one did not.
+    failures: u32,
+}
+
+impl Compacted {
+    /// How long the next is waited for: `pause` behind the last, and twice as long with each that failed.
+    fn left(&self, pause: Duration) -> Duration {
+        let factor = 2_u32.saturating_pow(self.failures);
+        let wait = pause.max(pause.saturating_mul(factor).min(FAILING_MAX));
+        let since = self.at.map_or(Duration::MAX, |at| at.elapsed());
+        wait.saturating_sub(since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compaction_that_fails_again_and_again_is_tried_less_and_less() {
+        let minute = Duration::from_secs(60);
+        let mut compacted = Compacted::default();
+        assert!(
+            compacted.left(minute * 10).is_zero(),
+            "the first is at once"
+        );
+        compacted.at = Some(Instant::now());
+        for (failures, least) in [(0_u32, 9_u32), (1, 19), (2, 39), (3, 59), (40, 59)] {
+            compacted.failures = failures;
+            let left = compacted.left(minute * 10);
+            assert!(left > minute * least && left <= minute * (least + 1));
+        }
+        let day = minute * 60 * 24;
+        assert!(
+            compacted.left(day) > FAILING_MAX,
+            "never sooner than wanted"
+        );
     }
 }

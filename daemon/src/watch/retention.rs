@@ -48,10 +48,10 @@ impl Retention {
         }
     }
 
-    /// One round: a bounded part of what is old.
-    pub async fn round(&self) {
+    /// One round: a bounded part of what is old by now.
+    pub async fn round(&self, now: Millis) {
         for (slug, org) in self.organizations() {
-            match self.step(&slug, org).await {
+            match self.step(&slug, org, now).await {
                 Ok((expired, _)) if expired.is_empty() => {}
                 Ok((expired, _)) => {
                     info!(event = "records_removed", organization = %slug, ?expired, "old records were removed");
@@ -64,13 +64,17 @@ impl Retention {
     }
 
     /// Ends all that is old now, of the organizations given. Says how much that was.
+    ///
+    /// # Errors
+    /// The store's; [`StoreError::Refused`] while the machine's time is not believed.
     pub async fn run(&self, organizations: &[OrgId]) -> Result<Vec<(OrgId, Expired)>, StoreError> {
+        let now = self.now()?;
         let mut all = Vec::new();
         for org in organizations {
             let slug = self.store.slug(*org);
             let mut total = Expired::default();
             loop {
-                let (expired, whole) = self.step(&slug, *org).await?;
+                let (expired, whole) = self.step(&slug, *org, now).await?;
                 total.add(expired);
                 if expired.is_empty() && whole {
                     break;
@@ -83,14 +87,18 @@ impl Retention {
     }
 
     /// What is old now and would be ended.
+    ///
+    /// # Errors
+    /// As [`Retention::run`].
     pub async fn preview(
         &self,
         organizations: &[OrgId],
     ) -> Result<Vec<(OrgId, Expired)>, StoreError> {
+        let now = self.now()?;
         let mut all = Vec::new();
         for org in organizations {
             let (org, store) = (*org, self.store.clone());
-            let (limits, audit_ms) = self.limits(&store.slug(org));
+            let (limits, audit_ms) = self.limits(&store.slug(org), now);
             let expired = tokio::task::spawn_blocking(move || {
                 let mut expired = store.expiring(org, &limits)?;
                 if let Some(before) = audit_ms {
@@ -110,8 +118,13 @@ impl Retention {
         all
     }
 
-    async fn step(&self, slug: &str, org: OrgId) -> Result<(Expired, bool), StoreError> {
-        let (limits, audit_ms) = self.limits(slug);
+    async fn step(
+        &self,
+        slug: &str,
+        org: OrgId,
+        now: Millis,
+    ) -> Result<(Expired, bool), StoreError> {
+        let (limits, audit_ms) = self.limits(slug, now);
         let mut sweep = self.states.lock().entry(org).or_default().sweep;
         let store = self.store.clone();
         let expired = tokio::task::spawn_blocking(move || {
@@ -122,7 +135,7 @@ impl Retention {
         if let Some(before) = audit_ms {
             expired.audit = self.store.sweep_audit(org, before).await? as u64;
         }
-        let dedupe_ms = self.before(self.settings.load().retention.webhook_events);
+        let dedupe_ms = before(now, self.settings.load().retention.webhook_events);
         self.store
             .sweep_erased_marks(org, dedupe_ms, ROUND_MAX)
             .await?;
@@ -166,20 +179,23 @@ impl Retention {
         self.store.audit(org, &entry).await
     }
 
-    fn before(&self, kept: Duration) -> Millis {
-        let kept = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
-        self.store.now().saturating_sub(kept)
+    fn now(&self) -> Result<Millis, StoreError> {
+        self.store.believed().ok_or_else(|| {
+            let words = "the machine's time went forward by more than an hour: check it; if it is right, restart the \
+                         daemon to go on, or else set it right";
+            StoreError::Refused(words.to_owned())
+        })
     }
 
     /// Before when things of an organization end; the audit's beside it.
-    fn limits(&self, slug: &str) -> (Limits, Option<Millis>) {
+    fn limits(&self, slug: &str, now: Millis) -> (Limits, Option<Millis>) {
         let config: &Config = &self.settings.load();
         let own = config.organizations.get(slug);
         let kept = own.map_or_else(
             || config.retention.clone(),
             |own| config.retention.with(&own.retention),
         );
-        let time = |kept: Duration| Some(self.before(kept)).filter(|_| !kept.is_zero());
+        let time = |kept: Duration| Some(before(now, kept)).filter(|_| !kept.is_zero());
         let limits = Limits {
             messages: time(kept.messages).map(first_at),
             media_ms: time(kept.media),
@@ -188,6 +204,12 @@ impl Retention {
         };
         (limits, time(kept.audit))
     }
+}
+
+/// What is older by now than it is kept is from before this time.
+pub(super) fn before(now: Millis, kept: Duration) -> Millis {
+    let kept = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
+    now.saturating_sub(kept)
 }
 
 /// Smaller than the ids of all messages from a time on, and greater than all before.

@@ -7,9 +7,9 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use super::Retention;
+use super::{Retention, retention::before};
 use crate::{
     channel::Registry,
     config::Settings,
@@ -36,6 +36,8 @@ pub struct Sweeper {
     pub swept: HashMap<OrgId, SweepPosition>,
     /// The first byte of the hashes of media files that the next round looks at.
     pub media_shard: u8,
+    /// Nothing is removed: the machine's time is not believed.
+    pub is_paused: bool,
 }
 
 impl Sweeper {
@@ -49,16 +51,40 @@ impl Sweeper {
             if let Err(error) = self.store.save_clock().await {
                 warn!(event = "clock_not_saved", %error, "the clock could not be saved");
             }
-            self.round().await;
+            for channel in self.registry.routes().channels() {
+                channel.limiter.forget();
+            }
+            // Asked for once in a round: whatever the machine's time does meanwhile, nothing is removed by it.
+            let now = self.store.believed();
+            self.tell(now.is_none());
+            if let Some(now) = now {
+                self.round(now).await;
+            }
         }
+    }
+
+    /// Says, once, that rounds are left out, and that they go on.
+    fn tell(&mut self, is_paused: bool) {
+        if is_paused && !self.is_paused {
+            error!(
+                event = "sweeps_paused",
+                "the machine's time went forward by more than an hour, and nothing old is removed by it: check the \
+                 machine's time; if it is right, restart the daemon to go on, or else set it right"
+            );
+        }
+        if self.is_paused && !is_paused {
+            info!(
+                event = "sweeps_resumed",
+                "the machine's time was taken back: old records are removed again"
+            );
+        }
+        self.is_paused = is_paused;
     }
 
     /// Goes on where the last round stopped, so that a round's work is bounded however many keys
     /// there are.
-    async fn end_idempotency_keys(&mut self) {
-        let kept = self.settings.load().retention.idempotency_keys;
-        let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
-        let before = self.store.now().saturating_sub(kept_ms);
+    async fn end_idempotency_keys(&mut self, now: Millis) {
+        let before = before(now, self.settings.load().retention.idempotency_keys);
         for (slug, org) in self.store.organizations() {
             let after = self.swept.remove(&org);
             let swept = self
@@ -96,15 +122,13 @@ impl Sweeper {
         }
     }
 
-    async fn round(&mut self) {
+    async fn round(&mut self, now: Millis) {
         let kept = self.settings.load().retention.webhook_events;
-        let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
-        let before = self.store.now().saturating_sub(kept_ms);
+        let before_ms = before(now, kept);
         for channel in self.registry.routes().channels() {
-            channel.limiter.forget();
             let swept = self
                 .store
-                .sweep_events(channel.org, &channel.id, before)
+                .sweep_events(channel.org, &channel.id, before_ms)
                 .await;
             match swept {
                 Ok(0) => {}
@@ -116,16 +140,14 @@ impl Sweeper {
                 }
             }
         }
-        self.end_orphans(before).await;
-        self.end_idempotency_keys().await;
-        self.sweep_notifications().await;
-        self.sweep_media().await;
-        self.retention.round().await;
+        self.end_orphans(before_ms).await;
+        self.end_idempotency_keys(now).await;
+        self.sweep_notifications(now).await;
+        self.sweep_media(now).await;
+        self.retention.round(now).await;
         let store = self.store.clone();
-        let before = SystemTime::now()
-            .checked_sub(kept)
-            .unwrap_or(SystemTime::UNIX_EPOCH);
-        let swept = tokio::task::spawn_blocking(move || store.files().sweep(before)).await;
+        let since = system_time(before_ms);
+        let swept = tokio::task::spawn_blocking(move || store.files().sweep(since)).await;
         if let Ok(Err(error)) = swept {
             warn!(event = "sweep_failed", %error, "old webhook bodies could not be removed");
         }
@@ -133,33 +155,28 @@ impl Sweeper {
 
     /// Ends files that no message names, one 256th of them in a round: first what organizations know
     /// of them, then, once that is old too, the files.
-    async fn sweep_media(&mut self) {
+    async fn sweep_media(&mut self, now: Millis) {
         let shard = self.media_shard;
         self.media_shard = shard.wrapping_add(1);
-        let unused = self.settings.load().media.unused_max;
-        let unused_ms = Millis::try_from(unused.as_millis()).unwrap_or(Millis::MAX);
-        let before_ms = self.store.now().saturating_sub(unused_ms);
+        let before_ms = before(now, self.settings.load().media.unused_max);
         for (slug, org) in self.store.organizations() {
             if let Err(error) = self.store.sweep_media(org, shard, before_ms).await {
                 warn!(event = "sweep_failed", organization = %slug, %error, "unused media could not be removed");
             }
         }
-        let before = SystemTime::now().checked_sub(unused);
-        let before = before.unwrap_or(SystemTime::UNIX_EPOCH);
+        let since = system_time(before_ms);
         let store = self.store.clone();
         let swept = tokio::task::spawn_blocking(move || {
             let is_named = |hash: &MediaHash| store.is_media_known(hash);
-            store.media_files().sweep(shard, before, is_named)
+            store.media_files().sweep(shard, since, is_named)
         });
         if let Ok(Err(error)) = swept.await {
             warn!(event = "sweep_failed", %error, "unused media files could not be removed");
         }
     }
 
-    async fn sweep_notifications(&self) {
-        let kept = self.settings.load().retention.notifications;
-        let kept_ms = Millis::try_from(kept.as_millis()).unwrap_or(Millis::MAX);
-        let before = self.store.now().saturating_sub(kept_ms);
+    async fn sweep_notifications(&self, now: Millis) {
+        let before = before(now, self.settings.load().retention.notifications);
         let organizations = self.store.organizations();
         let system = (String::new(), OrgId::SYSTEM);
         for (_, org) in organizations.into_iter().chain([system]) {
@@ -168,4 +185,11 @@ impl Sweeper {
             }
         }
     }
+}
+
+/// The same time as files have it.
+fn system_time(at_ms: Millis) -> SystemTime {
+    let time = Duration::from_millis(u64::try_from(at_ms).unwrap_or_default());
+    let at = SystemTime::UNIX_EPOCH.checked_add(time);
+    at.unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -9,12 +9,17 @@ use actix_web::{
     HttpMessage as _, HttpRequest,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::Method,
+    http::{Method, StatusCode},
     middleware::Next,
     web,
 };
+use serde::Deserialize;
+use tracing::Instrument as _;
 
-use super::auth::{Caller, identify};
+use super::{
+    auth::{Caller, identify},
+    problem::Problem,
+};
 use crate::{
     gateway::Gateway,
     model::{AuditEntry, OrgId},
@@ -37,6 +42,8 @@ const ENTERED_READS: [&str; 4] = [
     "/consents/export",
     "/contacts/{id}/export",
 ];
+/// Changes that have a dry run, which changes nothing.
+const WITH_DRY_RUN: [&str; 3] = ["/import", "/reload", "/webhook-events/{id}/replay"];
 /// Where the API lies.
 const ROOT: &str = "/api/v1";
 
@@ -55,8 +62,23 @@ pub(super) fn note(request: &HttpRequest, kind: &str, id: &impl ToString) {
     }
 }
 
-/// Enters what a request did once it has succeeded.
+/// Carries a request out and enters what it did once it has succeeded. A change is carried out and entered as a task
+/// of its own, to the end even where the connection breaks off.
 pub(super) async fn record<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if is_read(request.method()) {
+        return carry_out(request, next).await;
+    }
+    let task = actix_web::rt::spawn(carry_out(request, next).in_current_span());
+    task.await.unwrap_or_else(|_| {
+        let detail = "the request was not carried out to its end; see the log";
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into())
+    })
+}
+
+async fn carry_out<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -65,7 +87,7 @@ pub(super) async fn record<B: MessageBody + 'static>(
     }
     let caller = identify(request.request());
     let gateway = request.app_data::<web::Data<Gateway>>().cloned();
-    let path = steps(request.path());
+    let path = steps(request.match_info().as_str());
     // Looked up before: it may be gone afterwards.
     let org = match (&gateway, &caller) {
         (Some(gateway), Ok(caller)) => organization(gateway, caller, &path),
@@ -78,21 +100,25 @@ pub(super) async fn record<B: MessageBody + 'static>(
     let Some(pattern) = entered(&answered) else {
         return Ok(answered);
     };
-    let entry = entry(&gateway, &caller, &answered, &pattern, &path);
+    let entry = entry(&gateway, &caller, &answered, &pattern);
     match gateway.store.audit(org, &entry).await {
         Ok(()) => Ok(answered),
         Err(error) => {
             tracing::error!(event = "audit_not_written", %error, action = %entry.action, "a change could not be entered into the audit");
-            Err(super::problem::Problem::from(error).into())
+            Err(Problem::from(error).into())
         }
     }
 }
 
-/// Ordinary reads, nearly all there is, cost nothing.
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Ordinary reads, nearly all there is, cost nothing. The path is the decoded one that routes are found by.
 fn may_be_entered(request: &ServiceRequest) -> bool {
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let last = request.path().rsplit('/').next().unwrap_or_default();
-    !is_read || matches!(last, "backup" | "export")
+    let path = request.match_info().as_str();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    !is_read(request.method()) || matches!(last, "backup" | "export")
 }
 
 /// The route of a request that is to be entered.
@@ -102,14 +128,28 @@ fn entered(answered: &ServiceResponse<BoxBody>) -> Option<String> {
     }
     let pattern = answered.request().match_pattern()?;
     let pattern = pattern.strip_prefix(ROOT)?.to_owned();
-    let is_read = matches!(*answered.request().method(), Method::GET | Method::HEAD);
-    let is_entered = if is_read {
+    let method = answered.request().method();
+    let is_entered = if is_read(method) {
         ENTERED_READS.contains(&pattern.as_str())
     } else {
         !NOT_ENTERED.contains(&pattern.as_str())
     };
-    let dry_run = answered.request().query_string().contains("dry_run=true");
-    (is_entered && !dry_run).then_some(pattern)
+    // A sign-in is entered by its handler, which knows who it is.
+    let signs_in = pattern == "/session" && *method == Method::POST;
+    let dry_run = is_dry_run(&pattern, answered.request().query_string());
+    (is_entered && !signs_in && !dry_run).then_some(pattern)
+}
+
+#[derive(Deserialize)]
+struct Trial {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Whether a request changed nothing. The query is read as the handlers read it.
+fn is_dry_run(pattern: &str, query: &str) -> bool {
+    let trial = web::Query::<Trial>::from_query(query);
+    WITH_DRY_RUN.contains(&pattern) && trial.is_ok_and(|trial| trial.dry_run)
 }
 
 fn entry(
@@ -117,15 +157,14 @@ fn entry(
     caller: &Caller,
     answered: &ServiceResponse<BoxBody>,
     pattern: &str,
-    path: &[String],
 ) -> AuditEntry {
     let method = answered.request().method();
+    let first = pattern.trim_start_matches('/').split('/').next();
+    let kind = singular(first.unwrap_or_default());
     let action = action(method, pattern);
     let mut entry = AuditEntry::new(gateway.store.now(), caller.actor.clone(), action);
-    for (step, value) in pattern.trim_start_matches('/').split('/').zip(path) {
-        if step.starts_with('{') {
-            entry = entry.on(singular(&path[0]), &clip(value));
-        }
+    for (_, id) in answered.request().match_info().iter() {
+        entry = entry.on(kind, &clip(id));
     }
     let extensions = answered.request().extensions();
     for (kind, id) in extensions.get::<Noted>().iter().flat_map(|noted| &noted.0) {
@@ -215,6 +254,24 @@ mod tests {
         ];
         for (method, pattern, expected) in table {
             assert_eq!(action(&method, pattern), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_has_a_dry_run_is_left_out_for_one() {
+        let table = [
+            ("/reload", "dry_run=true", true),
+            ("/import", "organization=a&dry%5Frun=true", true),
+            ("/webhook-events/{id}/replay", "dry_run=true", true),
+            ("/reload", "", false),
+            ("/reload", "dry_run=false", false),
+            ("/reload", "x=dry_run=true", false),
+            ("/import", "organization=dry_run%3Dtrue", false),
+            ("/tokens", "dry_run=true", false),
+            ("/contacts/{id}/erase", "dry_run=true", false),
+        ];
+        for (pattern, query, expected) in table {
+            assert_eq!(is_dry_run(pattern, query), expected, "{pattern} {query}");
         }
     }
 }

@@ -18,7 +18,8 @@
 //!
 //! Files are listed when the snapshot is done, and none is removed from the moment at which the backup begins until all
 //! are written ([`super::files::FileHold`]): a record names only files that are durable, so whatever a record of the moment
-//! names is there to be listed.
+//! names is there to be listed. Retention leaves such files to a later sweep, and an erasure is tried again. A file that
+//! was gone before is listed nowhere; a restore goes on without it, and says how many it lacks and which.
 
 mod archive;
 mod digest;

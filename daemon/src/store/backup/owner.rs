@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt as _, chown},
+    os::unix::fs::{MetadataExt as _, lchown},
     path::Path,
 };
 
@@ -59,7 +59,7 @@ impl Owner {
 
     fn take(self, path: &Path) -> io::Result<()> {
         if Self::of(path)? != self {
-            chown(path, Some(self.uid), Some(self.gid))?;
+            lchown(path, Some(self.uid), Some(self.gid))?;
         }
         Ok(())
     }
@@ -68,7 +68,9 @@ impl Owner {
 /// After root worked on a store: everything in it belongs to the folder's owner again. Others have nothing to give.
 pub fn give_back(store: &Path) -> io::Result<()> {
     if is_root() {
-        Owner::of(store)?.adopt(store)?;
+        // Whoever made a link to the folder is not its owner.
+        let store = fs::canonicalize(store)?;
+        Owner::of(&store)?.adopt(&store)?;
     }
     Ok(())
 }

@@ -14,6 +14,9 @@ use super::{
     },
 };
 
+/// Files that are named where some are missing.
+const NAMED_MAX: usize = 20;
+
 /// Told how many bytes have been read.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64);
 
@@ -28,10 +31,21 @@ pub struct Contents {
     pub members: u64,
     /// Files of bodies and media.
     pub files: u64,
-    /// Files that were damaged or gone when it was made.
+    /// Files that were damaged or gone when it was made; after a restore those that records name and the store lacks.
     pub missing: u64,
+    /// The first of them, as `media/HASH` and `bodies/HASH`.
+    pub missing_names: Vec<String>,
     /// Its bytes.
     pub bytes: u64,
+}
+
+impl Contents {
+    /// Says which files are missing.
+    pub(super) fn lacks(&mut self, mut names: Vec<String>) {
+        self.missing = names.len() as u64;
+        names.truncate(NAMED_MAX);
+        self.missing_names = names;
+    }
 }
 
 /// Takes what is in a backup as it passes. Nothing of a member is proved before its end.
@@ -110,14 +124,23 @@ struct Found {
     moment: Option<MomentRecord>,
     files: u64,
     missing: u64,
+    missing_names: Vec<String>,
 }
 
 impl Found {
     fn count(&mut self, name: &Name) {
         match name {
             Name::Body(_) | Name::Media(_) => self.files += 1,
-            Name::MissingBody(_) | Name::MissingMedia(_) => self.missing += 1,
+            Name::MissingBody(hash) => self.lacks(&Name::Body(*hash)),
+            Name::MissingMedia(hash) => self.lacks(&Name::Media(*hash)),
             _ => {}
+        }
+    }
+
+    fn lacks(&mut self, name: &Name) {
+        self.missing += 1;
+        if self.missing_names.len() < NAMED_MAX {
+            self.missing_names.push(name.to_string());
         }
     }
 
@@ -137,6 +160,7 @@ impl Found {
             members,
             files: self.files,
             missing: self.missing,
+            missing_names: self.missing_names,
             bytes,
         })
     }

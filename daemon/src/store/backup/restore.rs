@@ -6,8 +6,15 @@
 //! ```
 //!
 //! Until the exchange nothing of the old store has changed, and the exchange is one rename of the kernel's: whenever
-//! this is interrupted, STORE is the old one or the new one, whole. What an interrupted restore left is
-//! `STORE.restoring`, which the next one removes.
+//! this is interrupted, STORE is the old one or the new one, whole. The new one takes the name that the old one is to
+//! have right before, so that the old one has it in the same step. What an interrupted restore left is
+//! `STORE.restoring`, which the next one removes; a kill between the two renames leaves the new store as
+//! `STORE.before-restore-TIME`, which nobody removes.
+//!
+//! Where no store was, one rename puts the new one there, which the kernel refuses where the folder is not empty any
+//! more.
+//!
+//! Files that records name and the backup lacks are no reason to have no store: they are counted and named.
 
 use std::{
     ffi::OsString,
@@ -70,14 +77,13 @@ pub enum RestoreError {
     /// The backup is no good.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// It lacks files that its records name.
-    #[error("the backup lacks {count} files that its records name, {first} for one")]
-    Lacks {
-        /// How many.
-        count: usize,
-        /// The first.
-        first: String,
-    },
+    /// Something was put there while the backup was read.
+    #[error(
+        "{} was empty and is not any more: something was put there meanwhile, so nothing was restored; stop what \
+         uses it, then restore again",
+        .0.display()
+    )]
+    Taken(PathBuf),
     /// The new store does not open.
     #[error("what was restored can't be opened: {0}")]
     Open(#[from] OpenError),
@@ -110,7 +116,7 @@ fn io_error<'a>(
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
-    /// What was in the backup.
+    /// What was in the backup; missing are the files that records name and that the store lacks.
     pub contents: Contents,
     /// Where the store is.
     pub path: PathBuf,
@@ -204,11 +210,12 @@ impl Restore {
             _ => {}
         }
         let mut unpacker = Unpacker::begin(fresh).map_err(io_error("create", fresh))?;
-        let contents = read::read(input, &mut unpacker, progress)?;
+        let mut contents = read::read(input, &mut unpacker, progress)?;
         let snapshot = Receiver::snapshot(fresh, contents.moment.position);
         let named = unpacker.finish(&snapshot);
         named.map_err(io_error("write", fresh))?;
-        let held = self.prepare(fresh, &contents, options)?;
+        let (held, missing) = self.prepare(fresh, &contents, options)?;
+        contents.lacks(missing);
         if let Some(owner) = self.owner() {
             owner.adopt(fresh).map_err(io_error("give away", fresh))?;
         }
@@ -219,33 +226,27 @@ impl Restore {
         Ok((contents, held))
     }
 
-    /// Opens the new store, looks for the files that it names, and settles its queue.
+    /// Opens the new store, looks for the files that it names, and settles its queue. Gives what it lacks too.
     fn prepare(
         &self,
         fresh: &Path,
         contents: &Contents,
         options: EngineOptions,
-    ) -> Result<Held, RestoreError> {
+    ) -> Result<(Held, Vec<String>), RestoreError> {
         let (store, _) = Store::open(fresh, options)?;
-        let prepared = (|| {
+        let prepared = (|| -> Result<_, StoreError> {
             let missing = store.files_missing()?;
-            // Some were missing already when the backup was made, and it says so.
-            if missing.len() as u64 > contents.missing {
-                return Err(RestoreError::Lacks {
-                    count: missing.len(),
-                    first: missing.into_iter().next().unwrap_or_default(),
-                });
-            }
             let restoration = Restoration {
                 moment_ms: contents.moment.at_ms,
                 position: contents.moment.position,
                 restored_at_ms: store.now(),
                 is_fresh: true,
             };
-            Ok(store.settle_restored(restoration, self.resume_sends)?)
+            let held = store.settle_restored(restoration, self.resume_sends)?;
+            Ok((held, missing))
         })();
         store.engine().clone().close();
-        prepared
+        Ok(prepared?)
     }
 
     /// Whose the new store is to be: root gives it to the owner of the old one, or to the daemon's user.
@@ -261,28 +262,27 @@ impl Restore {
         let target = &self.target;
         let parent = target.parent().unwrap_or(Path::new("/"));
         let sync = || File::open(parent).and_then(|folder| folder.sync_all());
-        if !target.exists() {
-            fs::rename(fresh, target).map_err(io_error("rename", fresh))?;
-            sync().map_err(io_error("sync", parent))?;
-            return Ok(None);
-        }
-        let exchanged = renameat_with(CWD, fresh, CWD, target, RenameFlags::EXCHANGE);
-        exchanged.map_err(|error| {
-            let words = format!(
-                "{error}; what was restored is whole and waits in {}: where the store's folder is a file \
-                 system of its own, restore with --to into a folder in it and name that folder in [store] path",
-                fresh.display()
-            );
-            io_error("exchange", target)(io::Error::new(io::Error::from(error).kind(), words))
-        })?;
         if self.standing == Standing::Nothing {
-            // What was there was an empty folder.
-            let _ = fs::remove_dir(fresh);
+            // Nobody has a lock here: the kernel refuses what is neither absent nor empty by now.
+            fs::rename(fresh, target).map_err(|error| match error.kind() {
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+                    let _ = fs::remove_dir_all(fresh);
+                    RestoreError::Taken(target.clone())
+                }
+                _ => waiting(fresh, target, &error),
+            })?;
             sync().map_err(io_error("sync", parent))?;
             return Ok(None);
         }
+        // The new one takes the old one's name to be first, so that the old one is never called what is removed.
         let kept = self.free_name();
         fs::rename(fresh, &kept).map_err(io_error("rename", fresh))?;
+        let exchanged = renameat_with(CWD, &kept, CWD, target, RenameFlags::EXCHANGE);
+        exchanged.map_err(|error| {
+            let back = fs::rename(&kept, fresh);
+            let waits: &Path = if back.is_ok() { fresh } else { kept.as_path() };
+            waiting(waits, target, &io::Error::from(error))
+        })?;
         sync().map_err(io_error("sync", parent))?;
         Ok(Some(kept))
     }
@@ -308,6 +308,16 @@ impl Restore {
         name.push(what);
         self.target.with_file_name(name)
     }
+}
+
+/// The new store is made, and can't be put in its place.
+fn waiting(fresh: &Path, target: &Path, error: &io::Error) -> RestoreError {
+    let words = format!(
+        "{error}; what was restored is whole and waits in {}: where the store's folder is a file system of its own, \
+         restore with --to into a folder in it and name that folder in [store] path",
+        fresh.display()
+    );
+    io_error("put the restored store at", target)(io::Error::new(error.kind(), words))
 }
 
 /// Makes everything below a folder durable. What belongs to its file system and to others is synced along: one call

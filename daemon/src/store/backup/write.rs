@@ -67,9 +67,9 @@ pub struct Backup {
 }
 
 impl Store {
-    /// Begins a backup; none while another is under way.
+    /// Begins a backup; none while another, or a compaction, is under way.
     pub fn begin_backup(&self) -> Option<Backup> {
-        let files = [self.files.hold(), self.media_files.hold()];
+        let files = [self.files.hold()?, self.media_files.hold()?];
         Some(Backup {
             export: self.engine.export()?,
             store: self.clone(),
@@ -111,29 +111,37 @@ impl Counts {
 
 impl Backup {
     /// Writes it. Blocks for as long as that takes; the daemon's work goes on meanwhile.
-    pub fn write(mut self, out: impl Write) -> Result<Written, BackupError> {
+    pub fn write(self, out: impl Write) -> Result<Written, BackupError> {
+        let manifest = self.manifest();
+        let Self {
+            store,
+            mut export,
+            _files: _held,
+        } = self;
         let out = Stoppable {
             out,
-            stop: self.store.backup_stop.clone(),
+            stop: store.backup_stop.clone(),
         };
-        let mut archive = ArchiveWriter::new(out, self.store.engine.path())?;
-        archive.add(&Name::Manifest, &json(&self.manifest()))?;
+        let mut archive = ArchiveWriter::new(out, store.engine.path())?;
+        archive.add(&Name::Manifest, &json(&manifest))?;
         let mut parts = Parts::new(&mut archive, Name::Store);
-        let moment = self.export.snapshot(&mut parts)?;
-        let at_ms = self.store.now();
+        let moment = export.snapshot(&mut parts)?;
+        let at_ms = store.now();
         parts.finish()?;
         let mut parts = Parts::new(&mut archive, Name::Log);
-        self.export.log(&moment, &mut parts)?;
+        export.log(&moment, &mut parts)?;
         parts.finish()?;
+        // Files may take long, and the log is not needed for them.
+        drop(export);
         let moment = record(&moment, at_ms);
         archive.add(&Name::Moment, &json(&moment))?;
         let bodies = Folder {
-            path: self.store.files.folder(),
+            path: store.files.folder(),
             found: Name::Body,
             missing: Name::MissingBody,
         };
         let media = Folder {
-            path: self.store.media_files.folder(),
+            path: store.media_files.folder(),
             found: Name::Media,
             missing: Name::MissingMedia,
         };

@@ -58,7 +58,8 @@ pub(super) fn run(shared: &Shared, orders: &Receiver<Order>) {
                 let _ = reply.send(take_snapshot(shared));
             }
             Ok(Order::Compact(mark, reply)) => {
-                let _ = reply.send(compact::run(shared, mark));
+                let done = make_sure_to_compact(shared).and_then(|()| compact::run(shared, mark));
+                let _ = reply.send(done);
             }
             Ok(Order::Verify) => verify(shared),
             Ok(Order::Mend(why)) => {
@@ -178,14 +179,29 @@ pub(super) fn take_snapshot(shared: &Shared) -> Result<SnapshotInfo, StoreError>
     Ok(info)
 }
 
-/// Refuses a snapshot that would fill the disk: it is about as large as the one before and what came since.
-fn make_sure_of_room(shared: &Shared) -> Result<(), StoreError> {
+/// Refuses a compaction before it begins where its snapshot and index together would fill the disk.
+fn make_sure_to_compact(shared: &Shared) -> Result<(), StoreError> {
+    let room = rebuild::make_sure_of_room(shared, snapshot_bytes(shared));
+    room.map_err(|why| {
+        StoreError::Failed(format!(
+            "cannot compact the store: {why} for a snapshot and an index; make room"
+        ))
+    })
+}
+
+/// Bytes that the next snapshot will have, about: those of the one before and what came since.
+fn snapshot_bytes(shared: &Shared) -> u64 {
     let newest = snapshot::list(&shared.path)
         .ok()
         .and_then(|s| s.into_iter().next());
     let before = newest.and_then(|s| std::fs::metadata(s.path).ok());
     let since = shared.meters.since_snapshot.load(Relaxed);
-    let needed = before.map_or(0, |meta| meta.len()).saturating_add(since);
+    before.map_or(0, |meta| meta.len()).saturating_add(since)
+}
+
+/// Refuses a snapshot that would fill the disk.
+fn make_sure_of_room(shared: &Shared) -> Result<(), StoreError> {
+    let needed = snapshot_bytes(shared);
     let free = shared.room.look();
     if free > needed {
         return Ok(());

@@ -29,6 +29,8 @@ use super::{
 
 /// The kind of a change that means nothing to anybody.
 const NOTHING: u16 = 0;
+/// What is pinned where no export may begin: nothing of the log is kept for it.
+const NO_EXPORT: u64 = u64::MAX;
 /// How long readers of the log are waited for.
 const READERS_MAX: Duration = Duration::from_secs(60);
 /// Between two looks at them.
@@ -88,6 +90,32 @@ impl CompactionStep {
     }
 }
 
+/// While there is one no export begins: the log and the index that it reads would go.
+struct Alone<'a>(&'a Shared);
+
+impl<'a> Alone<'a> {
+    /// None while an export is under way.
+    fn with(shared: &'a Shared) -> Option<Self> {
+        let mut pinned = shared.pinned.lock();
+        if pinned.is_some() {
+            return None;
+        }
+        *pinned = Some(NO_EXPORT);
+        Some(Self(shared))
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        *self.0.pinned.lock() = None;
+    }
+}
+
+fn backup_under_way() -> StoreError {
+    let words = "cannot compact the store: a backup is under way; try again when it is done";
+    StoreError::Failed(words.into())
+}
+
 /// What the engine's threads and a compaction tell each other.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -113,9 +141,15 @@ impl State {
 
 impl Engine {
     /// Removes from the disk what was deleted before this call. Resolves when it is proved: no file of log, snapshots and
-    /// index is left that was begun before. Commits go on meanwhile.
+    /// index is left that was begun before. Commits go on meanwhile; an export does not begin, and while one is under way
+    /// this is refused.
     pub async fn compact(&self) -> Result<Compaction, StoreError> {
         let shared = &self.0.shared;
+        let pinned = *shared.pinned.lock();
+        // Another compaction is waited for.
+        if pinned.is_some_and(|behind| behind != NO_EXPORT) {
+            return Err(backup_under_way());
+        }
         shared.compact.rotate.store(true, Relaxed);
         let marked = self.transact(|tx| {
             tx.change(NOTHING, []);
@@ -149,6 +183,7 @@ pub(super) fn run(shared: &Shared, mark: u64) -> Result<Compaction, StoreError> 
 
 fn compact(shared: &Shared, mark: u64) -> Result<Compaction, StoreError> {
     let started = Instant::now();
+    let _alone = Alone::with(shared).ok_or_else(backup_under_way)?;
     let enter = |step| shared.compact.enter(step);
     let cut = shared.catalog.holding(mark).ok_or_else(|| {
         StoreError::Failed("the log has lost the segment that was just begun".into())
@@ -164,10 +199,15 @@ fn compact(shared: &Shared, mark: u64) -> Result<Compaction, StoreError> {
     let failed = |what: String| StoreError::Failed(format!("cannot compact the store: {what}"));
     let snapshots = remove_snapshots(shared, mark).map_err(failed)?;
     let segments = remove_segments(shared, cut.number).map_err(failed)?;
-    let kept = shared.index.load().path().to_owned();
-    folder::remove_other_indexes(&shared.path, &kept).map_err(|e| failed(e.to_string()))?;
-    folder::sync_folder(&shared.path).map_err(|e| failed(e.to_string()))?;
-    if let Some(left) = left_over(shared, mark, cut.number, &kept).map_err(failed)? {
+    let left = {
+        // An index that is built anew meanwhile would be taken for an old one.
+        let _one = shared.rebuilding.lock();
+        let kept = shared.index.load().path().to_owned();
+        folder::remove_other_indexes(&shared.path, &kept).map_err(|e| failed(e.to_string()))?;
+        folder::sync_folder(&shared.path).map_err(|e| failed(e.to_string()))?;
+        left_over(shared, mark, cut.number, &kept).map_err(failed)?
+    };
+    if let Some(left) = left {
         return Err(failed(format!("{} is still there", left.display())));
     }
     let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -314,11 +314,12 @@ impl Engine {
     pub fn progress(&self) -> Steps {
         let shared = &self.0.shared;
         let stats = shared.stats();
-        // Building the index anew takes as long as it takes; commits wait for it in order.
-        let is_rebuilding = shared.rebuilding.is_locked();
+        // Building the index anew takes as long as it takes, and so may waiting for room on the disk; commits wait
+        // in order, or are refused, and it goes on by itself.
+        let is_waiting = shared.rebuilding.is_locked() || !self.is_writing();
         let queued = u64::try_from(stats.queued).unwrap_or(u64::MAX);
         Steps {
-            queued: if is_rebuilding { 0 } else { queued },
+            queued: if is_waiting { 0 } else { queued },
             steps: stats.position + stats.durable + stats.failures + stats.rebuilds,
         }
     }

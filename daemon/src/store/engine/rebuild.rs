@@ -207,14 +207,7 @@ fn exchange(
 }
 
 fn build_and_swap(shared: &Shared, why: &str, until: Option<u64>) -> Result<Arc<Index>, String> {
-    // Fresh, an index takes less than one that has been written to for long.
-    let needed = bytes_in(shared.index.load().path()) / 2;
-    let free = shared.room.look();
-    if free < needed {
-        return Err(format!(
-            "{free} bytes are free, and it needs about {needed}"
-        ));
-    }
+    make_sure_of_room(shared, 0)?;
     let source = Source {
         path: &shared.path,
         options: &shared.options,
@@ -225,9 +218,24 @@ fn build_and_swap(shared: &Shared, why: &str, until: Option<u64>) -> Result<Arc<
     bring_in(shared, building, until)
 }
 
+/// Refuses to build an index that would fill the disk, beside so many bytes of other files.
+pub(super) fn make_sure_of_room(shared: &Shared, beside: u64) -> Result<(), String> {
+    // Fresh, an index takes less than one that has been written to for long.
+    let needed = (bytes_in(shared.index.load().path()) / 2).saturating_add(beside);
+    let free = shared.room.look();
+    if free < needed {
+        return Err(format!(
+            "{free} bytes are free, and it needs about {needed}"
+        ));
+    }
+    Ok(())
+}
+
 /// Puts an index in place of the one there is that has never held what is not in this snapshot or behind it.
 pub(super) fn renew(shared: &Shared, snapshot: &Path) -> Result<(), String> {
     let _one = shared.rebuilding.lock();
+    make_sure_of_room(shared, 0)
+        .map_err(|why| format!("the index of a compacted store can't be built: {why}"))?;
     let source = Source {
         path: &shared.path,
         options: &shared.options,

@@ -182,7 +182,7 @@ async fn nothing_is_changed_where_the_backup_is_damaged_or_the_store_in_use() {
 }
 
 #[tokio::test]
-async fn what_a_record_names_must_be_in_the_backup() {
+async fn a_store_is_restored_without_the_files_that_the_backup_lacks_and_they_are_named() {
     let bench = bench().await;
     files(&bench).await;
     let media = bench.folder.path().join("media");
@@ -193,15 +193,33 @@ async fn what_a_record_names_must_be_in_the_backup() {
         .unwrap();
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("store");
+    let done = restored(&backup, &folder, false).await;
+    let found = look(&folder).await;
+    assert_eq!(found.files_missing.len(), 1);
+    assert!(found.files_missing[0].starts_with("media/"), "{found:?}");
+    assert_eq!(done.contents.missing, 1);
+    assert_eq!(done.contents.missing_names, found.files_missing);
+}
+
+#[tokio::test]
+async fn nothing_is_put_where_something_appeared_meanwhile() {
+    let bench = bench().await;
+    let store = bench.store.clone();
+    let backup = tokio::task::spawn_blocking(move || back_up(&store))
+        .await
+        .unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("store");
+    fs::create_dir(&folder).unwrap();
+    let restore = Restore::at(&folder).unwrap();
+    fs::write(folder.join("letter.txt"), "dear").unwrap();
     let refused = tokio::task::spawn_blocking(move || {
-        let restore = Restore::at(&folder).unwrap();
         restore.run(&backup[..], EngineOptions::default(), &mut |_| ())
     });
-    let error = refused.await.unwrap().unwrap_err().to_string();
-    assert!(
-        error.contains("lacks 1 files") && error.contains("media/"),
-        "{error}"
-    );
+    let error = refused.await.unwrap().unwrap_err();
+    assert!(matches!(error, RestoreError::Taken(_)), "{error}");
+    assert!(folder.join("letter.txt").exists());
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ pub(super) async fn stream(
     caller.must_be(Role::Owner)?;
     caller.must_see_all()?;
     let Some(backup) = gateway.store.begin_backup() else {
-        let detail = "another backup is being made; wait for its end";
+        let detail =
+            "another backup is being made, or the store is being compacted; wait for its end";
         return Err(Problem::new(StatusCode::CONFLICT, "backup_running", detail));
     };
     info!(event = "backup_begun", by = %caller.name, "backup begun");

@@ -1,5 +1,7 @@
 //! Everything out as JSON lines, and in again; and what the store is.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpResponse,
     http::header,
@@ -7,7 +9,7 @@ use actix_web::{
 };
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc, time::timeout};
 
 use crate::{
     exchange::{Export, ExportError, ImportError, ImportOptions, Importer},
@@ -21,6 +23,10 @@ use crate::{
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Chunks that wait for the connection.
 const CHUNKS_WAITING: usize = 8;
+/// Whoever reads nothing for so long is given up, since a thread waits meanwhile.
+pub(super) const STALL_MAX: Duration = Duration::from_secs(300);
+/// How long the end of one that failed waits for whoever reads.
+pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +55,8 @@ pub(super) async fn export(
     tracing::info!(event = "export_begun", by = %caller.name, organizations = export.organizations.len(), media = export.media, "export begun");
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
     // Runs until it is done, or nobody takes what it writes.
-    drop(tokio::task::spawn_blocking(move || write(&export, &sender)));
+    let outlet = Outlet::new(sender);
+    drop(tokio::task::spawn_blocking(move || write(&export, &outlet)));
     let lines = stream::unfold(receiver, async |mut receiver| {
         receiver.recv().await.map(|chunk| (chunk, receiver))
     });
@@ -61,11 +68,32 @@ pub(super) async fn export(
 
 type Chunk = Result<Bytes, ExportError>;
 
-fn write(export: &Export, sender: &mpsc::Sender<Chunk>) {
+/// Where a thread that may block hands on what somebody reads.
+pub(super) struct Outlet<T> {
+    sender: mpsc::Sender<T>,
+    handle: Handle,
+}
+
+impl<T> Outlet<T> {
+    /// One whose time is kept by the runtime that this is called in.
+    pub(super) fn new(sender: mpsc::Sender<T>) -> Self {
+        let handle = Handle::current();
+        Self { sender, handle }
+    }
+
+    /// Hands one on. False where nobody reads any more, or nothing was read for `wait`.
+    pub(super) fn send(&self, one: T, wait: Duration) -> bool {
+        let sent = self.sender.send(one);
+        let sent = self.handle.block_on(async { timeout(wait, sent).await });
+        matches!(sent, Ok(Ok(())))
+    }
+}
+
+fn write(export: &Export, outlet: &Outlet<Chunk>) {
     let mut buffer = Vec::with_capacity(CHUNK_BYTES);
     let hand_on = |bytes: Vec<u8>| {
-        let sent = sender.blocking_send(Ok(Bytes::from(bytes)));
-        sent.map_err(|_| ExportError::Closed)
+        let sent = outlet.send(Ok(Bytes::from(bytes)), STALL_MAX);
+        sent.then_some(()).ok_or(ExportError::Closed)
     };
     let written = export.write(|line| {
         buffer.extend_from_slice(&line);
@@ -79,7 +107,7 @@ fn write(export: &Export, sender: &mpsc::Sender<Chunk>) {
         Err(error) => {
             tracing::warn!(event = "export_broke_off", %error, "an export was not finished");
             // The connection is broken off, so that nobody takes it for whole.
-            let _ = sender.blocking_send(Err(error));
+            outlet.send(Err(error), FAREWELL);
         }
     }
 }

@@ -10,10 +10,11 @@ use data_encoding::BASE64;
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::mpsc;
 
 use super::{
     contacts,
+    exchange::{FAREWELL, Outlet, STALL_MAX},
     shapes::{self, maybe_time, time},
 };
 use crate::{
@@ -53,7 +54,7 @@ pub(super) async fn contact(
         org,
         contact: id,
         media: query.media,
-        lines,
+        lines: Outlet::new(lines),
     };
     actix_web::rt::task::spawn_blocking(move || export.run());
     let lines = stream::unfold(reader, |mut reader| async move {
@@ -68,7 +69,7 @@ type Line = Result<Bytes, StoreError>;
 
 /// Why an export ended early.
 enum Ended {
-    /// Nobody reads it.
+    /// Nobody reads it, or nothing of it for long.
     Unread,
     Store(StoreError),
 }
@@ -85,7 +86,7 @@ struct Export {
     org: OrgId,
     contact: ContactId,
     media: bool,
-    lines: Sender<Line>,
+    lines: Outlet<Line>,
 }
 
 impl Export {
@@ -93,7 +94,7 @@ impl Export {
         if let Err(Ended::Store(error)) = self.write() {
             tracing::warn!(event = "export_broke_off", contact = %self.contact, %error, "an export broke off");
             // Nobody may read any more.
-            let _ = self.lines.blocking_send(Err(error));
+            self.lines.send(Err(error), FAREWELL);
         }
     }
 
@@ -197,15 +198,14 @@ impl Export {
         }
     }
 
-    /// A webhook with its request; the body in base64.
+    /// A webhook with the body of its request, in base64. Its address and headers are left out: they hold secrets of
+    /// the installation.
     fn event(&self, event: &WebhookEvent) -> Value {
         let body = match &event.raw_file {
             Some(name) => self.store.files().read(name).unwrap_or_default(),
             None => event.raw_body.clone(),
         };
         let mut shown = shapes::event(event);
-        shown["url"] = json!(event.raw_url);
-        shown["headers"] = json!(event.raw_headers);
         shown["body"] = json!(BASE64.encode(&body));
         shown
     }
@@ -213,8 +213,8 @@ impl Export {
     fn line(&self, kind: &str, mut value: Value) -> Result<(), Ended> {
         value["type"] = kind.into();
         let line = Bytes::from(format!("{value}\n"));
-        let sent = self.lines.blocking_send(Ok(line));
-        sent.map_err(|_| Ended::Unread)
+        let sent = self.lines.send(Ok(line), STALL_MAX);
+        sent.then_some(()).ok_or(Ended::Unread)
     }
 }
 

@@ -81,16 +81,23 @@ pub(super) async fn change(
     body: web::Json<Change>,
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Owner)?;
-    let mut user = find(&gateway, &caller, &who)?;
+    let user = find(&gateway, &caller, &who)?;
     let body = body.into_inner();
     let ends_sessions = body.password.is_some() || body.disabled == Some(true);
-    if let Some(fresh) = body.password {
-        check_password(&fresh).map_err(Problem::invalid)?;
-        user.password = password::hash(fresh).await?;
+    let mut fresh = None;
+    if let Some(password) = body.password {
+        check_password(&password).map_err(Problem::invalid)?;
+        fresh = Some(password::hash(password).await?);
     }
-    user.role = body.role.unwrap_or(user.role);
-    user.disabled = body.disabled.unwrap_or(user.disabled);
-    gateway.store.save_user(&user).await?;
+    // Others may have changed or removed the user meanwhile.
+    let changed = gateway.store.update_user(user.id, |user| {
+        if let Some(fresh) = fresh {
+            user.password = fresh;
+        }
+        user.role = body.role.unwrap_or(user.role);
+        user.disabled = body.disabled.unwrap_or(user.disabled);
+    });
+    let user = changed.await?.ok_or_else(|| Problem::not_found("user"))?;
     if ends_sessions {
         gateway.store.end_sessions(user.id, None).await?;
     }

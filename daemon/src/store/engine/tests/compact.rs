@@ -70,6 +70,22 @@ async fn what_was_deleted_is_in_no_file_while_commits_go_on() {
 }
 
 #[tokio::test]
+async fn a_compaction_is_refused_while_an_export_is_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, _) = open(folder.path());
+    assert!(add(&engine, 1).await.unwrap().0);
+    let export = engine.export().unwrap();
+    let error = engine.compact().await.unwrap_err().to_string();
+    assert!(error.contains("a backup is under way"), "{error}");
+    drop(export);
+    engine.compact().await.unwrap();
+    assert!(engine.export().is_some(), "the compaction has ended");
+    tokio::task::spawn_blocking(move || engine.close())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn the_index_is_built_anew_from_a_compacted_store() {
     let folder = tempfile::tempdir().unwrap();
     let (engine, _) = open(folder.path());
