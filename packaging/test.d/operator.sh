@@ -139,7 +139,7 @@ texts=()
 assert_timeline() {
     local contact timeline text count
     contact=$(inside trunkline contact list --identifier ada --json |
-        sed -n 's/^ *"id": "\([^"]*\)".*/\1/p' | head -1)
+        awk -F'"' '$2 == "id" && !found { print $4; found = 1 }')
     [ -n "$contact" ] || die "no contact for ada"
     timeline=$(inside trunkline contact timeline "$contact" --limit 100 --json)
     for text in "${texts[@]}"; do

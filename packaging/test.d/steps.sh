@@ -54,7 +54,7 @@ started() {
     fi
     answers || die "the daemon is started, but not ready"
     ok "started and ready, with a secret from a file and one from a credential"
-    inside ps -o uid= -p "$(daemon)" | grep -qw "$(inside id -u trunkline)" ||
+    inside ps -o uid= -p "$(daemon)" | grep -w "$(inside id -u trunkline)" >/dev/null ||
         die "the daemon does not run as its user"
     local loaded
     loaded=$(inside trunkline plugin list --json | grep -c '"state": "loaded"' || true)
@@ -83,7 +83,7 @@ reloaded() {
     before=$(daemon)
     put /etc/trunkline/channels.d/chat.toml 0640 <<<$'[channel.chat]\nadapter = "chat"'
     reload || die "the reload failed"
-    inside trunkline channel list --json | grep -q '"id": "chat"' || die "the new channel is missing"
+    inside trunkline channel list --json | grep '"id": "chat"' >/dev/null || die "the new channel is missing"
     put /etc/trunkline/channels.d/chat.toml 0640 <<<'[channel.chat'
     ! reload 2>"$work/refused" || die "a reload of a broken file succeeded"
     [ "$(daemon)" = "$before" ] || die "the daemon was started anew"
