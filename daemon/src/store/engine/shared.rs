@@ -47,7 +47,8 @@ pub(super) struct Shared {
     pub(super) position: watch::Sender<u64>,
     pub(super) catalog: Arc<Catalog>,
     pub(super) retained: Mutex<HashMap<String, u64>>,
-    /// The log behind this commit is kept whatever its size: an export is under way.
+    /// The log behind this commit is kept whatever its size: an export is under way. A compaction sets it too, to a
+    /// place that no log reaches, so that no export begins meanwhile.
     pub(super) pinned: Mutex<Option<u64>>,
     pub(super) meters: Meters,
     pub(super) room: Arc<Meter>,
