@@ -16,7 +16,6 @@ pub mod media;
 pub mod metrics;
 pub mod model;
 pub mod outbound;
-pub mod plugin;
 pub mod seal;
 pub mod store;
 pub mod telemetry;

@@ -17,12 +17,9 @@ use super::{
     handle::{Channel, ChannelSpec, Running},
     restart::{Fault, History, Verdict},
 };
-use crate::{
-    config::Settings,
-    metrics::Metrics,
-    plugin::{Instance, Plugin},
-    store::Store,
-};
+use trunkline_host::{Instance, Plugin};
+
+use crate::{config::Settings, metrics::Metrics, store::Store};
 
 /// Asks a guardian to end its channel.
 pub struct Guardian {

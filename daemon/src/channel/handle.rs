@@ -16,11 +16,12 @@ use super::{
     actor::{Call, ChannelActor},
     limiter::Limiter,
 };
+use trunkline_host::{CallError, Instance, Plugin};
+
 use crate::{
     config::{self, Settings},
     metrics::Metrics,
     model::{ChannelId, EventId, Millis, OrgId},
-    plugin::{CallError, Instance, Plugin},
     store::ChannelRef,
     telemetry::trace,
 };

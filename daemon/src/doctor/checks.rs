@@ -7,12 +7,13 @@ use super::{
     report::{Check, Examined, State},
     retest::Finding,
 };
+use trunkline_host::PluginSet;
+
 use crate::{
     channel::Channel,
     config::PublicUrl,
     inbound::{Rejected, Sighting},
     model::Millis,
-    plugin::PluginSet,
 };
 
 /// A clock this far off is worth a word, in milliseconds.

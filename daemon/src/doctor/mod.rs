@@ -29,12 +29,13 @@ pub use self::{
     report::{Check, Examined, Report, State},
     retest::{Finding, Match},
 };
+use trunkline_host::PluginSet;
+
 use crate::{
     channel::{Channel, Registry},
     config::Config,
     inbound::{Ingress, Rejected},
     outbound::ProviderClock,
-    plugin::PluginSet,
 };
 
 /// Other channels whose secrets are tried.

@@ -16,10 +16,11 @@ use super::{
     secrets::{self, Candidate},
     words,
 };
+use trunkline_host::Instance;
+
 use crate::{
     channel::{Channel, ChannelError},
     inbound::Rejected,
-    plugin::Instance,
 };
 
 /// Trials of one request.

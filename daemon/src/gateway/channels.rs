@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::oneshot;
 
 use super::{Gateway, prepare, state};
+use trunkline_host::PluginSet;
+
 use crate::{
     channel::{Channel, ChannelSpec, Guardian},
     config::ConfigErrors,
     model::{ChannelId, Toggle},
     outbound::Outbox,
-    plugin::PluginSet,
     store::StoreError,
     watch::watch_faults,
 };

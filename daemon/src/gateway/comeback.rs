@@ -15,10 +15,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use parking_lot::RwLock;
 use trunkline_plugin_api::{AdapterError, ErrorClass, Probe, ProbeState};
 
+use trunkline_host::Plugin;
+
 use crate::{
     config::{self, Config, OnFailedProbe},
     model::Millis,
-    plugin::Plugin,
 };
 
 /// A channel that runs on the configuration from before a reload.

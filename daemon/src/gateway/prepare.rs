@@ -7,6 +7,8 @@ use std::{
 
 use trunkline_plugin_api::Capability;
 
+use trunkline_host::{OpenError, Plugin, PluginOptions, PluginSet};
+
 use crate::{
     channel::ChannelSpec,
     config::{
@@ -14,7 +16,6 @@ use crate::{
     },
     model::{ChannelId, OrgId},
     outbound::Trust,
-    plugin::{OpenError, Plugin, PluginOptions, PluginSet},
     tls::Pair,
 };
 
@@ -241,7 +242,7 @@ async fn open_within(
     plugin: Arc<Plugin>,
     channel: Arc<Channel>,
     watchdog: Duration,
-) -> Result<(crate::plugin::Instance, trunkline_plugin_api::Facts), Opened> {
+) -> Result<(trunkline_host::Instance, trunkline_plugin_api::Facts), Opened> {
     let (tell, told) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let opened = plugin.open(&channel.id, channel.config.expose());

@@ -294,7 +294,7 @@ impl Gateway {
                 continue;
             };
             let adapter = channel.config().adapter.clone();
-            let hash = |plugin: &crate::plugin::Plugin| plugin.sha256().to_owned();
+            let hash = |plugin: &trunkline_host::Plugin| plugin.sha256().to_owned();
             let now = prepared.plugins.get(&adapter);
             let runs_on = channel.plugin.as_deref().map(hash);
             if runs_on != now.as_deref().map(hash) {
@@ -317,7 +317,7 @@ fn update(running: &Channels, plan: &ReloadPlan, config: &Config) {
 /// The plugin files that are not loaded.
 pub(super) fn refused(prepared: &Prepared) -> Vec<RefusedPlugin> {
     let refused = prepared.plugins.refused().iter();
-    let file = |refused: &crate::plugin::Refused| RefusedPlugin {
+    let file = |refused: &trunkline_host::Refused| RefusedPlugin {
         path: refused.path.display().to_string(),
         id: refused.id.clone(),
         reason: refused.reason.clone(),

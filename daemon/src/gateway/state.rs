@@ -10,6 +10,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, oneshot, watch};
 
 use super::{Comebacks, Prepared, arbiters::Arbiters, channels::RunningChannel, prepare};
+use trunkline_host::PluginSet;
+
 use crate::{
     channel::{ChannelSpec, Registry},
     config::{Config, ConfigErrors, Settings},
@@ -19,7 +21,6 @@ use crate::{
     metrics::Metrics,
     model::OrgId,
     outbound::{Accounts, Gate, MediaLinks, OutboxContext, Transport},
-    plugin::PluginSet,
     store::{Store, StoreError},
     tls::Certificates,
     watch::{

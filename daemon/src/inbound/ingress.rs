@@ -12,12 +12,13 @@ use super::{
     sightings::Sightings,
     threader::{self, Verified},
 };
+use trunkline_host::Instance;
+
 use crate::{
     channel::{Channel, ChannelError, Registry},
     config::Settings,
     metrics::Metrics,
     model::{ChannelId, EventId, Notice, NoticeKind, Outcome, TemplateChange, WebhookEvent},
-    plugin::Instance,
     store::{ClosedPolicy, InboundResult, Seldom, Store, StoreError},
     telemetry::trace,
     watch::{Canaries, EchoGuard, Notifier, tell_change},

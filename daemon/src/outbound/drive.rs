@@ -6,9 +6,10 @@ use serde_json::Value;
 use trunkline_plugin_api::{AdapterError, ErrorClass, Reply, Request, Step, Turn};
 
 use super::Transport;
+use trunkline_host::{CallError, Instance};
+
 use crate::{
     channel::{Channel, ChannelError},
-    plugin::{CallError, Instance},
     store::StoreError,
     telemetry::trace::{self, Trace},
 };

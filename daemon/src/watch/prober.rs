@@ -144,7 +144,7 @@ impl Prober {
                 "No credentials configured",
             ));
         }
-        let step = |instance: &crate::plugin::Instance, turn: &trunkline_plugin_api::Turn| {
+        let step = |instance: &trunkline_host::Instance, turn: &trunkline_plugin_api::Turn| {
             instance.probe(turn)
         };
         let start = serde_json::Value::Null;

@@ -9,6 +9,8 @@ use tracing::{info, warn};
 use trunkline_plugin_api::{Capability, Turn};
 
 use super::{HealthBoard, Notifier};
+use trunkline_host::Instance;
+
 use crate::{
     channel::Channel,
     config::Settings,
@@ -16,7 +18,6 @@ use crate::{
         Catalogue, ChannelId, HealthStatus, Millis, Notice, NoticeKind, TemplateChange, is_trouble,
     },
     outbound::{DriveError, Transport, drive, no_memory},
-    plugin::Instance,
     store::{Store, StoreError},
 };
 

@@ -36,7 +36,8 @@ struct Logged {
 }
 
 fn sources() -> Vec<PathBuf> {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let daemon = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![daemon.join("src"), daemon.join("host/src")];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -5,10 +5,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{paging::list as listed, shapes};
+use trunkline_host::Plugin;
+
 use crate::{
     gateway::Gateway,
     model::Role,
-    plugin::Plugin,
     web::{auth::Caller, problem::Problem},
 };
 

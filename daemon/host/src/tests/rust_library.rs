@@ -7,7 +7,7 @@ use serde_json::json;
 use trunkline_plugin_api::{Event, sign};
 
 use super::{Place, repository, set_mode, webhook};
-use crate::plugin::{CallError, OpenError};
+use crate::{CallError, OpenError};
 
 /// The folder of the interface crate's example libraries, built once, beside this test's binary.
 fn examples() -> &'static PathBuf {

@@ -68,7 +68,7 @@ impl Place {
 
     /// Builds the plugin that does what its flags say.
     fn build_bad(&self, file: &str, flags: &[&str]) -> PathBuf {
-        let source = repository().join("daemon/src/plugin/tests/bad.c");
+        let source = repository().join("daemon/host/src/tests/bad.c");
         self.build(file, &source, flags)
     }
 
@@ -78,8 +78,8 @@ impl Place {
 }
 
 fn repository() -> PathBuf {
-    let daemon = Path::new(env!("CARGO_MANIFEST_DIR"));
-    daemon.parent().expect("the workspace").to_owned()
+    let host = Path::new(env!("CARGO_MANIFEST_DIR"));
+    host.ancestors().nth(2).expect("the workspace").to_owned()
 }
 
 fn set_mode(path: &Path, mode: u32) {

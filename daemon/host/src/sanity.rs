@@ -2,10 +2,9 @@
 
 use trunkline_plugin_api::{Body, Event, Facts, Media, MediaRef, Piece, Received, Request};
 
-use crate::model::MediaHash;
-
 /// The input part that holds a body.
 const BODY_PART: u32 = 1;
+const SHA256_HEX_LEN: usize = 64;
 
 /// Checks a webhook's result against the length of its body.
 pub(super) fn received(received: &Received, body_len: usize) -> Result<(), String> {
@@ -61,10 +60,11 @@ pub(super) fn request(request: &Request) -> Result<(), String> {
 
 fn names_file(media: &MediaRef) -> Result<(), String> {
     let name = media.sha256.as_deref().unwrap_or_default();
-    let named: Result<MediaHash, _> = name.parse();
-    named
-        .map(|_| ())
-        .map_err(|error| format!("a body names no file: {error}"))
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if name.len() == SHA256_HEX_LEN && name.bytes().all(is_hex) {
+        return Ok(());
+    }
+    Err("a body names no file: a SHA-256 has 64 lower-case hex digits".into())
 }
 
 fn inside(media: &Media, body_len: usize) -> Result<(), String> {

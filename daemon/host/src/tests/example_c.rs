@@ -8,7 +8,7 @@ use trunkline_plugin_api::{
 };
 
 use super::{Place, repository, webhook};
-use crate::plugin::{CallError, Instance, OpenError};
+use crate::{CallError, Instance, OpenError};
 
 const SECRET: &str = "sésame \"open\" \\ \u{1F511}";
 

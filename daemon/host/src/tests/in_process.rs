@@ -15,7 +15,7 @@ use trunkline_plugin_api::{
 };
 
 use super::webhook;
-use crate::plugin::{CallError, Instance, Plugin, PluginSet};
+use crate::{CallError, Instance, Plugin, PluginSet};
 
 static OPENED: AtomicUsize = AtomicUsize::new(0);
 static CLOSED: AtomicUsize = AtomicUsize::new(0);

@@ -15,6 +15,8 @@
 //! can answer garbage, too much, or a panic; each is a [`CallError`] and the daemon goes on. What
 //! can't be caught is a crash of foreign code in this process, which is why the checks come first.
 
+#![deny(unsafe_code)]
+
 mod error;
 mod file;
 mod image;

@@ -10,7 +10,7 @@ use std::{
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::{Place, set_mode};
-use crate::plugin::{PluginSet, Refused};
+use crate::{PluginSet, Refused};
 
 /// The only refusal of a set without plugins.
 fn only_refusal(set: &PluginSet) -> &Refused {

@@ -7,7 +7,7 @@ use serde_json::json;
 use trunkline_plugin_api::{MediaRef, OutboundMessage, ReceivedRef, Sent, Turn};
 
 use super::{Place, webhook};
-use crate::plugin::{CallError, Instance, OpenError, PluginSet};
+use crate::{CallError, Instance, OpenError, PluginSet};
 
 fn open(place: &Place) -> Instance {
     place.build_bad("bad.so", &[]);

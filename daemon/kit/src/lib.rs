@@ -1,0 +1,3 @@
+//! The conformance kit: what a plugin must keep to, tried on its file.
+
+#![forbid(unsafe_code)]
