@@ -11,7 +11,9 @@ use std::{
 use actix::{Actor, Context, Handler, Message};
 use tracing::warn;
 
-use crate::{config::Settings, metrics::Metrics, model::EventId, plugin::Instance};
+use trunkline_host::Instance;
+
+use crate::{config::Settings, metrics::Metrics, model::EventId};
 
 /// A call to be made on the channel's thread. The closure carries its own way to answer.
 pub(super) struct Call {

@@ -249,11 +249,14 @@ impl Watcher {
             return Err("its plugin is gone".into());
         };
         let config = self.channel.config();
-        let opening =
-            tokio::task::spawn_blocking(move || plugin.open(&config.id, config.config.expose()));
+        let opening = tokio::task::spawn_blocking(move || {
+            plugin
+                .open(&config.id, config.config.expose())
+                .map_err(|error| error.to_string())
+        });
         match tokio::time::timeout(self.watchdog(), opening).await {
             Ok(Ok(Ok((instance, _)))) => Ok(instance),
-            Ok(Ok(Err(error))) => Err(error.to_string()),
+            Ok(Ok(Err(words))) => Err(words),
             Ok(Err(panic)) => Err(panic.to_string()),
             Err(_) => Err("it hung while being opened".into()),
         }
