@@ -2,36 +2,93 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use serde_json::Value;
 use trunkline_plugin_api::{Facts, Manifest, ffi::Export, note::Note};
 
-use super::{CallError, Instance, OpenError, error::read, library::Table};
+use super::{
+    CallError, Instance, Isolation, OpenError, PluginOptions,
+    error::read,
+    isolation::tell_of_landlock,
+    library::{Output, Table},
+    worker::{Limits, Program, Worker, WorkerError},
+};
 
-/// One loaded image of a plugin, never unloaded.
+/// One image of a plugin, which has described itself.
 #[derive(Debug, Clone)]
 pub struct Plugin {
     path: PathBuf,
     sha256: String,
     manifest: Arc<Manifest>,
-    pub(super) table: Table,
+    pub(super) code: Arc<Code>,
     pub(super) output_bytes_max: usize,
 }
 
+/// Where a plugin's code is.
+#[derive(Debug)]
+pub(super) struct Code {
+    /// The private copy; empty for an adapter of this process.
+    pub(super) copy: PathBuf,
+    /// How processes are started that run it.
+    pub(super) worker: Option<Program>,
+    /// Its functions in this process, from the first channel on that is opened here.
+    table: OnceLock<Result<Table, String>>,
+}
+
+impl Code {
+    /// Its functions in this process. Loads it where that was not done yet, for good.
+    pub(super) fn table(&self) -> Result<Table, CallError> {
+        let table = self.table.get_or_init(|| Table::load(&self.copy));
+        table.clone().map_err(CallError::NotLoaded)
+    }
+
+    /// What it says of itself: in a process where one can be started, else in this one.
+    fn describe(&self, options: &PluginOptions) -> Result<Manifest, String> {
+        let unread = |error: CallError| match error {
+            CallError::NotLoaded(words) => words,
+            error => format!("its manifest can't be read: {error}"),
+        };
+        let Some(program) = &self.worker else {
+            let table = self.table().map_err(unread)?;
+            return described(&table, options.output_bytes_max).map_err(unread);
+        };
+        let limits = Limits {
+            output_bytes_max: options.output_bytes_max,
+            memory_bytes_max: options.memory_bytes_max,
+            timeout: options.call_timeout,
+            threads: 0,
+        };
+        let output = describe_apart(program, &self.copy, &limits).map_err(|error| match error {
+            WorkerError::NotLoaded(words) => words,
+            error => format!("can't be loaded and described: {error}"),
+        })?;
+        read(&output).map_err(unread)
+    }
+}
+
+fn describe_apart(program: &Program, copy: &Path, limits: &Limits) -> Result<Output, WorkerError> {
+    let mut worker = Worker::start(program, copy, limits)?;
+    tell_of_landlock(&worker);
+    worker.describe()
+}
+
 impl Plugin {
-    /// Loads a private copy. Its manifest must say what its note says.
+    /// Has a private copy describe itself. Its manifest must say what its note says.
     pub(super) fn load(
-        copy: &Path,
+        copy: PathBuf,
         path: PathBuf,
         sha256: String,
         note: &Note,
-        output_bytes_max: usize,
+        options: &PluginOptions,
     ) -> Result<Self, String> {
-        let table = Table::load(copy)?;
-        let manifest = described(&table, output_bytes_max)
-            .map_err(|error| format!("its manifest can't be read: {error}"))?;
+        let code = Code {
+            copy,
+            worker: options.worker.clone(),
+            table: OnceLock::new(),
+        };
+        let manifest = code.describe(options)?;
         if (&manifest.id, &manifest.version) != (&note.id, &note.version) {
             return Err(format!(
                 "its note says {} {}, its manifest {} {}",
@@ -48,8 +105,8 @@ impl Plugin {
             path,
             sha256,
             manifest: Arc::new(manifest),
-            table,
-            output_bytes_max,
+            code: Arc::new(code),
+            output_bytes_max: options.output_bytes_max,
         })
     }
 
@@ -61,7 +118,11 @@ impl Plugin {
             path: PathBuf::new(),
             sha256: String::new(),
             manifest: Arc::new(described(&table, output_bytes_max)?),
-            table,
+            code: Arc::new(Code {
+                copy: PathBuf::new(),
+                worker: None,
+                table: OnceLock::from(Ok(table)),
+            }),
             output_bytes_max,
         })
     }
@@ -100,9 +161,24 @@ impl Plugin {
         &self.path
     }
 
-    /// Opens a channel. `config` is its `[channel.X.config]` section with secrets resolved.
+    /// True where its code was loaded into this process.
+    pub fn is_loaded_here(&self) -> bool {
+        self.code.table.get().is_some()
+    }
+
+    /// Opens a channel in this process. `config` is its `[channel.X.config]` section with secrets resolved.
     pub fn open(&self, channel: &str, config: &Value) -> Result<(Instance, Facts), OpenError> {
-        Instance::open(self.clone(), channel, config)
+        self.open_in(channel, config, &Isolation::None)
+    }
+
+    /// The same, in this process or in one of its own.
+    pub fn open_in(
+        &self,
+        channel: &str,
+        config: &Value,
+        isolation: &Isolation,
+    ) -> Result<(Instance, Facts), OpenError> {
+        Instance::open(self.clone(), channel, config, isolation)
             .map_err(|error| OpenError::new(channel, error))
     }
 }

@@ -1,6 +1,6 @@
 //! One opened channel of a plugin, and the calls on it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
@@ -11,7 +11,15 @@ use trunkline_plugin_api::{
     wire::{ABI_MINOR, Call, Carries, OpenInput, Opened},
 };
 
-use super::{CallError, Plugin, error::read, library::Handle, sanity, speaker::Speaker};
+use super::{
+    CallError, Isolation, Plugin,
+    error::read,
+    isolation::{Isolated, Start},
+    library::{Handle, Output},
+    sanity,
+    speaker::Speaker,
+    worker::Limits,
+};
 
 /// One opened channel. Clones share it; calls may run on many threads at once. Every call is
 /// computation without I/O, and blocks for as long as the plugin takes.
@@ -25,8 +33,15 @@ struct Inner {
     channel: String,
     /// What the channel is opened with, again after a panic. Holds secrets.
     input: Vec<u8>,
-    /// None after a panic, until the next call.
-    handle: Mutex<Option<Arc<Handle>>>,
+    backend: Backend,
+}
+
+/// Where the calls are made.
+enum Backend {
+    /// In this process. None after a panic, until the next call.
+    Here(Mutex<Option<Arc<Handle>>>),
+    /// In a process of its own.
+    Apart(Isolated),
 }
 
 impl fmt::Debug for Instance {
@@ -44,6 +59,7 @@ impl Instance {
         plugin: Plugin,
         channel: &str,
         config: &Value,
+        isolation: &Isolation,
     ) -> Result<(Self, Facts), CallError> {
         let context = OpenContext {
             channel: channel.into(),
@@ -52,14 +68,13 @@ impl Instance {
         };
         let config = config.clone();
         let inner = Inner {
+            backend: Backend::new(&plugin, channel, isolation)?,
             plugin,
             channel: channel.into(),
             input: serde_json::to_vec(&OpenInput { context, config })
                 .expect("a JSON value can be written as JSON"),
-            handle: Mutex::new(None),
         };
-        let (handle, opened) = inner.open()?;
-        *inner.handle.lock() = Some(handle);
+        let opened = inner.open()?;
         Ok((Self(Arc::new(inner)), opened.facts))
     }
 
@@ -151,55 +166,147 @@ impl Instance {
     }
 
     fn call<T: Carries + DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, CallError> {
-        let handle = self.0.handle()?;
         let parts = [call.json.as_slice(), call.raw];
-        let output = handle.call(call.op.number(), &parts, self.0.plugin.output_bytes_max);
-        let result = read(&output);
-        if let Err(CallError::Panic(_)) = &result {
-            self.0.give_up(&handle);
+        self.0.call(call.op.number(), &parts)
+    }
+
+    /// Where its calls are made.
+    pub fn isolation(&self) -> Isolation {
+        match &self.0.backend {
+            Backend::Here(_) => Isolation::None,
+            Backend::Apart(isolated) => isolated.isolation(),
         }
-        result
+    }
+
+    /// Why no call can succeed any more: its own process failed or ended. It has to be opened anew.
+    pub fn failure(&self) -> Option<String> {
+        match &self.0.backend {
+            Backend::Here(_) => None,
+            Backend::Apart(isolated) => isolated.failure(),
+        }
+    }
+
+    /// The id of its own process, where it has one and no call is under way.
+    pub fn pid(&self) -> Option<u32> {
+        match &self.0.backend {
+            Backend::Here(_) => None,
+            Backend::Apart(isolated) => isolated.pid(),
+        }
+    }
+
+    /// How long a call in its own process may take from here on. Nothing in this process ends a call.
+    pub fn set_timeout(&self, timeout: Duration) {
+        if let Backend::Apart(isolated) = &self.0.backend {
+            isolated.set_timeout(timeout);
+        }
+    }
+}
+
+impl Backend {
+    fn new(plugin: &Plugin, channel: &str, isolation: &Isolation) -> Result<Self, CallError> {
+        let (memory_bytes_max, timeout) = match *isolation {
+            Isolation::None => return Ok(Self::Here(Mutex::new(None))),
+            Isolation::Process {
+                memory_bytes_max,
+                timeout,
+            } => (memory_bytes_max, timeout),
+        };
+        let program = plugin.code.worker.clone().ok_or_else(|| {
+            CallError::Crashed("this program can't start a process for it".into())
+        })?;
+        Ok(Self::Apart(Isolated::new(Start {
+            program,
+            file: plugin.code.copy.clone(),
+            limits: Limits {
+                output_bytes_max: plugin.output_bytes_max,
+                memory_bytes_max,
+                timeout,
+                threads: 0,
+            },
+            speaker: speaker(plugin, channel),
+        })))
+    }
+}
+
+fn speaker(plugin: &Plugin, channel: &str) -> Speaker {
+    Speaker {
+        plugin: plugin.id().into(),
+        channel: channel.to_owned(),
     }
 }
 
 impl Inner {
-    fn open(&self) -> Result<(Arc<Handle>, Opened), CallError> {
-        let speaker = Speaker {
-            plugin: self.plugin.id().into(),
-            channel: self.channel.clone(),
-        };
+    fn open(&self) -> Result<Opened, CallError> {
+        match &self.backend {
+            Backend::Here(place) => {
+                let (handle, opened) = self.open_here()?;
+                *place.lock() = Some(handle);
+                Ok(opened)
+            }
+            Backend::Apart(isolated) => opened(&isolated.open(&self.input)?),
+        }
+    }
+
+    fn call<T: Carries + DeserializeOwned>(
+        &self,
+        op: u32,
+        parts: &[&[u8]],
+    ) -> Result<T, CallError> {
+        match &self.backend {
+            Backend::Here(place) => {
+                let handle = self.handle(place)?;
+                let result = read(&handle.call(op, parts, self.plugin.output_bytes_max));
+                if let Err(CallError::Panic(_)) = &result {
+                    give_up(place, &handle);
+                }
+                result
+            }
+            Backend::Apart(isolated) => {
+                let result = read(&isolated.call(op, parts, &self.input)?);
+                if let Err(CallError::Panic(_)) = &result {
+                    isolated.give_up();
+                }
+                result
+            }
+        }
+    }
+
+    fn open_here(&self) -> Result<(Arc<Handle>, Opened), CallError> {
+        let say = speaker(&self.plugin, &self.channel).into_say();
         let limit = self.plugin.output_bytes_max;
-        let (output, handle) = self
-            .plugin
-            .table
-            .open(speaker.into_say(), &self.input, limit);
-        let opened: Opened = read(&output)?;
-        sanity::facts(&opened.facts).map_err(CallError::Garbage)?;
+        let (output, handle) = self.plugin.code.table()?.open(say, &self.input, limit);
+        let opened = opened(&output)?;
         let handle =
             handle.ok_or_else(|| CallError::Garbage("open gave facts but no handle".into()))?;
         Ok((Arc::new(handle), opened))
     }
 
     /// The open handle; the lock is held while opening, so that it happens once.
-    fn handle(&self) -> Result<Arc<Handle>, CallError> {
-        let mut place = self.handle.lock();
+    fn handle(&self, place: &Mutex<Option<Arc<Handle>>>) -> Result<Arc<Handle>, CallError> {
+        let mut place = place.lock();
         if let Some(handle) = &*place {
             return Ok(Arc::clone(handle));
         }
-        let (handle, _) = self.open()?;
+        let (handle, _) = self.open_here()?;
         *place = Some(Arc::clone(&handle));
         Ok(handle)
     }
+}
 
-    /// Other calls may still be running on the handle: they end on it, later ones get a new one.
-    fn give_up(&self, handle: &Arc<Handle>) {
-        handle.abandon();
-        let mut place = self.handle.lock();
-        if place
-            .as_ref()
-            .is_some_and(|there| Arc::ptr_eq(there, handle))
-        {
-            *place = None;
-        }
+fn opened(output: &Output) -> Result<Opened, CallError> {
+    let opened: Opened = read(output)?;
+    sanity::facts(&opened.facts).map_err(CallError::Garbage)?;
+    Ok(opened)
+}
+
+/// Other calls may still be running on the handle: they end on it, later ones get a new one.
+fn give_up(place: &Mutex<Option<Arc<Handle>>>, handle: &Arc<Handle>) {
+    handle.abandon();
+    let mut place = place.lock();
+    if place
+        .as_ref()
+        .is_some_and(|there| Arc::ptr_eq(there, handle))
+    {
+        *place = None;
     }
 }

@@ -2,6 +2,7 @@
 
 mod example_c;
 mod in_process;
+mod isolated;
 mod misbehaved;
 mod refused;
 mod rust_library;
@@ -16,7 +17,7 @@ use std::{
 use tempfile::TempDir;
 use trunkline_plugin_api::{RawBody, WebhookRequest};
 
-use super::{PluginOptions, PluginSet};
+use super::{PluginOptions, PluginSet, worker::program};
 
 /// A folder with plugins and a state folder, gone when dropped.
 pub(super) struct Place {
@@ -70,6 +71,13 @@ impl Place {
     pub(super) fn build_bad(&self, file: &str, flags: &[&str]) -> PathBuf {
         let source = repository().join("daemon/host/src/tests/bad.c");
         self.build(file, &source, flags)
+    }
+
+    /// The same place, whose files describe themselves in a process of their own.
+    fn apart() -> Self {
+        let mut place = Self::new();
+        place.options.worker = Some(program());
+        place
     }
 
     fn scan(&self) -> PluginSet {

@@ -279,6 +279,16 @@ impl Worker {
         set_limit(&self.stream, &mut self.stream_limit, limit)
     }
 
+    /// Why it takes no more calls: the error of the last one, or that its process ended since.
+    pub fn ended(&mut self) -> Option<WorkerError> {
+        if self.failed.is_none()
+            && let Ok(Some(status)) = self.child.try_wait()
+        {
+            self.failed = Some(WorkerError::Died(end_words(status)));
+        }
+        self.failed.clone()
+    }
+
     fn end_on_error<T>(&mut self, result: Result<T, WorkerError>) -> Result<T, WorkerError> {
         if let Err(error) = &result {
             self.end();

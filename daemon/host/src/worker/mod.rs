@@ -38,6 +38,8 @@ pub use error::WorkerError;
 pub use logs::LogLine;
 
 pub use crate::library::Output;
+#[cfg(test)]
+pub(crate) use tests::program;
 
 /// The first argument of a worker.
 pub const VERB: &str = "plugin-host";

@@ -9,7 +9,7 @@ use super::{Limits, Output, Program, Worker, WorkerError};
 use crate::tests::{Place, examples_of};
 
 /// The example of this crate, built once.
-fn program() -> Program {
+pub(crate) fn program() -> Program {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     let path = PATH.get_or_init(|| examples_of("trunkline-host").join("worker"));
     Program {
