@@ -7,10 +7,10 @@ use std::{
 
 use trunkline_plugin_api::Capability;
 
-use trunkline_host::{OpenError, Plugin, PluginOptions, PluginSet};
+use trunkline_host::{Isolation, OpenError, Plugin, PluginOptions, PluginSet, worker::Program};
 
 use crate::{
-    channel::ChannelSpec,
+    channel::{ChannelSpec, isolation},
     config::{
         Channel, Config, ConfigErrors, Environment, Finding, PluginBuild, PluginFacts, PluginsFound,
     },
@@ -18,6 +18,9 @@ use crate::{
     outbound::Trust,
     tls::Pair,
 };
+
+/// A description takes a start of this executable too, on a machine that may be busy.
+const DESCRIPTION_MIN: Duration = Duration::from_secs(10);
 
 /// A configuration with the plugins it names; both checked against each other.
 pub struct Prepared {
@@ -126,6 +129,9 @@ fn plugin_options(config: &Config, state: &Path) -> PluginOptions {
         state: state.to_owned(),
         output_bytes_max: usize::try_from(config.plugins.output_bytes_max).unwrap_or(usize::MAX),
         pins: config.plugins.pins.clone(),
+        worker: Some(Program::this()),
+        call_timeout: config.plugins.call_watchdog.max(DESCRIPTION_MIN),
+        memory_bytes_max: config.plugins.process_memory_max,
     }
 }
 
@@ -172,7 +178,7 @@ pub(super) async fn open_channels(
         };
         let org = organizations.get(&channel.organization).copied();
         let org = org.unwrap_or(OrgId::SYSTEM);
-        match open(channel, org, &prepared.plugins, watchdog).await {
+        match open(channel, org, prepared, watchdog).await {
             Ok(spec) => specs.push(spec),
             Err(message) => errors.push(Finding {
                 place: prepared.config.place(id),
@@ -206,9 +212,10 @@ pub(super) fn without_token(config: &Config, specs: &[ChannelSpec]) -> Vec<Findi
 async fn open(
     channel: &Arc<Channel>,
     org: OrgId,
-    plugins: &PluginSet,
+    prepared: &Prepared,
     watchdog: Duration,
 ) -> Result<ChannelSpec, String> {
+    let plugins = &prepared.plugins;
     let mut spec = ChannelSpec {
         id: ChannelId::new(&channel.id),
         org,
@@ -220,7 +227,8 @@ async fn open(
     let Some(plugin) = spec.plugin.clone() else {
         return Ok(spec);
     };
-    match open_within(plugin, channel.clone(), watchdog).await {
+    let isolation = isolation(channel, &prepared.config.plugins);
+    match open_within(plugin, channel.clone(), isolation, watchdog).await {
         Ok((instance, facts)) => {
             spec.facts = Some(facts);
             spec.instance = Ok(instance);
@@ -241,15 +249,21 @@ enum Opened {
 async fn open_within(
     plugin: Arc<Plugin>,
     channel: Arc<Channel>,
+    isolation: Isolation,
     watchdog: Duration,
 ) -> Result<(trunkline_host::Instance, trunkline_plugin_api::Facts), Opened> {
+    // A process of its own ends itself after the watchdog's time, for the start and for the call.
+    let patience = match isolation {
+        Isolation::None => watchdog,
+        Isolation::Process { .. } => watchdog * 3,
+    };
     let (tell, told) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        let opened = plugin.open(&channel.id, channel.config.expose());
+        let opened = plugin.open_in(&channel.id, channel.config.expose(), &isolation);
         // Nobody waits any more where the watchdog has bitten.
         let _ = tell.send(opened);
     });
-    match tokio::time::timeout(watchdog, told).await {
+    match tokio::time::timeout(patience, told).await {
         Ok(Ok(Ok(opened))) => Ok(opened),
         Ok(Ok(Err(OpenError::Refused { error, .. }))) => Err(Opened::Refused(error.to_string())),
         Ok(Ok(Err(error))) => Err(Opened::Fault(error.to_string())),

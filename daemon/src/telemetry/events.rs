@@ -117,6 +117,7 @@ pub const EVENTS: &[Event] = &[
     event("plugin_call_slow", "A call into a plugin took longer than `[plugins] call_budget`."),
     event("plugin_refused", "A file in a plugin folder was not loaded, and why."),
     event("plugin_said", "A plugin logged something; `plugin_target` is its own name for the place."),
+    event("plugin_sandbox_without_landlock", "The kernel has no landlock: a plugin that is being loaded in a process of its own could read files."),
     event("poll_not_read", "The messages whose state should be asked for could not be read."),
     event("ready", "The daemon serves; with its addresses."),
     event("records_not_removed", "Retention could not remove old records; it is tried again."),
