@@ -23,6 +23,7 @@ use std::{fs, io, path::Path};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use bytes::{received_form, request_form};
 pub use folder::{CASE_BYTES_MAX, CASES_MAX, CONFIG_FILE, CaseChannel, NamedCase, read_channels};
 pub use typed::read_step;
 

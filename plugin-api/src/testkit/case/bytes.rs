@@ -34,8 +34,8 @@ pub(super) fn received(mut value: Value, place: &str) -> Result<Received, CaseEr
     Ok(received)
 }
 
-/// Writes a result.
-pub(super) fn received_form(received: &Received) -> Value {
+/// A result as a case writes it, its bytes at their place.
+pub fn received_form(received: &Received) -> Value {
     let mut value = to_value(received);
     if !received.response.body.is_empty() {
         put(&mut value["response"], "body", &received.response.body);
@@ -97,8 +97,8 @@ pub(super) fn request(mut value: Value, place: &str) -> Result<Request, CaseErro
     Ok(request)
 }
 
-/// Writes a request.
-pub(super) fn request_form(request: &Request) -> Value {
+/// A request as a case writes it, its bytes at their place.
+pub fn request_form(request: &Request) -> Value {
     let mut value = to_value(request);
     let Some(member) = body_member(value["transport"].as_str()) else {
         return value;
