@@ -24,7 +24,7 @@ mod inspect;
 mod instance;
 #[allow(unsafe_code, reason = "the C interface")]
 mod library;
-mod sanity;
+pub mod sanity;
 mod set;
 mod speaker;
 #[cfg(test)]

@@ -1,31 +1,24 @@
 //! The plugin on the bench: its file, its fixtures, the processes that it runs in, and the calls.
 
-use std::{
-    fs,
-    path::PathBuf,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, rc::Rc, time::Duration};
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use trunkline_host::{
-    sanity,
-    worker::{Limits, Output, Worker, WorkerError},
-};
+use trunkline_host::worker::Worker;
 use trunkline_plugin_api::{
-    AdapterError, Facts, Manifest, OpenContext, Received, Step, Turn, WebhookRequest, ffi,
+    Facts, Manifest, ffi,
     note::{self, Note},
     testkit::{
-        case::{NamedCase, StepsCase, read_channels, read_step},
+        case::{CaseChannel, NamedCase, read_channels},
         secret_values,
     },
-    wire::{self, ABI_MINOR, Call, Carries, Code, Op, OpenInput, Opened},
+    wire::{Call, Code},
 };
 
 use crate::{
     Options,
+    calls::decoded,
     elf::{self, Elf},
     findings::Trouble,
     watch::Watch,
@@ -33,10 +26,6 @@ use crate::{
 
 /// A larger file is no adapter.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Bytes of address space of a plugin's process.
-const MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-/// After so many broken processes the rest is not tried.
-const BROKEN_MAX: u32 = 12;
 
 /// A channel of the fixtures.
 #[derive(Debug)]
@@ -96,10 +85,11 @@ pub(crate) struct Bench {
     /// False where the kernel lacks landlock.
     pub(crate) is_landlocked: bool,
     /// The process of each channel, open.
-    sessions: Vec<Option<Worker>>,
+    pub(crate) sessions: Vec<Option<Worker>>,
     /// A process without a channel of its own.
-    spare: Option<Worker>,
-    broken: u32,
+    pub(crate) spare: Option<Worker>,
+    /// Processes that the plugin ended or hung.
+    pub(crate) broken: u32,
 }
 
 impl Bench {
@@ -153,7 +143,7 @@ impl Bench {
         }
         let output = self.with_spare("describe", |worker| worker.describe().map(Some));
         self.manifest = match output {
-            Ok(Some(output)) => self.decoded("describe", &output),
+            Ok(Some(output)) => decoded("describe", &output),
             Ok(None) => Err(Trouble::Elsewhere("load")),
             Err(trouble) => Err(trouble),
         };
@@ -198,14 +188,14 @@ impl Bench {
         self.channels = Rc::new(channels);
     }
 
-    fn channel_of_nothing(&mut self) -> Option<trunkline_plugin_api::testkit::case::CaseChannel> {
+    fn channel_of_nothing(&mut self) -> Option<CaseChannel> {
         let output = self.try_open(
             "open with an empty configuration",
             &json!({}),
             ffi::HOST_SIZE,
         );
         let is_open = output.is_ok_and(|output| output.code == Code::Ok as i32);
-        is_open.then(|| trunkline_plugin_api::testkit::case::CaseChannel {
+        is_open.then(|| CaseChannel {
             name: String::new(),
             config: json!({}),
             cases: Vec::new(),

@@ -25,10 +25,10 @@ const BROKEN_MAX: u32 = 12;
 
 impl Bench {
     /// Opens a channel in a process that it has not for long: what it says of itself.
-    fn open(&mut self, name: &str, config: &Value) -> Result<Facts, Trouble> {
+    pub(crate) fn open(&mut self, name: &str, config: &Value) -> Result<Facts, Trouble> {
         let label = format!("open of {name}");
         let output = self.try_open(&label, config, ffi::HOST_SIZE)?;
-        let opened: Opened = self.decoded(&label, &output)?;
+        let opened: Opened = decoded(&label, &output)?;
         sanity::facts(&opened.facts)
             .map_err(|words| Trouble::Fault(format!("{label}: {words}")))?;
         Ok(opened.facts)
@@ -52,7 +52,7 @@ impl Bench {
         Ok(output)
     }
 
-    fn with_spare(
+    pub(crate) fn with_spare(
         &mut self,
         label: &str,
         run: impl FnOnce(&mut Worker) -> Result<Option<Output>, WorkerError>,
@@ -104,7 +104,7 @@ impl Bench {
         let opened = worker.open(&open_input(&config));
         let output = opened.map_err(|error| self.broken(&label, &error))?;
         self.look(&label, 0, &output)?;
-        let _: Opened = self.decoded(&label, &output)?;
+        let _: Opened = decoded(&label, &output)?;
         Ok(worker)
     }
 
@@ -204,7 +204,7 @@ impl Bench {
         request: &WebhookRequest,
     ) -> Result<Received, Trouble> {
         let output = self.call(channel, label, &Call::receive(request).into())?;
-        let received: Received = self.decoded(label, &output)?;
+        let received: Received = decoded(label, &output)?;
         sanity::received(&received, request.body.len())
             .map_err(|words| Trouble::Fault(format!("{label}: {words}")))?;
         Ok(received)
@@ -221,15 +221,15 @@ impl Bench {
         let output = self.call(channel, label, &case.call(turn).into())?;
         read_as_step(label, case.op, &output)
     }
+}
 
-    /// What an answer of code 0 says.
-    fn decoded<T>(&self, label: &str, output: &Output) -> Result<T, Trouble>
-    where
-        T: Carries + serde::de::DeserializeOwned,
-    {
-        let (json, raw) = parts_of(label, output)?;
-        wire::decode(json, raw).map_err(|error| garbage(label, &error))
-    }
+/// What an answer of code 0 says.
+pub(crate) fn decoded<T>(label: &str, output: &Output) -> Result<T, Trouble>
+where
+    T: Carries + serde::de::DeserializeOwned,
+{
+    let (json, raw) = parts_of(label, output)?;
+    wire::decode(json, raw).map_err(|error| garbage(label, &error))
 }
 
 /// Reads an answer to a step.

@@ -5,7 +5,8 @@ use trunkline_host::worker::Output;
 use trunkline_plugin_api::{AdapterError, Request, Step, Turn, testkit::case::StepsCase};
 
 use crate::{
-    bench::{Asked, Bench, read_as_step},
+    bench::{Asked, Bench},
+    calls::read_as_step,
     findings::Trouble,
 };
 

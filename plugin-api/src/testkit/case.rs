@@ -342,7 +342,7 @@ impl From<ReceiveCase> for ReceiveForm {
     fn from(case: ReceiveCase) -> Self {
         Self {
             request: bytes::webhook_form(&case.request),
-            want: bytes::received_form(&case.want),
+            want: received_form(&case.want),
             tampering: case.tampering,
         }
     }
@@ -351,7 +351,7 @@ impl From<ReceiveCase> for ReceiveForm {
 impl From<StepsCase> for StepsForm {
     fn from(case: StepsCase) -> Self {
         let turns = case.turns.into_iter().map(|turn| TurnForm {
-            request: bytes::request_form(&turn.request),
+            request: request_form(&turn.request),
             reply: bytes::reply_form(&turn.reply),
         });
         Self {

@@ -67,11 +67,11 @@ fn stepped(bench: &mut Bench, at: &CaseAt, case: &StepsCase) -> Result<(), Troub
 
 fn compare(label: &str, case: &StepsCase, played: &Played) -> Result<(), Trouble> {
     let wanted = case.turns.iter().map(|turn| &turn.request);
-    for (index, (wanted, came)) in wanted.zip(played.requests()).enumerate() {
+    for (index, (wanted, asked)) in wanted.zip(played.requests()).enumerate() {
         let place = format!(" request {}", index + 1);
-        differs(label, &place, &request_form(wanted), &request_form(came))?;
+        differs(label, &place, &request_form(wanted), &request_form(asked))?;
     }
-    let (wanted, came) = (case.turns.len(), played.requests().count());
+    let (wanted, asked) = (case.turns.len(), played.requests().count());
     let Some(end) = &played.end else {
         let next = played
             .requests()
@@ -83,9 +83,9 @@ fn compare(label: &str, case: &StepsCase, played: &Played) -> Result<(), Trouble
             diff::cut(&next.to_string())
         )));
     };
-    if came < wanted {
+    if asked < wanted {
         return Err(Trouble::Fault(format!(
-            "{label}: ended after {came} of the case's {wanted} requests, with {}",
+            "{label}: ended after {asked} of the case's {wanted} requests, with {}",
             diff::cut(&outcome(end).to_string())
         )));
     }

@@ -157,8 +157,8 @@ pub(super) fn libraries(bench: &mut Bench, findings: &mut Findings) {
         return findings.skip(SEE_FILE);
     };
     let is_known = |name: &str| {
-        let open = |known: &&str| known.ends_with(['.', '-']) && name.starts_with(**known);
-        LIBRARIES.contains(&name) || LIBRARIES.iter().any(|known| open(&known))
+        let any_version = |known: &&str| known.ends_with(['.', '-']) && name.starts_with(*known);
+        LIBRARIES.contains(&name) || LIBRARIES.iter().any(any_version)
     };
     for name in elf.libraries.iter().filter(|name| !is_known(name)) {
         findings.fail(format!(

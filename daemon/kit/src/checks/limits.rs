@@ -39,19 +39,16 @@ pub(super) fn limits(bench: &mut Bench, findings: &mut Findings) {
         ));
     }
     if let Some((median, p99)) = percentiles(&bench.watch.times) {
-        let mut words = format!(
+        findings.fact(format!(
             "{} calls: half within {} µs, 99 of 100 within {} µs",
             bench.watch.times.len(),
             median.as_micros(),
             p99.as_micros()
-        );
-        if let Some((longest, label)) = &bench.watch.slowest {
-            words += &format!(
-                ", the longest {:.1} ms ({label})",
-                longest.as_secs_f64() * 1000.0
-            );
-        }
-        findings.fact(words);
+        ));
+    }
+    if let Some((longest, label)) = &bench.watch.slowest {
+        let millis = longest.as_secs_f64() * 1000.0;
+        findings.fact(format!("longest call {millis:.1} ms ({label})"));
     }
     if let Some((size, label)) = &bench.watch.largest {
         findings.fact(format!("largest answer {size} bytes ({label})"));

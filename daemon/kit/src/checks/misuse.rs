@@ -6,7 +6,8 @@ use trunkline_plugin_api::{
 };
 
 use crate::{
-    bench::{Asked, Bench, words},
+    bench::{Asked, Bench},
+    calls::words,
     findings::Findings,
 };
 
@@ -23,7 +24,7 @@ pub(super) fn misuse(bench: &mut Bench, findings: &mut Findings) {
             findings,
             channel,
             &what,
-            Asked { op, parts },
+            &Asked { op, parts },
             &[Code::Unsupported],
         );
     }
@@ -48,7 +49,7 @@ pub(super) fn misuse(bench: &mut Bench, findings: &mut Findings) {
         for (what, parts) in inputs {
             let what = format!("{} with {what}", op.as_str());
             let op = op.number();
-            expect(bench, findings, channel, &what, Asked { op, parts }, codes);
+            expect(bench, findings, channel, &what, &Asked { op, parts }, codes);
         }
     }
 }
@@ -58,13 +59,13 @@ fn expect(
     findings: &mut Findings,
     channel: usize,
     what: &str,
-    asked: Asked,
+    asked: &Asked,
     codes: &[Code],
 ) {
     if findings.is_full() {
         return;
     }
-    let output = match bench.call(channel, what, &asked) {
+    let output = match bench.call(channel, what, asked) {
         Ok(output) => output,
         Err(trouble) => return findings.trouble(trouble),
     };

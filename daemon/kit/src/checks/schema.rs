@@ -4,10 +4,7 @@ use jsonschema::{Validator, error::ValidationErrorKind as Kind};
 use serde_json::{Map, Value, json};
 use trunkline_plugin_api::{ffi::HOST_SIZE, wire::Code};
 
-use crate::{
-    bench::{Bench, refusal},
-    findings::Findings,
-};
+use crate::{bench::Bench, calls::refusal, findings::Findings};
 
 /// A key that no adapter has.
 const STRANGE_KEY: &str = "no_such_key_of_any_adapter";
