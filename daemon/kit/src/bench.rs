@@ -109,7 +109,14 @@ impl Bench {
             bytes,
             elf,
             note,
-            options: options.clone(),
+            // A worker's working folder is another.
+            options: Options {
+                file: options
+                    .file
+                    .canonicalize()
+                    .unwrap_or_else(|_| options.file.clone()),
+                ..options.clone()
+            },
             loaded: Err(Trouble::Elsewhere("file")),
             manifest: Err(Trouble::Elsewhere("load")),
             fixtures: None,

@@ -9,13 +9,12 @@ use crate::{bench::Bench, calls::refusal, findings::Findings};
 /// A key that no adapter has.
 const STRANGE_KEY: &str = "no_such_key_of_any_adapter";
 /// How a key of a secret ends.
-const SECRET_NAMES: [&str; 8] = [
+const SECRET_NAMES: [&str; 7] = [
     "secret",
     "secrets",
     "token",
     "tokens",
     "password",
-    "api_key",
     "private_key",
     "passphrase",
 ];
