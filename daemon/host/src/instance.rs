@@ -11,12 +11,7 @@ use trunkline_plugin_api::{
     wire::{ABI_MINOR, Call, Carries, OpenInput, Opened},
 };
 
-use super::{
-    CallError, Plugin,
-    error::read,
-    library::{Handle, Speaker},
-    sanity,
-};
+use super::{CallError, Plugin, error::read, library::Handle, sanity, speaker::Speaker};
 
 /// One opened channel. Clones share it; calls may run on many threads at once. Every call is
 /// computation without I/O, and blocks for as long as the plugin takes.
@@ -158,7 +153,7 @@ impl Instance {
     fn call<T: Carries + DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, CallError> {
         let handle = self.0.handle()?;
         let parts = [call.json.as_slice(), call.raw];
-        let output = handle.call(call.op.number(), parts, self.0.plugin.output_bytes_max);
+        let output = handle.call(call.op.number(), &parts, self.0.plugin.output_bytes_max);
         let result = read(&output);
         if let Err(CallError::Panic(_)) = &result {
             self.0.give_up(&handle);
@@ -174,7 +169,10 @@ impl Inner {
             channel: self.channel.clone(),
         };
         let limit = self.plugin.output_bytes_max;
-        let (output, handle) = self.plugin.table.open(speaker, &self.input, limit);
+        let (output, handle) = self
+            .plugin
+            .table
+            .open(speaker.into_say(), &self.input, limit);
         let opened: Opened = read(&output)?;
         sanity::facts(&opened.facts).map_err(CallError::Garbage)?;
         let handle =

@@ -26,8 +26,10 @@ mod instance;
 mod library;
 mod sanity;
 mod set;
+mod speaker;
 #[cfg(test)]
 mod tests;
+pub mod worker;
 
 use std::{collections::BTreeMap, path::PathBuf};
 

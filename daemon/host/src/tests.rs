@@ -7,7 +7,7 @@ mod refused;
 mod rust_library;
 
 use std::{
-    fs,
+    env, fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
@@ -19,13 +19,13 @@ use trunkline_plugin_api::{RawBody, WebhookRequest};
 use super::{PluginOptions, PluginSet};
 
 /// A folder with plugins and a state folder, gone when dropped.
-struct Place {
+pub(super) struct Place {
     root: TempDir,
     options: PluginOptions,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = TempDir::new().expect("a temp folder");
         let plugins = root.path().join("plugins");
         fs::create_dir(&plugins).expect("a new folder");
@@ -67,7 +67,7 @@ impl Place {
     }
 
     /// Builds the plugin that does what its flags say.
-    fn build_bad(&self, file: &str, flags: &[&str]) -> PathBuf {
+    pub(super) fn build_bad(&self, file: &str, flags: &[&str]) -> PathBuf {
         let source = repository().join("daemon/host/src/tests/bad.c");
         self.build(file, &source, flags)
     }
@@ -77,9 +77,33 @@ impl Place {
     }
 }
 
-fn repository() -> PathBuf {
+pub(super) fn repository() -> PathBuf {
     let host = Path::new(env!("CARGO_MANIFEST_DIR"));
     host.ancestors().nth(2).expect("the workspace").to_owned()
+}
+
+/// Builds a crate's examples beside this test's binary; gives their folder.
+pub(super) fn examples_of(package: &str) -> PathBuf {
+    let binary = env::current_exe().expect("a path");
+    let profile_folder = binary.ancestors().nth(2).expect("PROFILE/deps/BINARY");
+    let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let target = profile_folder.parent().expect("TARGET/PROFILE");
+    let cargo = Command::new(env!("CARGO"))
+        .current_dir(repository())
+        .args(["build", "--offline", "--quiet", "--profile", profile])
+        .args(["-p", package, "--examples", "--target-dir"])
+        .arg(target)
+        .output()
+        .expect("cargo");
+    assert!(
+        cargo.status.success(),
+        "{}",
+        String::from_utf8_lossy(&cargo.stderr)
+    );
+    profile_folder.join("examples")
 }
 
 fn set_mode(path: &Path, mode: u32) {
