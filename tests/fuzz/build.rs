@@ -23,7 +23,11 @@ fn main() {
         build.flag("-fsanitize-coverage=trace-pc,trace-cmp");
     }
     build.compile("example_c");
-    cc::Build::new().file("coverage.c").std("c11").opt_level(2).compile("coverage");
+    cc::Build::new()
+        .file("coverage.c")
+        .std("c11")
+        .opt_level(2)
+        .compile("coverage");
     for path in [adapter, include, "coverage.c", "build.rs"] {
         println!("cargo:rerun-if-changed={path}");
     }

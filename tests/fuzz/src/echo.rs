@@ -168,7 +168,11 @@ fn asked(instance: &Instance, op: Op) -> Result<(), CallError> {
 
 /// An error is shown in logs and lists: it is short, whatever the plugin says.
 fn in_bounds(words: &str) {
-    assert!(words.len() <= WORDS_BYTES_MAX, "{} bytes of words: {words}", words.len());
+    assert!(
+        words.len() <= WORDS_BYTES_MAX,
+        "{} bytes of words: {words}",
+        words.len()
+    );
 }
 
 /// Writes what was said for this function, else `own`.
@@ -181,9 +185,17 @@ unsafe fn answer(function: Function, own: &Value, out: *const Sink) -> i32 {
         (said.code, said.bytes, said.write_bytes)
     } else {
         let own = own.to_string();
-        (0, [&(own.len() as u64).to_le_bytes(), own.as_bytes()].concat(), 0)
+        (
+            0,
+            [&(own.len() as u64).to_le_bytes(), own.as_bytes()].concat(),
+            0,
+        )
     };
-    let at_once = if at_once == 0 { bytes.len().max(1) } else { at_once };
+    let at_once = if at_once == 0 {
+        bytes.len().max(1)
+    } else {
+        at_once
+    };
     for piece in bytes.chunks(at_once) {
         // SAFETY: by this function's own condition.
         let sink = unsafe { &*out };

@@ -31,7 +31,11 @@ pub fn fixtures(plugin: &str) -> PathBuf {
 pub fn channels(plugin: &str) -> Vec<CaseChannel> {
     let folder = fixtures(plugin);
     let channels = read_channels(&folder).unwrap_or_else(|error| panic!("{error}"));
-    assert!(!channels.is_empty(), "{} holds no channel", folder.display());
+    assert!(
+        !channels.is_empty(),
+        "{} holds no channel",
+        folder.display()
+    );
     channels
 }
 

@@ -49,7 +49,9 @@ impl Receiver {
         let linked = Plugin::linked(table, OUTPUT_BYTES_MAX).expect("a manifest");
         let channels = channels(plugin).into_iter();
         Self {
-            channels: channels.map(|channel| Opened::new(&linked, channel)).collect(),
+            channels: channels
+                .map(|channel| Opened::new(&linked, channel))
+                .collect(),
             sign,
         }
     }

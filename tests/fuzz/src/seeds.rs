@@ -27,7 +27,8 @@ pub struct Seed {
 /// The folders in `plugins/` that have fixtures.
 fn plugins() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut names: Vec<String> = entries
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.join("fixtures").is_dir())
@@ -40,9 +41,18 @@ fn plugins() -> Vec<String> {
 /// All of them.
 pub fn all() -> Vec<Seed> {
     let mut seeds = vec![
-        Seed::new("host_output", "describe", answer(0, &Answer::ok(manifest()))),
-        Seed::new("host_output", "open", echo::seed(1, &[facts().to_string().as_bytes()])),
+        Seed::new(
+            "host_output",
+            "describe",
+            answer(0, &Answer::ok(manifest())),
+        ),
+        Seed::new(
+            "host_output",
+            "open",
+            echo::seed(1, &[facts().to_string().as_bytes()]),
+        ),
         Seed::new("host_note", "example_c", example_c()),
+        Seed::new("host_worker", "calls", frames()),
     ];
     for plugin in plugins() {
         for (index, channel) in channels(&plugin).into_iter().enumerate() {
@@ -56,7 +66,11 @@ pub fn all() -> Vec<Seed> {
                         let ways = (0..WAYS).map(Some).chain([None]);
                         for (number, signing) in ways.enumerate() {
                             let request = case.request.clone();
-                            let sample = Sample { channel: index, signing, request };
+                            let sample = Sample {
+                                channel: index,
+                                signing,
+                                request,
+                            };
                             let name = format!("{name}-{number}");
                             seeds.push(Seed::new(&target, &name, sample.write()));
                         }
@@ -104,7 +118,11 @@ fn steps(name: &str, case: StepsCase) -> impl Iterator<Item = Seed> {
 
 fn manifest() -> trunkline_plugin_api::Manifest {
     use trunkline_plugin_api::{Capability, Manifest, Medium};
-    Manifest::new("Acme", [Medium::Sms], [Capability::Receive, Capability::Send])
+    Manifest::new(
+        "Acme",
+        [Medium::Sms],
+        [Capability::Receive, Capability::Send],
+    )
 }
 
 fn facts() -> Value {
@@ -114,18 +132,46 @@ fn facts() -> Value {
     })
 }
 
+/// A worker's first frames, and a call of two parts: length, kind, number, payload each.
+fn frames() -> Vec<u8> {
+    let call = [&[2_u32, 2, 1].map(u32::to_le_bytes).concat()[..], b"{}x"].concat();
+    let mut bytes = vec![7];
+    for (kind, number, payload) in [
+        (32_u32, 1_u32, &b""[..]),
+        (33, 0, b""),
+        (3, 1, &call),
+        (36, 0, b"{}"),
+    ] {
+        let len = u32::try_from(payload.len()).expect("a short payload");
+        bytes.extend([len, kind, number].map(u32::to_le_bytes).concat());
+        bytes.extend_from_slice(payload);
+    }
+    bytes
+}
+
 /// The adapter in C as a shared library: small, and with everything that is looked for in one.
 fn example_c() -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let file = env::temp_dir().join(format!("trunkline-fuzz-{}.so", std::process::id()));
     let made = Command::new("cc")
-        .args(["-std=c11", "-Os", "-fPIC", "-shared", "-s", "-fvisibility=hidden", "-I"])
+        .args([
+            "-std=c11",
+            "-Os",
+            "-fPIC",
+            "-shared",
+            "-s",
+            "-fvisibility=hidden",
+            "-I",
+        ])
         .arg(root.join("plugin-api/include"))
         .arg("-o")
         .arg(&file)
         .arg(root.join("plugins/example-c/adapter.c"))
         .status();
-    assert!(made.expect("a C compiler named cc").success(), "the adapter in C does not compile");
+    assert!(
+        made.expect("a C compiler named cc").success(),
+        "the adapter in C does not compile"
+    );
     let bytes = fs::read(&file).expect("what the compiler wrote");
     let _ = fs::remove_file(file);
     bytes

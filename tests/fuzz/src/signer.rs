@@ -50,7 +50,9 @@ pub fn twilio(config: &Value, way: u8, request: &mut WebhookRequest) {
     let Some(token) = secret(config, "auth_token") else {
         return;
     };
-    request.headers.retain(|(name, _)| name != "x-twilio-webhooks-signature-settings");
+    request
+        .headers
+        .retain(|(name, _)| name != "x-twilio-webhooks-signature-settings");
     request.url = "https://gw.example.com/in/twilio/acme?message=0198b2a0".into();
     let mut signed = request.url.clone();
     match way % 3 {
@@ -114,8 +116,10 @@ pub fn vonage(config: &Value, way: u8, request: &mut WebhookRequest) {
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let mut pairs: BTreeMap<String, String> =
-        pairs.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    let mut pairs: BTreeMap<String, String> = pairs
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect();
     pairs.remove("sig");
     pairs.insert("timestamp".into(), (NOW_MS / 1_000).to_string());
     let signed: String = pairs
@@ -150,7 +154,11 @@ fn vonage_token(config: &Value, secret: &str, request: &mut WebhookRequest) {
         "application_id": config["application_id"],
         "payload_hash": sign::hex(&sign::sha256(&request.body)),
     });
-    let signed = format!("{}.{}", part(&json!({"alg": "HS256", "typ": "JWT"})), part(&claims));
+    let signed = format!(
+        "{}.{}",
+        part(&json!({"alg": "HS256", "typ": "JWT"})),
+        part(&claims)
+    );
     let mac = sign::hmac_sha256(secret.as_bytes(), signed.as_bytes());
     request.method = "POST".into();
     set(request, "content-type", "application/json");
@@ -199,5 +207,9 @@ fn standard(family: &str, secret: &str, request: &mut WebhookRequest) {
     let mac = sign::hmac_sha256(&key, &signed);
     set(request, &format!("{family}-id"), id);
     set(request, &format!("{family}-timestamp"), time_s.to_string());
-    set(request, &format!("{family}-signature"), format!("v1,{}", sign::base64(&mac)));
+    set(
+        request,
+        &format!("{family}-signature"),
+        format!("v1,{}", sign::base64(&mac)),
+    );
 }

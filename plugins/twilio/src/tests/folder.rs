@@ -184,22 +184,10 @@ fn sends(cases: &mut Channel<'_, Twilio>) {
         },
         ..Media::default()
     };
-    let place = Location {
-        latitude: 52.5,
-        longitude: -13.25,
-        label: Some("Office".into()),
-        address: None,
-    };
     let mut full = hello();
     full.content.media = vec![media];
-    full.content.location = Some(place);
     full.callback_url = Some(format!("{HOOK}?message={REFERENCE}"));
-    cases.send(
-        "send_mms",
-        "A picture and a place, with a callback.",
-        &full,
-        [taken()],
-    );
+    cases.send("send_mms", "A picture, with a callback.", &full, [taken()]);
     let wait = Reply::Http(HttpReply {
         status: 429,
         headers: vec![("retry-after".into(), "7".into())],
@@ -407,6 +395,15 @@ fn on_whatsapp(cases: &mut Channel<'_, Twilio>) {
         ("EventType", "READ"),
     ];
     cases.receive("status_read", "A read mark.", &signed(HOOK, &status));
+    let place = Location {
+        latitude: 52.5,
+        longitude: -13.25,
+        label: Some("Office".into()),
+        address: None,
+    };
+    let mut here = testkit::message("whatsapp", ADA, "");
+    here.content.location = Some(place);
+    cases.send("send_place", "A place.", &here, [taken()]);
     let hello = testkit::message("whatsapp", ADA, "Hi");
     cases.send("send_text", "A text.", &hello, [taken()]);
     cases.send(
