@@ -8,7 +8,11 @@ use std::{
 use serde_json::Value;
 use trunkline_plugin_api::{Facts, Manifest, ffi::Export, note::Note};
 
-use super::{CallError, Instance, OpenError, error::read, library::Table};
+use super::{
+    CallError, Instance, OpenError,
+    error::read,
+    library::{LinkedTable, Table},
+};
 
 /// One loaded image of a plugin, never unloaded.
 #[derive(Debug, Clone)]
@@ -56,7 +60,12 @@ impl Plugin {
     /// An adapter of this process behind the same table and the same bytes as a library: for
     /// adapters that are written inside tests.
     pub fn of<E: Export>(output_bytes_max: usize) -> Result<Self, CallError> {
-        let table = Table::of::<E>();
+        Self::linked(LinkedTable(Table::of::<E>()), output_bytes_max)
+    }
+
+    /// An adapter that is linked into this process.
+    pub fn linked(table: LinkedTable, output_bytes_max: usize) -> Result<Self, CallError> {
+        let LinkedTable(table) = table;
         Ok(Self {
             path: PathBuf::new(),
             sha256: String::new(),

@@ -35,7 +35,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 pub use error::{CallError, OpenError};
 pub use image::Plugin;
+pub use inspect::note_of;
 pub use instance::Instance;
+pub use library::LinkedTable;
 pub use set::{PluginSet, Refused};
 
 /// Where plugins are, and what they may do.
