@@ -53,6 +53,7 @@ mod outage;
 mod outbound;
 mod outbound_trouble;
 mod pace;
+mod plugin_new;
 mod plugins;
 mod powercut;
 mod purity;
