@@ -6,6 +6,7 @@
 mod api;
 mod attached;
 mod audit;
+mod author_guide;
 mod backfill;
 mod backup;
 mod backup_trouble;
