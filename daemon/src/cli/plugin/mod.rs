@@ -1,4 +1,7 @@
-//! `trunkline plugin`: what the daemon found in its plugin folders; list, inspect.
+//! `trunkline plugin`: what the daemon found in its plugin folders; list, inspect. And beginning one: new.
+
+mod interface;
+mod new;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -38,6 +41,9 @@ pub(super) enum Plugin {
     List(ListArgs),
     /// Shows a plugin: what it can do and which keys its channels take.
     Inspect(Inspect),
+    /// Begins an adapter: a folder that builds, passes the kit and sends through the simulator. Needs no
+    /// daemon.
+    New(new::New),
 }
 
 /// One plugin.
@@ -52,7 +58,20 @@ pub(super) struct Inspect {
 }
 
 impl Plugin {
-    /// Does it.
+    /// True where the daemon has to be asked.
+    pub(super) fn asks_daemon(&self) -> bool {
+        !matches!(self, Self::New(_))
+    }
+
+    /// Does what needs no daemon.
+    pub(super) fn perform_alone(self) -> Result<(), Failure> {
+        match self {
+            Self::New(new) => new.perform(),
+            Self::List(_) | Self::Inspect(_) => Ok(()),
+        }
+    }
+
+    /// Asks the daemon.
     pub(super) async fn perform(self, admin: &Admin) -> Result<(), Failure> {
         match self {
             Self::List(list) => {
@@ -60,6 +79,7 @@ impl Plugin {
                     .await
             }
             Self::Inspect(inspect) => inspect.perform(admin).await,
+            Self::New(_) => Ok(()),
         }
     }
 }
