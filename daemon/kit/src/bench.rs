@@ -144,6 +144,10 @@ impl Bench {
         if !fits {
             return;
         }
+        if !self.elf.as_ref().is_ok_and(Elf::has_entry) {
+            self.loaded = Err(Trouble::Elsewhere("exports"));
+            return;
+        }
         self.loaded = self.with_spare("loading", |_| Ok(None)).map(|_| ());
         if self.loaded.is_err() {
             return;

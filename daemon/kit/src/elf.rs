@@ -8,6 +8,9 @@ use object::{
 };
 use trunkline_plugin_api::note;
 
+/// The one symbol that the daemon looks for.
+const ENTRY: &str = "tl_adapter_entry_v1";
+
 type Header = elf::FileHeader64<Endianness>;
 type Sections<'data> = SectionTable<'data, Header>;
 
@@ -34,6 +37,13 @@ pub(crate) struct Elf {
     pub(crate) text_relocations: bool,
     /// A segment is writable and may be run.
     pub(crate) writable_code: bool,
+}
+
+impl Elf {
+    /// Whether the daemon would find its table.
+    pub(crate) fn has_entry(&self) -> bool {
+        self.exports.iter().any(|name| name == ENTRY)
+    }
 }
 
 /// Reads the bytes of a file; the error says why they are no shared library.

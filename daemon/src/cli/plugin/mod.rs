@@ -1,7 +1,8 @@
-//! `trunkline plugin`: what the daemon found in its plugin folders; list, inspect. And beginning one: new.
+//! `trunkline plugin`: what the daemon found in its plugin folders; list, inspect. And beginning and trying one: new, test.
 
 mod interface;
 mod new;
+mod test;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -44,6 +45,8 @@ pub(super) enum Plugin {
     /// Begins an adapter: a folder that builds, passes the kit and sends through the simulator. Needs no
     /// daemon.
     New(new::New),
+    /// Tries a plugin's file as the conformance kit does, in processes of its own. Needs no daemon.
+    Test(test::Test),
 }
 
 /// One plugin.
@@ -60,13 +63,14 @@ pub(super) struct Inspect {
 impl Plugin {
     /// True where the daemon has to be asked.
     pub(super) fn asks_daemon(&self) -> bool {
-        !matches!(self, Self::New(_))
+        !matches!(self, Self::New(_) | Self::Test(_))
     }
 
     /// Does what needs no daemon.
     pub(super) fn perform_alone(self) -> Result<(), Failure> {
         match self {
             Self::New(new) => new.perform(),
+            Self::Test(test) => test.perform(),
             Self::List(_) | Self::Inspect(_) => Ok(()),
         }
     }
@@ -79,7 +83,7 @@ impl Plugin {
                     .await
             }
             Self::Inspect(inspect) => inspect.perform(admin).await,
-            Self::New(_) => Ok(()),
+            Self::New(_) | Self::Test(_) => Ok(()),
         }
     }
 }
