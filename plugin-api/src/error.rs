@@ -93,6 +93,21 @@ impl AdapterError {
         self
     }
 
+    /// The error of a send whose reply nobody saw, since the daemon was restarted meanwhile: the message may
+    /// have been accepted.
+    pub fn unknown_outcome() -> Self {
+        let words = "no clear answer was seen: the provider may have taken the message";
+        Self::new(ErrorClass::Ambiguous, "unknown_outcome", words)
+    }
+
+    /// Sets the wait that the provider asked for, in milliseconds; none where it named none
+    /// ([`crate::HttpReply::retry_after_ms`]).
+    #[must_use]
+    pub fn with_retry_after(mut self, wait_ms: Option<u64>) -> Self {
+        self.retry_after_ms = wait_ms;
+        self
+    }
+
     /// Adds the wait that the provider asked for, in milliseconds.
     #[must_use]
     pub fn with_retry_after_ms(mut self, wait_ms: u64) -> Self {

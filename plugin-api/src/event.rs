@@ -78,6 +78,21 @@ pub struct InboundMessage {
     pub metadata: Map<String, Value>,
 }
 
+impl InboundMessage {
+    /// A text with the provider's id, from a person of whom nothing else is known.
+    pub fn text(id: impl Into<String>, from: Identity, text: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            sender: Sender {
+                identity: from,
+                ..Sender::default()
+            },
+            content: Content::text(text),
+            ..Self::default()
+        }
+    }
+}
+
 /// A provider's word on a sent message. Acceptance, whatever it is called, is `Sent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -27,6 +27,7 @@ mod facts;
 pub mod ffi;
 mod message;
 pub mod note;
+pub mod prelude;
 mod raw_body;
 mod retry_after;
 mod secret;

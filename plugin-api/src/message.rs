@@ -301,6 +301,16 @@ pub struct Receipt {
     pub rate_limit_remaining: Option<i64>,
 }
 
+impl Receipt {
+    /// A receipt with nothing but the provider's id.
+    pub fn new(external_id: impl Into<String>) -> Self {
+        Self {
+            external_id: external_id.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A message sent earlier, for polling its state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {

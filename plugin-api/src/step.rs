@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AdapterError, ErrorClass, HttpRequest, Receipt, Reply, Request, Timestamp};
+use crate::{AdapterError, ErrorClass, HttpReply, HttpRequest, Receipt, Reply, Request, Timestamp};
 
 /// What the adapter wants next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,17 @@ impl<T> Step<T> {
     }
 }
 
+impl Step<Receipt> {
+    /// Finishes a send that the provider has taken under this id. Where its answer has none, the outcome is
+    /// unknown.
+    pub fn sent(external_id: Option<&str>) -> Self {
+        match external_id.filter(|id| !id.is_empty()) {
+            Some(id) => Self::done(Receipt::new(id)),
+            None => Self::fail(AdapterError::unknown_outcome()),
+        }
+    }
+}
+
 /// What the adapter is given at each step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
@@ -76,6 +87,14 @@ pub struct Turn {
     pub now_ms: Timestamp,
     /// 16 random bytes, lower-case hex; the same for every step of one run.
     pub random: String,
+}
+
+impl Turn {
+    /// The HTTP answer, or the error that having none means for a send; none where there was no reply:
+    /// at the first step (the cursor is null), and after a restart (it is not).
+    pub fn http(&self) -> Option<Result<&HttpReply, AdapterError>> {
+        self.reply.as_ref().map(Reply::http)
+    }
 }
 
 /// What a live check found.

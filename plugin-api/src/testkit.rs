@@ -10,12 +10,17 @@
 //!     .threads(&requests)               many threads on one channel agree
 //! ```
 //!
+//! Cases in files ([`case`]) are the same table for the plugin's own file; a [`Folder`] writes them.
+//!
 //! Each call is made twice and must give the same bytes, and no secret of the configuration may
 //! show in what is logged or stored. Everything that is wrong ends the test with a panic in words.
 
+pub mod case;
 mod fixtures;
-mod mutation;
+pub mod mutation;
+mod record;
 mod script;
+mod secrets;
 
 use std::thread;
 
@@ -26,7 +31,9 @@ pub use fixtures::{
     Exchange, Fixtures, Inbound, Tampering, check, form, json_reply, message, post, reply,
     transport,
 };
+pub use record::{Channel, Folder};
 pub use script::Run;
+pub use secrets::secret_values;
 
 use crate::{
     Adapter, AdapterError, Facts, Manifest, OpenContext, Received, Timestamp, WebhookRequest,
@@ -37,8 +44,6 @@ use crate::{
 pub const NOW_MS: Timestamp = 1_767_225_600_000;
 /// The random bytes in every test.
 pub const RANDOM: &str = "000102030405060708090a0b0c0d0e0f";
-/// Secrets shorter than this are not looked for: they show up by chance.
-const SECRET_CHARS_MIN: usize = 6;
 
 /// One opened channel under test.
 #[derive(Debug)]
@@ -54,7 +59,7 @@ pub struct Kit<A> {
 impl<A: Adapter> Kit<A> {
     /// Opens a channel with this configuration section.
     pub fn open(config: Value) -> Self {
-        let secrets = secrets::<A>(&config);
+        let secrets = secret_values(&manifest::<A>().config_schema, &config);
         match wire::open::<A>(&open_input(config)) {
             Ok((adapter, answer)) => {
                 let opened: Opened = decoded(&answer);
@@ -71,7 +76,7 @@ impl<A: Adapter> Kit<A> {
 
     /// The error of a configuration that must be refused; it may not quote a secret.
     pub fn refused(config: Value) -> AdapterError {
-        let secrets = secrets::<A>(&config);
+        let secrets = secret_values(&manifest::<A>().config_schema, &config);
         let Err(answer) = wire::open::<A>(&open_input(config)) else {
             panic!("the configuration was taken");
         };
@@ -180,32 +185,6 @@ fn decoded<T: Carries + DeserializeOwned>(answer: &Answer) -> T {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// The values under every top-level key whose schema speaks of a secret.
-fn secrets<A: Adapter>(config: &Value) -> Vec<String> {
-    let schema = manifest::<A>().config_schema;
-    let mut found = Vec::new();
-    for (key, property) in schema["properties"].as_object().into_iter().flatten() {
-        let property = property.to_string();
-        let is_secret = ["\"x-secret\"", "#/$defs/Secret"]
-            .iter()
-            .any(|mark| property.contains(mark));
-        if is_secret {
-            collect_strings(&config[key], &mut found);
-        }
-    }
-    found.retain(|secret| secret.len() >= SECRET_CHARS_MIN);
-    found
-}
-
-fn collect_strings(value: &Value, into: &mut Vec<String>) {
-    match value {
-        Value::String(text) => into.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| collect_strings(item, into)),
-        Value::Object(map) => map.values().for_each(|item| collect_strings(item, into)),
-        _ => {}
-    }
 }
 
 fn assert_hidden(secrets: &[String], place: &str, written: &str) {

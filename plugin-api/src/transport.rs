@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AdapterError, Body, ErrorClass};
+use crate::{AdapterError, Body, ErrorClass, Secret};
 
 /// A request that the daemon performs for the adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,6 +95,19 @@ impl HttpRequest {
             sensitive: true,
         });
         self
+    }
+
+    /// Adds `authorization: Bearer` with a secret, marked as a credential.
+    #[must_use]
+    pub fn bearer(self, secret: &Secret) -> Self {
+        self.sensitive_header("authorization", format!("Bearer {}", secret.expose()))
+    }
+
+    /// Sets the body to JSON and says so in `content-type`.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json")
+            .body(body.to_string())
     }
 
     /// Sets the body.
@@ -246,6 +259,11 @@ impl HttpReply {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON; null where it is none, so that members can be looked for at once.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 

@@ -1,8 +1,8 @@
 /* As much JSON as an adapter needs, without dependencies: find a value, read a string or a number,
  * and write. Every token that is found has been checked to the last byte, so it can be copied
  * into an output as it stands. */
-#ifndef EXAMPLE_JSON_H
-#define EXAMPLE_JSON_H
+#ifndef JSON_H
+#define JSON_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,14 +17,14 @@ typedef struct {
     size_t len;
 } json;
 
-static const char *json_blank(const char *at, const char *end)
+static inline const char *json_blank(const char *at, const char *end)
 {
     while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
         at++;
     return at;
 }
 
-static int json_hex(const char *at, const char *end, unsigned *value)
+static inline int json_hex(const char *at, const char *end, unsigned *value)
 {
     int i;
     *value = 0;
@@ -45,7 +45,7 @@ static int json_hex(const char *at, const char *end, unsigned *value)
 }
 
 /* The end of one UTF-8 sequence that begins at `at`, or NULL where it is none (RFC 3629). */
-static const char *json_utf8(const char *at, const char *end)
+static inline const char *json_utf8(const char *at, const char *end)
 {
     const unsigned char *byte = (const unsigned char *)at;
     size_t len = byte[0] < 0x80 ? 1 : byte[0] < 0xC2 ? 0 : byte[0] < 0xE0 ? 2 : byte[0] < 0xF0 ? 3 : byte[0] < 0xF5 ? 4 : 0;
@@ -63,7 +63,7 @@ static const char *json_utf8(const char *at, const char *end)
 }
 
 /* Each of these gives the end of the thing that begins at `at`, or NULL where it is not one. */
-static const char *json_string_end(const char *at, const char *end)
+static inline const char *json_string_end(const char *at, const char *end)
 {
     if (at == end || *at != '"')
         return NULL;
@@ -94,7 +94,7 @@ static const char *json_string_end(const char *at, const char *end)
     return at < end ? at + 1 : NULL;
 }
 
-static const char *json_digits(const char *at, const char *end)
+static inline const char *json_digits(const char *at, const char *end)
 {
     const char *start = at;
     while (at < end && *at >= '0' && *at <= '9')
@@ -102,7 +102,7 @@ static const char *json_digits(const char *at, const char *end)
     return at > start ? at : NULL;
 }
 
-static const char *json_number_end(const char *at, const char *end)
+static inline const char *json_number_end(const char *at, const char *end)
 {
     if (at < end && *at == '-')
         at++;
@@ -121,9 +121,9 @@ static const char *json_number_end(const char *at, const char *end)
     return at;
 }
 
-static const char *json_value_end(const char *at, const char *end, int depth);
+static inline const char *json_value_end(const char *at, const char *end, int depth);
 
-static const char *json_list_end(const char *at, const char *end, int depth)
+static inline const char *json_list_end(const char *at, const char *end, int depth)
 {
     char close = *at == '{' ? '}' : ']';
     at = json_blank(at + 1, end);
@@ -149,7 +149,7 @@ static const char *json_list_end(const char *at, const char *end, int depth)
     }
 }
 
-static const char *json_value_end(const char *at, const char *end, int depth)
+static inline const char *json_value_end(const char *at, const char *end, int depth)
 {
     static const char *const words[] = {"true", "false", "null"};
     size_t i;
@@ -166,7 +166,7 @@ static const char *json_value_end(const char *at, const char *end, int depth)
 }
 
 /* The one value of a whole text; nothing where the text is not JSON. */
-static json json_parse(const void *ptr, size_t len)
+static inline json json_parse(const void *ptr, size_t len)
 {
     const char *start, *end = (const char *)ptr + len, *stop;
     json value = {NULL, 0};
@@ -183,7 +183,7 @@ static json json_parse(const void *ptr, size_t len)
 
 /* Steps to the next value of a list or object that json_parse has checked; *at begins at its start.
  * key is set for objects. */
-static int json_next(json list, const char **at, json *key, json *value)
+static inline int json_next(json list, const char **at, json *key, json *value)
 {
     const char *end = list.ptr + list.len;
     const char *from = json_blank(*at == NULL ? list.ptr + 1 : *at, end);
@@ -203,7 +203,7 @@ static int json_next(json list, const char **at, json *key, json *value)
 }
 
 /* A member of an object; the last one of that name. Names with escapes are not found. */
-static json json_get(json object, const char *name)
+static inline json json_get(json object, const char *name)
 {
     json found = {NULL, 0}, key = {NULL, 0}, value;
     const char *at = NULL;
@@ -215,13 +215,13 @@ static json json_get(json object, const char *name)
     return found;
 }
 
-static int json_is_string(json value)
+static inline int json_is_string(json value)
 {
     return value.ptr != NULL && *value.ptr == '"';
 }
 
 /* A small whole number, or -1. */
-static long json_small(json value)
+static inline long json_small(json value)
 {
     long number = 0;
     size_t i;
@@ -236,7 +236,7 @@ static long json_small(json value)
 }
 
 /* The text of a string, without quotes and escapes. Free it. NULL where it is none. */
-static char *json_text(json value, size_t *len)
+static inline char *json_text(json value, size_t *len)
 {
     const char *at, *end;
     char *text, *to;
@@ -283,7 +283,7 @@ static char *json_text(json value, size_t *len)
     return text;
 }
 
-static int json_equals(json value, const char *want)
+static inline int json_equals(json value, const char *want)
 {
     size_t len = 0;
     char *text = json_text(value, &len);
@@ -299,7 +299,7 @@ typedef struct {
     int failed;
 } buffer;
 
-static void buffer_add(buffer *to, const char *ptr, size_t len)
+static inline void buffer_add(buffer *to, const char *ptr, size_t len)
 {
     if (to->failed || len == 0)
         return;
@@ -317,12 +317,12 @@ static void buffer_add(buffer *to, const char *ptr, size_t len)
     to->len += len;
 }
 
-static void buffer_text(buffer *to, const char *text)
+static inline void buffer_text(buffer *to, const char *text)
 {
     buffer_add(to, text, strlen(text));
 }
 
-static void buffer_json(buffer *to, json value)
+static inline void buffer_json(buffer *to, json value)
 {
     buffer_add(to, value.ptr, value.len);
 }

@@ -6,6 +6,7 @@
 mod api;
 mod attached;
 mod audit;
+mod author_guide;
 mod backfill;
 mod backup;
 mod backup_trouble;
@@ -54,6 +55,7 @@ mod outage;
 mod outbound;
 mod outbound_trouble;
 mod pace;
+mod plugin_new;
 mod plugins;
 mod powercut;
 mod purity;

@@ -12,7 +12,7 @@ use super::{
     CallError, Instance, Isolation, OpenError, PluginOptions,
     error::read,
     isolation::tell_of_landlock,
-    library::{Output, Table},
+    library::{LinkedTable, Output, Table},
     worker::{Limits, Program, Worker, WorkerError},
 };
 
@@ -113,7 +113,12 @@ impl Plugin {
     /// An adapter of this process behind the same table and the same bytes as a library: for
     /// adapters that are written inside tests.
     pub fn of<E: Export>(output_bytes_max: usize) -> Result<Self, CallError> {
-        let table = Table::of::<E>();
+        Self::linked(LinkedTable(Table::of::<E>()), output_bytes_max)
+    }
+
+    /// An adapter that is linked into this process.
+    pub fn linked(table: LinkedTable, output_bytes_max: usize) -> Result<Self, CallError> {
+        let LinkedTable(table) = table;
         Ok(Self {
             path: PathBuf::new(),
             sha256: String::new(),

@@ -39,6 +39,12 @@ pub(super) fn inspect(bytes: &[u8]) -> Inspected {
     }
 }
 
+/// The note of a file that can be loaded, by its bytes; else why it can't, in words that follow its name.
+pub fn note_of(bytes: &[u8]) -> Result<Note, String> {
+    let Inspected { note, verdict } = inspect(bytes);
+    verdict.and_then(|()| note.ok_or_else(|| "has no note".to_owned()))
+}
+
 fn read_note<'data, R: ReadRef<'data>>(file: &File<'data, R>) -> Option<Note> {
     let section = file.section_by_name(note::SECTION)?;
     let note = note::read(section.data().ok()?)?;

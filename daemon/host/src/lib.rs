@@ -27,7 +27,7 @@ mod instance;
 mod isolation;
 #[allow(unsafe_code, reason = "the C interface")]
 mod library;
-mod sanity;
+pub mod sanity;
 mod set;
 mod speaker;
 #[cfg(test)]
@@ -38,8 +38,10 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 pub use error::{CallError, OpenError};
 pub use image::Plugin;
+pub use inspect::note_of;
 pub use instance::Instance;
 pub use isolation::Isolation;
+pub use library::LinkedTable;
 pub use set::{PluginSet, Refused};
 
 /// Where plugins are, and what they may do.

@@ -178,6 +178,22 @@ impl Table {
     }
 }
 
+/// The table of an adapter that is linked into this process, C ones included: for fuzzing and measuring it
+/// without a file.
+#[derive(Debug, Clone, Copy)]
+pub struct LinkedTable(pub(super) Table);
+
+impl LinkedTable {
+    /// Checks a table as that of a file is checked. An error says what is wrong with it.
+    ///
+    /// # Safety
+    /// `table` is null, or points at what `tl_adapter_entry_v1` of an adapter returned: it stays as it is
+    /// until the process ends, and its functions keep to `trunkline_plugin.h`.
+    pub unsafe fn new(table: *const AdapterV1) -> Result<Self, String> {
+        Table::read(table).map(Self)
+    }
+}
+
 fn is_refusal(code: i32) -> bool {
     let refusals = [Code::Error, Code::Unsupported, Code::BadInput];
     Code::from_number(code).is_some_and(|code| refusals.contains(&code))

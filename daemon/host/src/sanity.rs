@@ -7,7 +7,7 @@ const BODY_PART: u32 = 1;
 const SHA256_HEX_LEN: usize = 64;
 
 /// Checks a webhook's result against the length of its body.
-pub(super) fn received(received: &Received, body_len: usize) -> Result<(), String> {
+pub fn received(received: &Received, body_len: usize) -> Result<(), String> {
     let status = received.response.status;
     if !(200..600).contains(&status) {
         return Err(format!("{status} is no HTTP status to answer with"));
@@ -16,7 +16,7 @@ pub(super) fn received(received: &Received, body_len: usize) -> Result<(), Strin
 }
 
 /// Checks that attachments inside the body are inside the body.
-pub(super) fn events(events: &[Event], body_len: usize) -> Result<(), String> {
+pub fn events(events: &[Event], body_len: usize) -> Result<(), String> {
     for event in events {
         if let Event::Message(message) = event {
             for media in &message.content.media {
@@ -29,7 +29,7 @@ pub(super) fn events(events: &[Event], body_len: usize) -> Result<(), String> {
 
 /// Checks that a request's pieces are as long as the bytes that came with them, and that its files are
 /// named as files of the daemon are. Whose they are is seen when they are opened.
-pub(super) fn request(request: &Request) -> Result<(), String> {
+pub fn request(request: &Request) -> Result<(), String> {
     let body = match request {
         Request::Http(request) => &request.body,
         Request::Smtp(request) => &request.data,
@@ -82,7 +82,7 @@ fn inside(media: &Media, body_len: usize) -> Result<(), String> {
 }
 
 /// Checks what routing and health rest on.
-pub(super) fn facts(facts: &Facts) -> Result<(), String> {
+pub fn facts(facts: &Facts) -> Result<(), String> {
     if facts.media.is_empty() {
         return Err("the facts name no medium".into());
     }

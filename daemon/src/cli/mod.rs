@@ -130,7 +130,7 @@ enum Verb {
     /// Message templates: list, show, have the provider asked.
     #[command(subcommand)]
     Template(template::Template),
-    /// Plugins that the daemon found.
+    /// Plugins: those that the daemon found; a new one.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     /// The gateway live: channels with their rates, queues and errors, and the store.
@@ -186,6 +186,7 @@ impl Cli {
             Verb::Run => return run::run(&self.config),
             Verb::Check(check) => check.perform(&self.config),
             Verb::Store(store) if !store.asks_daemon() => store.perform(&self.config),
+            Verb::Plugin(plugin) if !plugin.asks_daemon() => plugin.perform_alone(),
             Verb::Secret(secret) => secret.perform(&self.config),
             Verb::Backup(backup) => backup.perform(&self.config),
             Verb::Restore(restore) => restore.perform(&self.config),

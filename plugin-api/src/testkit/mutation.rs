@@ -1,28 +1,20 @@
 //! Webhooks as an attacker or a broken proxy would send them. The same ones in every run.
 
-use crate::{RawBody, WebhookRequest};
+use crate::{HttpReply, RawBody, WebhookRequest};
 
+/// Where the chance begins: each run makes the same changes.
+pub const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Bytes of a header that no provider sends.
+const HUGE_HEADER_BYTES: usize = 64 * 1024;
 /// Random changes of each kind.
 const ROUNDS: usize = 64;
 
 /// Bodies cut and changed, headers lost, doubled and changed, other methods and URLs.
-pub(super) fn of_webhook(request: &WebhookRequest) -> Vec<WebhookRequest> {
+pub fn of_webhook(request: &WebhookRequest) -> Vec<WebhookRequest> {
     let mut dice = Dice::new();
     let mut changed = of_body(request);
     for index in 0..request.headers.len() {
-        changed.push(with(request, |copy| {
-            copy.headers.remove(index);
-        }));
-        changed.push(with(request, |copy| {
-            let header = copy.headers[index].clone();
-            copy.headers.insert(0, (header.0, String::new()));
-        }));
-        for _ in 0..8 {
-            changed.push(with(request, |copy| {
-                let value = &mut copy.headers[index].1;
-                *value = dice.change_text(value);
-            }));
-        }
+        changed.extend(changed_header(request, index, &mut dice));
     }
     for method in ["GET", "HEAD", ""] {
         changed.push(with(request, |copy| copy.method = method.into()));
@@ -30,12 +22,64 @@ pub(super) fn of_webhook(request: &WebhookRequest) -> Vec<WebhookRequest> {
     for _ in 0..ROUNDS {
         changed.push(with(request, |copy| copy.url = dice.change_text(&copy.url)));
     }
+    changed.push(with(request, |copy| {
+        let huge = "a".repeat(HUGE_HEADER_BYTES);
+        copy.headers.push(("x-huge".into(), huge));
+    }));
     changed.push(WebhookRequest::default());
     changed
 }
 
+/// One header lost, emptied before itself, and changed.
+pub fn of_header(request: &WebhookRequest, index: usize) -> Vec<WebhookRequest> {
+    changed_header(request, index, &mut Dice::new())
+}
+
+fn changed_header(request: &WebhookRequest, index: usize, dice: &mut Dice) -> Vec<WebhookRequest> {
+    let mut changed = vec![
+        with(request, |copy| {
+            copy.headers.remove(index);
+        }),
+        with(request, |copy| {
+            let header = copy.headers[index].clone();
+            copy.headers.insert(0, (header.0, String::new()));
+        }),
+    ];
+    for _ in 0..8 {
+        changed.push(with(request, |copy| {
+            let value = &mut copy.headers[index].1;
+            *value = dice.change_text(value);
+        }));
+    }
+    changed
+}
+
+/// Statuses that mean nothing, bodies cut and changed, headers lost and changed: what a provider in
+/// trouble, or something in its place, would answer.
+pub fn of_reply(reply: &HttpReply) -> Vec<HttpReply> {
+    let statuses = [
+        0, 100, 200, 202, 204, 301, 400, 401, 404, 409, 429, 500, 503, 999,
+    ];
+    let other = statuses.map(|status| HttpReply {
+        status,
+        ..reply.clone()
+    });
+    let as_webhook = WebhookRequest {
+        headers: reply.headers.clone(),
+        body: reply.body.as_slice().into(),
+        ..WebhookRequest::default()
+    };
+    let changed = of_webhook(&as_webhook).into_iter().map(|copy| HttpReply {
+        status: reply.status,
+        headers: copy.headers,
+        body: copy.body.into_vec(),
+        file: reply.file.clone(),
+    });
+    other.into_iter().chain(changed).collect()
+}
+
 /// Bodies cut and changed, everything else as it was.
-pub(super) fn of_body(request: &WebhookRequest) -> Vec<WebhookRequest> {
+pub fn of_body(request: &WebhookRequest) -> Vec<WebhookRequest> {
     let mut dice = Dice::new();
     let mut changed = Vec::new();
     for _ in 0..ROUNDS {
@@ -64,7 +108,7 @@ struct Dice(u64);
 
 impl Dice {
     fn new() -> Self {
-        Self(0x9E37_79B9_7F4A_7C15)
+        Self(SEED)
     }
 
     fn roll(&mut self) -> u64 {

@@ -24,6 +24,7 @@
 //!   hands mails to the gateway.
 //! - [`Resend`]: sending with idempotency keys, received mails, signed webhooks; [`Ses`]: signed calls of the
 //!   e-mail API.
+//! - [`Acme`]: a provider that does not exist, for adapters that are just begun.
 //! - [`Behaviour`]: how a call goes wrong: statuses, hangs, resets, lost answers, seeded mixes.
 //!
 //! ```no_run
@@ -39,6 +40,7 @@
 
 #![forbid(unsafe_code)]
 
+mod acme;
 mod answer;
 mod behaviour;
 mod courier;
@@ -57,6 +59,7 @@ mod vonage;
 mod wait;
 mod webhook;
 
+pub use acme::{Acme, AcmeMessage, sign as sign_acme};
 pub use answer::Answer;
 pub use behaviour::Behaviour;
 pub use error::SimulatorError;

@@ -6,7 +6,7 @@
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
 use crate::{
-    MailServer, Meta, RecordedRequest, Resend, Ses, SimulatorError, Twilio, Vonage, Webhook,
+    Acme, MailServer, Meta, RecordedRequest, Resend, Ses, SimulatorError, Twilio, Vonage, Webhook,
 };
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
@@ -36,6 +36,7 @@ pub struct Simulator {
     smtp: MailServer,
     resend: Resend,
     ses: Ses,
+    acme: Acme,
     courier: Courier,
     server: ServerHandle,
     thread: Option<JoinHandle<()>>,
@@ -51,6 +52,7 @@ struct Started {
     smtp: MailServer,
     resend: Resend,
     ses: Ses,
+    acme: Acme,
     courier: Courier,
     server: ServerHandle,
 }
@@ -79,6 +81,7 @@ impl Simulator {
             smtp: started.smtp,
             resend: started.resend,
             ses: started.ses,
+            acme: started.acme,
             courier: started.courier,
             server: started.server,
             thread: Some(thread),
@@ -125,6 +128,11 @@ impl Simulator {
         &self.ses
     }
 
+    /// Acme, which does not exist: the provider of adapters that are just begun.
+    pub fn acme(&self) -> &Acme {
+        &self.acme
+    }
+
     /// The calls that came since this was last asked, with the provider that each was for. They are kept no
     /// longer, so that a simulator that runs for long does not grow.
     pub fn take_calls(&self) -> Vec<(&'static str, RecordedRequest)> {
@@ -135,6 +143,7 @@ impl Simulator {
             ("webhook", self.webhook.take_requests()),
             ("email", self.resend.take_requests()),
             ("email", self.ses.take_requests()),
+            ("acme", self.acme.take_requests()),
         ];
         let calls = sides.into_iter();
         calls
@@ -191,6 +200,7 @@ async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
     let webhook = Webhook::new(&url, courier.clone());
     let resend = Resend::new(&url, courier.clone());
     let ses = Ses::new(&url);
+    let acme = Acme::new(&url, courier.clone());
     let sides = Sides {
         twilio: twilio.clone(),
         meta: meta.clone(),
@@ -198,6 +208,7 @@ async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
         webhook: webhook.clone(),
         resend: resend.clone(),
         ses: ses.clone(),
+        acme: acme.clone(),
         media_port: media_address.port(),
     };
     let server = HttpServer::new(move || {
@@ -223,6 +234,7 @@ async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
         smtp: MailServer::start().await?,
         resend,
         ses,
+        acme,
         courier,
         server: server.handle(),
     };
@@ -238,6 +250,7 @@ struct Sides {
     webhook: Webhook,
     resend: Resend,
     ses: Ses,
+    acme: Acme,
     media_port: u16,
 }
 
@@ -261,6 +274,8 @@ async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> Ht
         sides.resend.serve(incoming).await
     } else if incoming.path.starts_with(Ses::PREFIX) {
         sides.ses.serve(incoming).await
+    } else if incoming.path.starts_with(Acme::PREFIX) {
+        sides.acme.serve(incoming).await
     } else {
         Reply::text(404, "no provider has this path")
     };

@@ -1,10 +1,12 @@
 //! The example adapter in C, through the real loader.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use trunkline_plugin_api::{
-    Body, Content, ErrorClass, Event, Header, HttpReply, HttpRequest, Identity, OutboundMessage,
-    ProbeState, Received, Reply, Request, Step, TransportError, TransportKind, Turn, Verdict,
-    WebhookRequest,
+    AdapterError, Body, Content, ErrorClass, Event, Header, HttpReply, HttpRequest, Identity,
+    OutboundMessage, ProbeState, Received, Reply, Request, Step, TransportError, TransportKind,
+    Turn, Verdict, WebhookRequest,
+    testkit::case::{CaseCall, StepsCase, read_channels},
+    wire::Op,
 };
 
 use super::{Place, repository, webhook};
@@ -214,4 +216,55 @@ fn it_refuses_a_wrong_configuration() {
         "the configuration of channel legacy was refused: url and secret are texts, and secret \
          is not empty"
     );
+}
+
+/// What a case's requests lead to; each must be the one that the case has.
+fn ended<T: serde::Serialize>(
+    case: &StepsCase,
+    call: impl Fn(&Turn) -> Result<Step<T>, CallError>,
+) -> Result<Value, AdapterError> {
+    let mut turns = case.turns.iter();
+    let mut turn = case.first_turn();
+    loop {
+        match call(&turn).expect("sound") {
+            Step::Done { result } => {
+                assert_eq!(turns.next(), None, "a request is missing");
+                return Ok(serde_json::to_value(result).expect("JSON"));
+            }
+            Step::Fail { error } => return Err(error),
+            Step::Call { request, cursor } => {
+                let want = turns.next().expect("another request");
+                assert_eq!(request, want.request);
+                (turn.cursor, turn.reply) = (cursor, Some(want.reply.clone()));
+            }
+        }
+    }
+}
+
+#[test]
+fn it_keeps_to_its_fixtures() {
+    let (place, _) = open();
+    let plugin = place.scan().get("example_c").expect("loads");
+    let folder = repository().join("plugins/example-c/fixtures");
+    for channel in read_channels(&folder).expect("sound") {
+        let (legacy, _) = plugin.open("legacy", &channel.config).expect("opens");
+        for named in &channel.cases {
+            match &named.case.call {
+                CaseCall::Receive(case) => {
+                    let received = legacy.receive(&case.request).expect("sound");
+                    assert_eq!(received, case.want, "{}", named.name);
+                }
+                CaseCall::Steps(case) if case.op == Op::Send => {
+                    let message = serde_json::from_value(case.input["message"].clone());
+                    let message: OutboundMessage = message.expect("a message");
+                    let end = ended(case, |turn| legacy.send(&message, turn));
+                    assert_eq!(end, case.want, "{}", named.name);
+                }
+                CaseCall::Steps(case) => {
+                    let end = ended(case, |turn| legacy.probe(turn));
+                    assert_eq!(end, case.want, "{}", named.name);
+                }
+            }
+        }
+    }
 }

@@ -82,7 +82,7 @@ pub(super) struct Frame<'a> {
 
 /// Why there is no frame.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FrameError {
+pub enum FrameError {
     /// The other side is gone, between two frames.
     #[error("the other side is gone")]
     End,
@@ -91,7 +91,12 @@ pub(super) enum FrameError {
     Cut,
     /// The head announces more than allowed.
     #[error("it announced a frame of {says} bytes, {max} are allowed")]
-    TooLarge { says: usize, max: usize },
+    TooLarge {
+        /// Bytes that it announced.
+        says: usize,
+        /// Bytes that are allowed.
+        max: usize,
+    },
     /// The head names no kind.
     #[error("it sent a frame of kind {0}, which there is not")]
     Unknown(u32),
@@ -274,6 +279,29 @@ pub(super) fn take_parts<'a>(bytes: &mut &'a [u8]) -> Option<([&'a [u8]; PARTS_M
         (*part, *bytes) = bytes.split_at_checked(len)?;
     }
     Some((parts, count))
+}
+
+/// Reads bytes as what the other side of a worker sends, `step` of them at a time, and the parts in each
+/// frame's payload: how many frames there were, and why there are no more. For fuzzing.
+pub fn read_stream(mut bytes: &[u8], step: usize, payload_bytes_max: usize) -> (usize, FrameError) {
+    let mut frames = Frames::new(payload_bytes_max);
+    let mut count = 0;
+    loop {
+        let read = |buffer: &mut [u8]| {
+            let (now, later) = bytes.split_at(step.max(1).min(bytes.len()).min(buffer.len()));
+            buffer[..now.len()].copy_from_slice(now);
+            bytes = later;
+            Ok(now.len())
+        };
+        match frames.next(read) {
+            Ok(frame) => {
+                let mut payload = frame.payload;
+                let _parts = take_parts(&mut payload);
+                count += 1;
+            }
+            Err(error) => return (count, error),
+        }
+    }
 }
 
 #[cfg(test)]

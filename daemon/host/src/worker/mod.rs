@@ -35,6 +35,7 @@ use std::{
 pub use child::main;
 pub use client::Worker;
 pub use error::WorkerError;
+pub use frame::{FrameError, read_stream};
 pub use logs::LogLine;
 
 pub use crate::library::Output;

@@ -41,7 +41,7 @@ impl Bearer {
         listener: SocketAddr,
     ) -> Self {
         for made in &fragment.channels {
-            if made.side == Side::Whatsapp {
+            if made.part.side == Side::Whatsapp {
                 simulator
                     .meta()
                     .subscribe(&format!("{public}{}", made.path));
@@ -88,12 +88,6 @@ impl Bearer {
     async fn send(&self, show: &Show, rest: &str) -> Result<(), Failure> {
         let (adapter, rest) = split(rest);
         let (from, text) = split(rest);
-        let Ok(side) = Side::from_str(adapter, true) else {
-            return wrong(
-                show,
-                "send to which adapter? twilio, vonage, whatsapp, email, chat, webhook",
-            );
-        };
         if text.is_empty() {
             return wrong(
                 show,
@@ -101,17 +95,28 @@ impl Bearer {
             );
         }
         let mut channels = self.fragment.channels.iter();
-        let Some(made) = channels.find(|made| made.side == side) else {
-            return wrong(show, "that adapter was left out: see --adapter");
+        let Some(made) = channels.find(|made| made.part.adapter.eq_ignore_ascii_case(adapter))
+        else {
+            return wrong(show, &self.which());
         };
         let url = format!("{}{}", self.public, made.path);
-        match self.bring(side, &url, from, text).await {
+        match self.bring(made.part.side, &url, from, text).await {
             Ok(status) => show.event(
                 &json!({"event": "sent", "adapter": adapter, "from": from, "status": status}),
                 &format!("{adapter}: the daemon answered {status}"),
             ),
             Err(words) => wrong(show, &format!("{adapter}: {words}")),
         }
+    }
+
+    /// What could be meant.
+    fn which(&self) -> String {
+        let channels = self.fragment.channels.iter();
+        let played: Vec<&str> = channels.map(|made| made.part.adapter.as_str()).collect();
+        format!(
+            "send to which adapter? {} (others by --adapter and --plugin)",
+            played.join(", ")
+        )
     }
 
     /// The status of the daemon's answer.
@@ -147,6 +152,10 @@ impl Bearer {
                 let hook = InboundHook::new(Proof::Standard, secret, &body);
                 simulator.webhook().deliver(url, &hook).await
             }
+            Side::Acme => {
+                let id = format!("{:016x}", rand::random::<u64>());
+                simulator.acme().inbound(url, &id, from, text).await
+            }
             Side::Chat => return self.visit(from, text).await,
         };
         answer.map(|answer| answer.status).map_err(lost)
@@ -166,7 +175,7 @@ impl Bearer {
 
     /// A new visitor of the chat writes a line.
     async fn visit(&self, name: &str, text: &str) -> Result<u16, String> {
-        let visitor = Visitor::arrive(self.listener, &Side::Chat.channel()).await;
+        let visitor = Visitor::arrive(self.listener, &Side::Chat.bundled().channel()).await;
         let visitor = visitor.map_err(|error| error.to_string())?;
         let posted = visitor.write(name, text).await;
         posted

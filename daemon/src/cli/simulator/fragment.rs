@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use serde_json::Value;
 use trunkline_simulator::Simulator;
 
-use super::Side;
+use super::{Part, Side};
 
 /// The file and what it says.
 pub(super) struct Fragment {
@@ -20,7 +20,7 @@ pub(super) struct Fragment {
 
 /// A channel.
 pub(super) struct Made {
-    pub(super) side: Side,
+    pub(super) part: Part,
     /// The path of its webhook.
     pub(super) path: String,
 }
@@ -35,24 +35,24 @@ impl Fragment {
 }
 
 /// Makes a channel for each of some adapters, with tokens of its own.
-pub(super) fn make(sides: &[Side], simulator: &Simulator) -> Fragment {
+pub(super) fn make(parts: Vec<Part>, simulator: &Simulator) -> Fragment {
     let signing_secret = format!("whsec_{}", BASE64.encode(&rand::random::<[u8; 32]>()));
     let mut text = String::from("# Made by `trunkline simulator`: good for as long as it runs.\n");
     let mut channels = Vec::new();
-    for side in sides {
-        let (id, token) = (side.channel(), format!("{:032x}", rand::random::<u128>()));
-        let adapter = side.adapter();
+    for part in parts {
+        let (id, token) = (part.channel(), format!("{:032x}", rand::random::<u128>()));
+        let adapter = &part.adapter;
         let mut lines = vec![
             format!("\n[channel.{id}]\nadapter = \"{adapter}\"\nwebhook_token = \"{token}\""),
             format!("allow_private = true\n\n[channel.{id}.config]"),
         ];
-        let keys = section(*side, simulator, &signing_secret);
+        let keys = section(part.side, simulator, &signing_secret);
         let keys = keys.into_iter();
         lines.extend(keys.map(|(key, value)| format!("{key} = {}", quoted(&value))));
         text.push_str(&lines.join("\n"));
         text.push('\n');
         channels.push(Made {
-            side: *side,
+            part,
             path: format!("/webhooks/{id}/{token}"),
         });
     }
@@ -104,6 +104,10 @@ fn section(side: Side, simulator: &Simulator, signing_secret: &str) -> Vec<(&'st
                 ("webhook_secret", account.webhook_secret()),
                 ("api_base", account.api_base()),
             ]
+        }
+        Side::Acme => {
+            let account = simulator.acme();
+            vec![("token", account.token()), ("api_base", account.api_base())]
         }
         Side::Chat => vec![("title", "Simulated".to_owned())],
         Side::Webhook => {

@@ -47,6 +47,24 @@ pub(super) enum Side {
     Chat,
     /// A generic webhook peer.
     Webhook,
+    /// Acme, which does not exist: the provider of plugins that `trunkline plugin new` wrote.
+    #[value(skip)]
+    Acme,
+}
+
+/// An adapter that gets a channel.
+#[derive(Debug, Clone)]
+struct Part {
+    side: Side,
+    /// The adapter's id.
+    adapter: String,
+}
+
+impl Part {
+    /// The id of its channel.
+    fn channel(&self) -> String {
+        format!("sim_{}", self.adapter)
+    }
 }
 
 impl Side {
@@ -59,21 +77,21 @@ impl Side {
         Self::Webhook,
     ];
 
-    /// The adapter's id.
-    fn adapter(self) -> &'static str {
-        match self {
+    /// The bundled adapter of this side.
+    fn bundled(self) -> Part {
+        let adapter = match self {
             Self::Twilio => "twilio",
             Self::Vonage => "vonage",
             Self::Whatsapp => "whatsapp",
             Self::Email => "email",
             Self::Chat => "chat",
             Self::Webhook => "webhook",
+            Self::Acme => "acme",
+        };
+        Part {
+            side: self,
+            adapter: adapter.to_owned(),
         }
-    }
-
-    /// The id of its channel.
-    fn channel(self) -> String {
-        format!("sim_{}", self.adapter())
     }
 }
 
@@ -89,6 +107,10 @@ pub(super) struct Simulator {
     /// Adapters that get a channel; all of them by default.
     #[arg(long, value_name = "ADAPTERS", value_delimiter = ',')]
     adapter: Vec<Side>,
+    /// Plugins that `trunkline plugin new` wrote get a channel, with Acme as their provider; without
+    /// `--adapter` they alone.
+    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = plugin_id)]
+    plugin: Vec<String>,
     /// Port of the providers' APIs; 0 is a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -115,11 +137,7 @@ impl Simulator {
         let listener = loopback(&self.gateway)?;
         let simulator = trunkline_simulator::Simulator::start_on(self.port);
         let simulator = simulator.map_err(anyhow::Error::from)?;
-        let sides = match self.adapter.as_slice() {
-            [] => Side::ALL.to_vec(),
-            some => some.to_vec(),
-        };
-        let fragment = fragment::make(&sides, &simulator);
+        let fragment = fragment::make(self.parts(), &simulator);
         if let Some(file) = &self.write_config {
             let written = fragment.write(file);
             written.with_context(|| format!("can't write {}", file.display()))?;
@@ -135,6 +153,19 @@ impl Simulator {
         play(&show, &bearer).await
     }
 
+    fn parts(&self) -> Vec<Part> {
+        let sides: &[Side] = match self.adapter.as_slice() {
+            [] if self.plugin.is_empty() => &Side::ALL,
+            some => some,
+        };
+        let plugins = self.plugin.iter().map(|id| Part {
+            side: Side::Acme,
+            adapter: id.clone(),
+        });
+        let bundled = sides.iter().map(|side| side.bundled());
+        bundled.chain(plugins).collect()
+    }
+
     fn introduce(
         &self,
         show: &Show,
@@ -147,7 +178,7 @@ impl Simulator {
         let channels: Vec<_> = fragment
             .channels
             .iter()
-            .map(|one| json!({"id": one.side.channel(), "adapter": one.side.adapter(), "path": one.path}))
+            .map(|one| json!({"id": one.part.channel(), "adapter": one.part.adapter, "path": one.path}))
             .collect();
         show.event(
             &json!({
@@ -200,6 +231,15 @@ fn commands() -> mpsc::Receiver<String> {
         }
     });
     receiver
+}
+
+/// An adapter's id.
+fn plugin_id(text: &str) -> Result<String, String> {
+    let wrong = "an adapter's id is 1 to 32 lower-case letters, digits and _";
+    let right = trunkline_plugin_api::ffi::is_id(text);
+    right
+        .then(|| text.to_owned())
+        .ok_or_else(|| wrong.to_owned())
 }
 
 /// Refuses what is not on this machine.
