@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use trunkline_plugin_api::{SecretList, schemars, schemars::JsonSchema};
+use trunkline_plugin_api::SecretList;
 
 /// The keys of `[channel.X.config]`.
 #[derive(Deserialize, JsonSchema)]

@@ -1,8 +1,9 @@
 //! Courier wants a token for each call, takes files by a call of their own, and then the message.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use trunkline_plugin_api::{Body, Media, prelude::*, schemars::JsonSchema};
+use trunkline_plugin_api::{Body, Media, prelude::*};
 
 /// The cursor: what was asked last. It is saved before the request is made, so no secret is in it: a token is
 /// asked for right before the call that needs it, and lives in that turn alone.

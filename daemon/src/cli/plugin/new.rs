@@ -109,7 +109,7 @@ pub(super) enum Language {
 
 /// The verb.
 #[derive(Debug, Args)]
-pub(super) struct New {
+pub(in crate::cli) struct New {
     /// The adapter's id: what `adapter = "..."` will name, and the folder's name.
     #[arg(value_parser = name)]
     name: String,

@@ -2,9 +2,10 @@
 //! put your provider's in its place. Every call is a pure function: no I/O, no clock, no state.
 #![forbid(unsafe_code)]
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use trunkline_plugin_api::{prelude::*, schemars::JsonSchema, sign};
+use trunkline_plugin_api::{prelude::*, sign};
 
 // The one export; the id is what `adapter = "..."` names in the configuration.
 trunkline_plugin_api::export_adapter!(Acme, id = "acme");
