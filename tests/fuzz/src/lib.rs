@@ -14,7 +14,6 @@ pub mod sample;
 pub mod seeds;
 pub mod signer;
 
-pub use libfuzzer_sys;
 pub use trunkline_plugin_api;
 
 use std::path::{Path, PathBuf};
@@ -54,6 +53,6 @@ macro_rules! receive {
                 unsafe { $crate::receiver::Receiver::new($plugin, $entry(), $sign) }
             });
 
-        $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| RECEIVER.check(data));
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| RECEIVER.check(data));
     };
 }

@@ -99,10 +99,10 @@ impl Opened {
             if received.verdict != Verdict::Authentic {
                 continue;
             }
-            match &mut opened.meanings {
-                _ if case.tampering == Tampering::Unseen => opened.meanings = None,
-                Some(meanings) => meanings.push(known_by(received)),
-                None => {}
+            if case.tampering == Tampering::Unseen {
+                opened.meanings = None;
+            } else if let Some(meanings) = &mut opened.meanings {
+                meanings.push(known_by(received));
             }
         }
         opened

@@ -212,12 +212,12 @@ fn messages_in(cases: &mut Channel<'_, Vonage>) {
         "A kind of tomorrow.",
         &webhook("whatsapp", &order),
     );
-    let older = json!({
+    let version_0 = json!({
         "message_uuid": UUID, "timestamp": "2026-01-01T00:00:00.000Z",
         "to": {"type": "sms", "number": "447700900000"}, "from": {"type": "sms", "number": "447700900001"},
         "message": {"content": {"type": "text", "text": "hello"}},
     });
-    cases.receive("in_older", "The older version.", &tokened(&older));
+    cases.receive("in_older", "The older version.", &tokened(&version_0));
     cases.receive("unparsed", "Genuine, but no message.", &tokened(&json!([])));
 }
 
