@@ -6,7 +6,8 @@
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
 use crate::{
-    MailServer, Meta, RecordedRequest, Resend, Ses, SimulatorError, Twilio, Vonage, Webhook,
+    MailServer, Meta, RecordedRequest, Resend, Ses, SimulatorError, Telegram, Twilio, Vonage,
+    Webhook,
 };
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
@@ -36,6 +37,7 @@ pub struct Simulator {
     smtp: MailServer,
     resend: Resend,
     ses: Ses,
+    telegram: Telegram,
     courier: Courier,
     server: ServerHandle,
     thread: Option<JoinHandle<()>>,
@@ -51,6 +53,7 @@ struct Started {
     smtp: MailServer,
     resend: Resend,
     ses: Ses,
+    telegram: Telegram,
     courier: Courier,
     server: ServerHandle,
 }
@@ -79,6 +82,7 @@ impl Simulator {
             smtp: started.smtp,
             resend: started.resend,
             ses: started.ses,
+            telegram: started.telegram,
             courier: started.courier,
             server: started.server,
             thread: Some(thread),
@@ -125,6 +129,11 @@ impl Simulator {
         &self.ses
     }
 
+    /// Telegram.
+    pub fn telegram(&self) -> &Telegram {
+        &self.telegram
+    }
+
     /// The calls that came since this was last asked, with the provider that each was for. They are kept no
     /// longer, so that a simulator that runs for long does not grow.
     pub fn take_calls(&self) -> Vec<(&'static str, RecordedRequest)> {
@@ -135,6 +144,7 @@ impl Simulator {
             ("webhook", self.webhook.take_requests()),
             ("email", self.resend.take_requests()),
             ("email", self.ses.take_requests()),
+            ("telegram", self.telegram.take_requests()),
         ];
         let calls = sides.into_iter();
         calls
@@ -191,6 +201,7 @@ async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
     let webhook = Webhook::new(&url, courier.clone());
     let resend = Resend::new(&url, courier.clone());
     let ses = Ses::new(&url);
+    let telegram = Telegram::new(&url, courier.clone());
     let sides = Sides {
         twilio: twilio.clone(),
         meta: meta.clone(),
@@ -198,6 +209,7 @@ async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
         webhook: webhook.clone(),
         resend: resend.clone(),
         ses: ses.clone(),
+        telegram: telegram.clone(),
         media_port: media_address.port(),
     };
     let server = HttpServer::new(move || {
@@ -223,6 +235,7 @@ async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
         smtp: MailServer::start().await?,
         resend,
         ses,
+        telegram,
         courier,
         server: server.handle(),
     };
@@ -238,6 +251,7 @@ struct Sides {
     webhook: Webhook,
     resend: Resend,
     ses: Ses,
+    telegram: Telegram,
     media_port: u16,
 }
 
@@ -261,6 +275,8 @@ async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> Ht
         sides.resend.serve(incoming).await
     } else if incoming.path.starts_with(Ses::PREFIX) {
         sides.ses.serve(incoming).await
+    } else if incoming.path.starts_with(Telegram::PREFIX) {
+        sides.telegram.serve(incoming).await
     } else {
         Reply::text(404, "no provider has this path")
     };
