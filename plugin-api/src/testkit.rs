@@ -10,11 +10,14 @@
 //!     .threads(&requests)               many threads on one channel agree
 //! ```
 //!
+//! Cases in files ([`case`]) are the same table for the plugin's own file.
+//!
 //! Each call is made twice and must give the same bytes, and no secret of the configuration may
 //! show in what is logged or stored. Everything that is wrong ends the test with a panic in words.
 
+pub mod case;
 mod fixtures;
-mod mutation;
+pub mod mutation;
 mod script;
 
 use std::thread;

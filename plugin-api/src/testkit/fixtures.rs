@@ -1,5 +1,6 @@
 //! The table of an adapter's tests, and short ways to write its rows.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Kit, NOW_MS, Run};
@@ -46,7 +47,8 @@ pub struct Exchange {
 }
 
 /// What the proof of a webhook covers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tampering {
     /// A signature over the body: a change must be refused, or change nothing.
     #[default]

@@ -6,7 +6,7 @@ use crate::{RawBody, WebhookRequest};
 const ROUNDS: usize = 64;
 
 /// Bodies cut and changed, headers lost, doubled and changed, other methods and URLs.
-pub(super) fn of_webhook(request: &WebhookRequest) -> Vec<WebhookRequest> {
+pub fn of_webhook(request: &WebhookRequest) -> Vec<WebhookRequest> {
     let mut dice = Dice::new();
     let mut changed = of_body(request);
     for index in 0..request.headers.len() {
@@ -35,7 +35,7 @@ pub(super) fn of_webhook(request: &WebhookRequest) -> Vec<WebhookRequest> {
 }
 
 /// Bodies cut and changed, everything else as it was.
-pub(super) fn of_body(request: &WebhookRequest) -> Vec<WebhookRequest> {
+pub fn of_body(request: &WebhookRequest) -> Vec<WebhookRequest> {
     let mut dice = Dice::new();
     let mut changed = Vec::new();
     for _ in 0..ROUNDS {
