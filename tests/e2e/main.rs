@@ -70,6 +70,7 @@ mod statuses;
 mod stores;
 mod stores_fill;
 mod systemd;
+mod telegram;
 mod templates;
 mod tls;
 mod traces;
