@@ -71,6 +71,7 @@ mod stores;
 mod stores_fill;
 mod systemd;
 mod telegram;
+mod telegram_out;
 mod templates;
 mod tls;
 mod traces;
