@@ -51,18 +51,23 @@ pub(crate) fn mail(from: &str, id: &str, headers: &str, text: &str) -> String {
 #[tokio::test]
 async fn raw_mails_reach_the_timeline() {
     let stage = Stage::new(|_| Config::new().channel(pipe())).await;
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins/email/fixtures");
+    let adapter = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins/email");
     let mut wanted = Vec::new();
-    for entry in fs::read_dir(folder).expect("the fixtures") {
+    for entry in fs::read_dir(adapter.join("src/tests/mails")).expect("the mails") {
         let path = entry.expect("an entry").path();
         if path.extension().is_none_or(|extension| extension != "eml") {
             continue;
         }
         let bytes = fs::read(&path).expect("a mail");
         assert_eq!(post(&stage, bytes).await, 200, "{}", path.display());
-        let want = fs::read(path.with_extension("json")).expect("its meaning");
-        let want: Value = serde_json::from_slice(&want).expect("JSON");
-        let events = want["events"].as_array().cloned().unwrap_or_default();
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        let case = adapter.join(format!("fixtures/smtp/mail_{name}.json"));
+        let case = fs::read(case).expect("its meaning");
+        let case: Value = serde_json::from_slice(&case).expect("JSON");
+        let events = case["receive"]["want"]["events"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         wanted.extend(
             events
                 .into_iter()

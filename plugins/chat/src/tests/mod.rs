@@ -1,5 +1,6 @@
 //! The adapter against tables and hostile frames.
 
+mod folder;
 mod inbound;
 mod outbound;
 mod settings;

@@ -1,11 +1,12 @@
 //! Tests of the adapter. Everything runs through the test kit, so each call is also checked to be pure and to
 //! keep its secrets.
 //!
-//! `fixtures/NAME.eml` are mails as they come, `fixtures/NAME.json` what must be made of them.
+//! `mails/NAME.eml` are mails as they come; what must be made of them is in the case `mail_NAME` of the fixtures.
 
 mod config;
 mod errors;
-mod fixtures;
+mod folder;
+mod mails;
 mod memory;
 mod probe;
 mod proofs;

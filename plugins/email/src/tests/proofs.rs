@@ -6,7 +6,7 @@ use trunkline_plugin_api::{
     testkit::{self, NOW_MS},
 };
 
-use super::{HOOK, SECRET, fixtures::mail, kit, resend, signed, smtp, with};
+use super::{HOOK, SECRET, kit, mails::mail, resend, signed, smtp, with};
 
 fn posted(headers: &[(&str, &str)]) -> WebhookRequest {
     let mut request = testkit::post(HOOK, "message/rfc822", mail("plain"));

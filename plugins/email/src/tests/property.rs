@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use trunkline_plugin_api::Event;
 
-use super::{fixtures, kit, lmtp, raw, smtp};
+use super::{kit, lmtp, mails, raw, smtp};
 
 /// Pieces of which hostile mails are made.
 fn piece() -> impl Strategy<Value = String> {
@@ -112,7 +112,7 @@ fn deep_and_many() {
 #[test]
 fn mails_cut_anywhere() {
     let kit = kit(smtp());
-    for (name, mail) in fixtures::mails() {
+    for (name, mail) in mails::mails() {
         for end in (0..mail.len()).step_by(37) {
             let received = kit.receive(&raw(&mail[..end]));
             assert_eq!(received.response.status, 200, "{name} cut at {end}");

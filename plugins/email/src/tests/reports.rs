@@ -3,7 +3,7 @@
 use serde_json::json;
 use trunkline_plugin_api::{ErrorClass, Event, ReportedStatus, StatusReport};
 
-use super::{ADA, ID, fixtures::mail, kit, lmtp, only, raw, ses, smtp, with};
+use super::{ADA, ID, kit, lmtp, mails::mail, only, raw, ses, smtp, with};
 
 fn status(events: Vec<Event>) -> StatusReport {
     match <[Event; 1]>::try_from(events) {

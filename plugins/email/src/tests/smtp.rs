@@ -6,7 +6,7 @@ use trunkline_plugin_api::{
     Request, SmtpReply, SmtpRequest, SmtpTls, testkit::Kit,
 };
 
-use super::{ADA, FILE, ID, fixtures, kit, message, only, raw, smtp, with};
+use super::{ADA, FILE, ID, kit, mails, message, only, raw, smtp, with};
 use crate::Email;
 
 pub(super) fn answered(code: u16, enhanced: Option<&str>) -> Reply {
@@ -329,12 +329,12 @@ fn what_mail_can_not_carry_is_refused() {
 #[test]
 fn a_conversation_there_and_back() {
     let kit = kit(smtp());
-    let question = only(kit.receive(&raw(fixtures::mail("plain"))));
+    let question = only(kit.receive(&raw(mails::mail("plain"))));
     let answer = OutboundMessage {
         reply_to: Some(question.id),
         ..message("42")
     };
     assert!(mail(&kit, &answer).contains("In-Reply-To: <plain@example.org>\r\n"));
-    let reply = only(kit.receive(&raw(fixtures::mail("reply"))));
+    let reply = only(kit.receive(&raw(mails::mail("reply"))));
     assert_eq!(reply.reply_to, Some(format!("{ID}@example.com")));
 }

@@ -5,6 +5,7 @@ mod backfill;
 mod body_hash;
 mod config;
 mod errors;
+mod folder;
 mod inbound;
 mod lookup;
 mod media;

@@ -4,6 +4,7 @@
 //! `keys/` holds RSA keys that were made for these tests and are used nowhere else.
 
 mod config;
+mod folder;
 mod media;
 mod messages_inbound;
 mod messages_send;

@@ -1,5 +1,6 @@
 //! The adapter against tables, published vectors and hostile input.
 
+mod folder;
 mod hostile;
 mod inbound;
 mod outbound;

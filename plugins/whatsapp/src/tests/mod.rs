@@ -4,6 +4,7 @@
 mod account;
 mod config;
 mod errors;
+mod folder;
 mod kinds;
 mod media;
 mod probe;

@@ -1,8 +1,7 @@
-//! Real-world shapes of mail, each with what must be made of it.
+//! Real-world shapes of mail. What must be made of each is in the fixtures.
 
 use std::{fs, path::PathBuf};
 
-use serde_json::Value;
 use trunkline_plugin_api::{
     MediaEncoding, Response,
     testkit::{self, Fixtures, Inbound, Tampering},
@@ -11,13 +10,13 @@ use trunkline_plugin_api::{
 use super::{ADA, kit, lmtp, only, raw, smtp};
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/tests/mails")
 }
 
 /// Names and mails, in order.
 pub(super) fn mails() -> Vec<(String, Vec<u8>)> {
     let mut mails = Vec::new();
-    for entry in fs::read_dir(folder()).expect("the folder of fixtures") {
+    for entry in fs::read_dir(folder()).expect("the folder of mails") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "eml") {
             let name = path
@@ -29,30 +28,12 @@ pub(super) fn mails() -> Vec<(String, Vec<u8>)> {
         }
     }
     mails.sort();
-    assert!(mails.len() > 25, "the fixtures are gone");
+    assert!(mails.len() > 25, "the mails are gone");
     mails
 }
 
 pub(super) fn mail(name: &str) -> Vec<u8> {
-    fs::read(folder().join(format!("{name}.eml"))).expect("a fixture")
-}
-
-/// `UPDATE_FIXTURES=1` writes what is made of each mail, for a person to read.
-#[test]
-fn each_mail_means_what_its_fixture_says() {
-    let kit = kit(smtp());
-    for (name, mail) in mails() {
-        let received = kit.receive(&raw(mail));
-        let made = serde_json::to_value(&received).expect("JSON");
-        let file = folder().join(format!("{name}.json"));
-        if std::env::var_os("UPDATE_FIXTURES").is_some() {
-            let text = serde_json::to_string_pretty(&made).expect("JSON");
-            fs::write(&file, text + "\n").expect("written");
-        }
-        let want = fs::read(&file).unwrap_or_else(|error| panic!("{name}.json: {error}"));
-        let want: Value = serde_json::from_slice(&want).expect("JSON");
-        assert_eq!(made, want, "{name}");
-    }
+    fs::read(folder().join(format!("{name}.eml"))).expect("a mail")
 }
 
 /// A shared secret does not cover the body, so changed mails can't be told; they must not panic.
