@@ -10,7 +10,7 @@
 //!     .threads(&requests)               many threads on one channel agree
 //! ```
 //!
-//! Cases in files ([`case`]) are the same table for the plugin's own file.
+//! Cases in files ([`case`]) are the same table for the plugin's own file; a [`Folder`] writes them.
 //!
 //! Each call is made twice and must give the same bytes, and no secret of the configuration may
 //! show in what is logged or stored. Everything that is wrong ends the test with a panic in words.
@@ -18,6 +18,7 @@
 pub mod case;
 mod fixtures;
 pub mod mutation;
+mod record;
 mod script;
 
 use std::thread;
@@ -29,6 +30,7 @@ pub use fixtures::{
     Exchange, Fixtures, Inbound, Tampering, check, form, json_reply, message, post, reply,
     transport,
 };
+pub use record::{Channel, Folder};
 pub use script::Run;
 
 use crate::{

@@ -71,7 +71,7 @@ async fn messages_of_every_kind_go_out() {
     }
     // An answer quotes what it answers, and the sent message is known by chat and number.
     let inbound = api.timeline(ADA_ID).await.pop().expect("the first");
-    let body = json!({"channel": BOT, "to": ADA_ID, "content": {"text": "So?"}, "reply_to": inbound["id"]});
+    let body = json!({"channel": BOT, "to": ADA_ID, "content": {"text": "So?"}, "reply_to": inbound["external_id"]});
     let answer = api.post("/api/v1/messages", &body).await;
     let id = answer.json["id"].as_str().expect("an id");
     let shown = api.wait_status(id, "sent").await;

@@ -86,7 +86,12 @@ impl Folder {
             return;
         }
         let differ = |path: &&PathBuf| there.get(*path) != self.files.get(*path);
-        let mut stale: Vec<_> = self.files.keys().chain(there.keys()).filter(differ).collect();
+        let mut stale: Vec<_> = self
+            .files
+            .keys()
+            .chain(there.keys())
+            .filter(differ)
+            .collect();
         stale.sort();
         stale.dedup();
         assert!(
@@ -240,7 +245,10 @@ impl<A: Adapter> Channel<'_, A> {
     fn put(&mut self, name: &str, case: &Case) {
         let text = case.to_text();
         let read: Case = serde_json::from_str(&text).expect("what was written is a case");
-        assert_eq!(read, *case, "{name} is read as something else than was written");
+        assert_eq!(
+            read, *case,
+            "{name} is read as something else than was written"
+        );
         let path = Path::new(&self.name).join(format!("{name}.json"));
         self.folder.put(&path, text);
     }

@@ -48,7 +48,11 @@ fn fixtures() {
 
 fn messages(cases: &mut Channel<'_, Telegram>) {
     let text = message(&json!({"text": "hello é😀"}));
-    cases.receive("in_text", "A text in a private chat.", &update("message", &text));
+    cases.receive(
+        "in_text",
+        "A text in a private chat.",
+        &update("message", &text),
+    );
     let first = json!({"message_id": 3, "chat": chat(), "date": NOW_MS / 1_000, "text": "Sure?"});
     let answer = message(&json!({"text": "yes", "chat": group(), "reply_to_message": first}));
     cases.receive(
@@ -68,14 +72,26 @@ fn messages(cases: &mut Channel<'_, Telegram>) {
     );
     let sticker = json!({"file_id": "k", "emoji": "👍", "is_animated": true, "set_name": "Set"});
     let sticker = message(&json!({"sticker": sticker}));
-    cases.receive("in_sticker", "A sticker that moves.", &update("message", &sticker));
+    cases.receive(
+        "in_sticker",
+        "A sticker that moves.",
+        &update("message", &sticker),
+    );
     let point = json!({"latitude": 52.5, "longitude": 13.25});
     let venue = json!({"location": point, "title": "Office", "address": "1 Main Street"});
     let place = message(&json!({"location": point, "venue": venue}));
-    cases.receive("in_venue", "A place with a name.", &update("message", &place));
+    cases.receive(
+        "in_venue",
+        "A place with a name.",
+        &update("message", &place),
+    );
     let card = json!({"phone_number": "+15550100", "first_name": "Grace"});
     let contact = message(&json!({"contact": card}));
-    cases.receive("in_contact", "A contact card.", &update("message", &contact));
+    cases.receive(
+        "in_contact",
+        "A contact card.",
+        &update("message", &contact),
+    );
     let dice = message(&json!({"dice": {"emoji": "🎲", "value": 4}}));
     cases.receive(
         "in_unknown_kind",
@@ -112,7 +128,11 @@ fn signals(cases: &mut Channel<'_, Telegram>) {
         "chat": chat(), "message_id": 8, "user": ada(), "date": NOW_MS / 1_000,
         "old_reaction": [], "new_reaction": thumb,
     });
-    cases.receive("in_reaction", "An emoji on a message.", &update("message_reaction", &change));
+    cases.receive(
+        "in_reaction",
+        "An emoji on a message.",
+        &update("message_reaction", &change),
+    );
     let bot = json!({"id": 110_201_543, "is_bot": true, "first_name": "Bot"});
     let member = |status: &str| {
         json!({
@@ -132,7 +152,11 @@ fn signals(cases: &mut Channel<'_, Telegram>) {
         &update("my_chat_member", &member("member")),
     );
     let post = json!({"message_id": 1, "chat": {"id": -100, "type": "channel"}, "text": "news"});
-    cases.receive("note_channel_post", "A post of a channel.", &update("channel_post", &post));
+    cases.receive(
+        "note_channel_post",
+        "A post of a channel.",
+        &update("channel_post", &post),
+    );
 }
 
 fn refused(cases: &mut Channel<'_, Telegram>) {
@@ -143,7 +167,11 @@ fn refused(cases: &mut Channel<'_, Telegram>) {
     let mut forged = update("message", &text);
     forged.headers[1].1 = "another-secret".into();
     cases.receive("refused_mismatch", "Another secret token.", &forged);
-    cases.receive("unparsed_no_json", "Genuine, but no JSON.", &signed("no JSON"));
+    cases.receive(
+        "unparsed_no_json",
+        "Genuine, but no JSON.",
+        &signed("no JSON"),
+    );
     cases.receive(
         "unparsed_no_update",
         "Genuine, but no update.",
@@ -171,17 +199,32 @@ fn sends(cases: &mut Channel<'_, Telegram>) {
         reply_to: Some("5001:7".into()),
         ..to_ada("yes")
     };
-    cases.send("send_text", "A text that answers a message.", &answer, [taken(42)]);
+    cases.send(
+        "send_text",
+        "A text that answers a message.",
+        &answer,
+        [taken(42)],
+    );
     let linked = file(MediaRef {
         url: Some("https://files.example.org/a.png".into()),
         ..MediaRef::default()
     });
-    cases.send("send_photo_link", "A photo that Telegram fetches.", &linked, [taken(42)]);
+    cases.send(
+        "send_photo_link",
+        "A photo that Telegram fetches.",
+        &linked,
+        [taken(42)],
+    );
     let uploaded = file(MediaRef {
         sha256: Some(SHA.into()),
         ..MediaRef::default()
     });
-    cases.send("send_photo_file", "A photo that is uploaded.", &uploaded, [taken(42)]);
+    cases.send(
+        "send_photo_file",
+        "A photo that is uploaded.",
+        &uploaded,
+        [taken(42)],
+    );
     let reaction = OutboundMessage {
         content: Content {
             reaction: Some(ReactionCall {
@@ -213,7 +256,11 @@ fn failures(cases: &mut Channel<'_, Telegram>) {
         (
             "send_throttled",
             "Too fast: later.",
-            refusal(429, "Too Many Requests: retry after 7", &json!({"retry_after": 7})),
+            refusal(
+                429,
+                "Too Many Requests: retry after 7",
+                &json!({"retry_after": 7}),
+            ),
         ),
         (
             "send_blocked",
@@ -230,7 +277,11 @@ fn failures(cases: &mut Channel<'_, Telegram>) {
             "The token was revoked.",
             refusal(401, "Unauthorized", &json!(null)),
         ),
-        ("send_5xx", "Telegram is not well: perhaps it was sent.", reply(502, "")),
+        (
+            "send_5xx",
+            "Telegram is not well: perhaps it was sent.",
+            reply(502, ""),
+        ),
         (
             "send_lost",
             "No answer: perhaps it was sent.",
@@ -249,14 +300,24 @@ fn failures(cases: &mut Channel<'_, Telegram>) {
 }
 
 fn reads(cases: &mut Channel<'_, Telegram>) {
-    let me = json!({"id": 110_201_543, "is_bot": true, "first_name": "Acme", "username": "acme_bot"});
-    let me = || json_reply(200, &json!({"ok": true, "result": me}));
+    let bot =
+        json!({"id": 110_201_543, "is_bot": true, "first_name": "Acme", "username": "acme_bot"});
+    let me = || json_reply(200, &json!({"ok": true, "result": bot}));
     let webhook = |url: &str| {
-        let result = json!({"url": url, "has_custom_certificate": false, "pending_update_count": 0});
+        let result =
+            json!({"url": url, "has_custom_certificate": false, "pending_update_count": 0});
         json_reply(200, &json!({"ok": true, "result": result}))
     };
-    cases.probe("probe_healthy", "Bot and webhook are there.", [me(), webhook(HOOK)]);
-    cases.probe("probe_no_webhook", "No webhook is set.", [me(), webhook("")]);
+    cases.probe(
+        "probe_healthy",
+        "Bot and webhook are there.",
+        [me(), webhook(HOOK)],
+    );
+    cases.probe(
+        "probe_no_webhook",
+        "No webhook is set.",
+        [me(), webhook("")],
+    );
     let revoked = refusal(401, "Unauthorized", &json!(null));
     cases.probe("probe_refused", "The token was revoked.", [revoked]);
     let wanted = MediaRef {
@@ -274,7 +335,12 @@ fn reads(cases: &mut Channel<'_, Telegram>) {
         }),
         ..HttpReply::default()
     });
-    cases.fetch_media("media", "A file: its path, then its bytes.", &wanted, [found, bytes]);
+    cases.fetch_media(
+        "media",
+        "A file: its path, then its bytes.",
+        &wanted,
+        [found, bytes],
+    );
     let too_big = refusal(400, "Bad Request: file is too big", &json!(null));
     cases.fetch_media("media_too_large", "Beyond 20 MB.", &wanted, [too_big]);
     let read = ReceivedRef {

@@ -3,6 +3,7 @@
 
 mod config;
 mod errors;
+mod folder;
 mod inbound;
 mod kinds;
 mod media;
