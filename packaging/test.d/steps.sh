@@ -58,8 +58,8 @@ started() {
         die "the daemon does not run as its user"
     local loaded
     loaded=$(inside trunkline plugin list --json | grep -c '"state": "loaded"' || true)
-    [ "$loaded" = 6 ] || die "$loaded plugins are loaded, not 6"
-    ok "it runs as its own user, with all 6 plugins"
+    [ "$loaded" = 7 ] || die "$loaded plugins are loaded, not 7"
+    ok "it runs as its own user, with all 7 plugins"
     local socket
     socket=$(inside stat --format '%a %U:%G' /run/trunkline/admin.sock)
     [ "$socket" = "660 trunkline:trunkline" ] || die "the admin socket is $socket"

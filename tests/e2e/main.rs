@@ -73,6 +73,8 @@ mod statuses;
 mod stores;
 mod stores_fill;
 mod systemd;
+mod telegram;
+mod telegram_out;
 mod templates;
 mod tls;
 mod traces;

@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The bundled plugins, by file name.
-const PLUGINS: [&str; 6] = [
+const PLUGINS: [&str; 7] = [
     "libtrunkline_plugin_chat.so",
     "libtrunkline_plugin_email.so",
+    "libtrunkline_plugin_telegram.so",
     "libtrunkline_plugin_twilio.so",
     "libtrunkline_plugin_vonage.so",
     "libtrunkline_plugin_webhook.so",

@@ -1,5 +1,5 @@
-//! A provider simulator: Twilio, Vonage, Meta's WhatsApp Cloud API, Resend, Amazon SES, mail servers and a generic webhook peer on loopback
-//! ports.
+//! A provider simulator: Twilio, Vonage, Meta's WhatsApp Cloud API, Resend, Amazon SES, Telegram, mail servers and a
+//! generic webhook peer on loopback ports.
 //!
 //! ```text
 //!                 inbound webhooks, status callbacks (signed)
@@ -25,6 +25,7 @@
 //! - [`Resend`]: sending with idempotency keys, received mails, signed webhooks; [`Ses`]: signed calls of the
 //!   e-mail API.
 //! - [`Acme`]: a provider that does not exist, for adapters that are just begun.
+//! - [`Telegram`]: one bot: chats that know it, block it or move; updates with the secret token, files both ways.
 //! - [`Behaviour`]: how a call goes wrong: statuses, hangs, resets, lost answers, seeded mixes.
 //!
 //! ```no_run
@@ -47,12 +48,14 @@ mod courier;
 mod error;
 mod mailserver;
 mod meta;
+mod multipart;
 mod recorded;
 mod replay;
 mod reply;
 mod resend;
 mod server;
 mod ses;
+mod telegram;
 mod traffic;
 mod twilio;
 mod vonage;
@@ -75,6 +78,7 @@ pub use replay::Recorded;
 pub use resend::{Resend, ResendMail, ResendMessage, SignedWebhook};
 pub use server::Simulator;
 pub use ses::{Ses, SesMessage};
+pub use telegram::{Telegram, TelegramFile, TelegramMessage};
 pub use traffic::CallMark;
 pub use twilio::{
     AccountStatus, CallbackAnswer, Callbacks, Complaint, ContentTemplate, Direction, Endpoint,

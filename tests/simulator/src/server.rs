@@ -6,7 +6,8 @@
 use crate::courier::Courier;
 use crate::reply::{Incoming, Reply};
 use crate::{
-    Acme, MailServer, Meta, RecordedRequest, Resend, Ses, SimulatorError, Twilio, Vonage, Webhook,
+    Acme, MailServer, Meta, RecordedRequest, Resend, Ses, SimulatorError, Telegram, Twilio, Vonage,
+    Webhook,
 };
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, Server, ServerHandle};
@@ -37,6 +38,7 @@ pub struct Simulator {
     resend: Resend,
     ses: Ses,
     acme: Acme,
+    telegram: Telegram,
     courier: Courier,
     server: ServerHandle,
     thread: Option<JoinHandle<()>>,
@@ -53,6 +55,7 @@ struct Started {
     resend: Resend,
     ses: Ses,
     acme: Acme,
+    telegram: Telegram,
     courier: Courier,
     server: ServerHandle,
 }
@@ -82,6 +85,7 @@ impl Simulator {
             resend: started.resend,
             ses: started.ses,
             acme: started.acme,
+            telegram: started.telegram,
             courier: started.courier,
             server: started.server,
             thread: Some(thread),
@@ -133,6 +137,11 @@ impl Simulator {
         &self.acme
     }
 
+    /// Telegram.
+    pub fn telegram(&self) -> &Telegram {
+        &self.telegram
+    }
+
     /// The calls that came since this was last asked, with the provider that each was for. They are kept no
     /// longer, so that a simulator that runs for long does not grow.
     pub fn take_calls(&self) -> Vec<(&'static str, RecordedRequest)> {
@@ -144,6 +153,7 @@ impl Simulator {
             ("email", self.resend.take_requests()),
             ("email", self.ses.take_requests()),
             ("acme", self.acme.take_requests()),
+            ("telegram", self.telegram.take_requests()),
         ];
         let calls = sides.into_iter();
         calls
@@ -201,6 +211,7 @@ async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
     let resend = Resend::new(&url, courier.clone());
     let ses = Ses::new(&url);
     let acme = Acme::new(&url, courier.clone());
+    let telegram = Telegram::new(&url, courier.clone());
     let sides = Sides {
         twilio: twilio.clone(),
         meta: meta.clone(),
@@ -209,6 +220,7 @@ async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
         resend: resend.clone(),
         ses: ses.clone(),
         acme: acme.clone(),
+        telegram: telegram.clone(),
         media_port: media_address.port(),
     };
     let server = HttpServer::new(move || {
@@ -235,6 +247,7 @@ async fn start(port: u16) -> Result<(Started, Server), SimulatorError> {
         resend,
         ses,
         acme,
+        telegram,
         courier,
         server: server.handle(),
     };
@@ -251,6 +264,7 @@ struct Sides {
     resend: Resend,
     ses: Ses,
     acme: Acme,
+    telegram: Telegram,
     media_port: u16,
 }
 
@@ -276,6 +290,8 @@ async fn serve(request: HttpRequest, body: Bytes, sides: web::Data<Sides>) -> Ht
         sides.ses.serve(incoming).await
     } else if incoming.path.starts_with(Acme::PREFIX) {
         sides.acme.serve(incoming).await
+    } else if incoming.path.starts_with(Telegram::PREFIX) {
+        sides.telegram.serve(incoming).await
     } else {
         Reply::text(404, "no provider has this path")
     };

@@ -2,31 +2,18 @@
 
 use super::account::StoredMedia;
 use super::refusal::Refusal;
+use crate::multipart;
 use crate::reply::Incoming;
-
-/// One part of a form.
-struct Part<'a> {
-    name: &'a str,
-    file_name: Option<&'a str>,
-    content_type: Option<&'a str>,
-    bytes: &'a [u8],
-}
 
 /// The file of an upload that is right.
 pub(super) fn admit(incoming: &Incoming) -> Result<StoredMedia, Refusal> {
     let content_type = incoming.header("content-type").unwrap_or_default();
-    let boundary = content_type
-        .strip_prefix("multipart/form-data")
-        .and_then(|rest| rest.split_once("boundary="))
-        .map(|(_, boundary)| boundary.trim_matches('"'))
-        .filter(|boundary| (1..=70).contains(&boundary.len()))
-        .ok_or_else(|| Refusal::parameter(format!("`{content_type}` is no multipart form")))?;
+    let malformed = |reason| Refusal::parameter(reason);
+    let parts = multipart::parts(content_type, &incoming.body).map_err(malformed)?;
     let announced = incoming.header("content-length");
     if announced.is_none_or(|len| len.parse() != Ok(incoming.body.len())) {
         return Err(Refusal::parameter("an upload needs a content-length"));
     }
-    let parts = parts(&incoming.body, boundary)
-        .ok_or_else(|| Refusal::parameter("the multipart form is damaged"))?;
     let find = |name: &str| parts.iter().find(|part| part.name == name);
     let product = find("messaging_product").map(|part| part.bytes);
     if product != Some(b"whatsapp".as_slice()) {
@@ -49,57 +36,6 @@ pub(super) fn admit(incoming: &Incoming) -> Result<StoredMedia, Refusal> {
         name: file.file_name.map(str::to_owned),
         bytes: file.bytes.to_vec(),
     })
-}
-
-/// The parts; none where the form does not end as it should.
-fn parts<'a>(body: &'a [u8], boundary: &str) -> Option<Vec<Part<'a>>> {
-    let delimiter = format!("\r\n--{boundary}");
-    let mut rest = body.strip_prefix(&delimiter.as_bytes()[2..])?;
-    let mut parts = Vec::new();
-    loop {
-        if rest.starts_with(b"--") {
-            return Some(parts);
-        }
-        rest = rest.strip_prefix(b"\r\n")?;
-        let end = find(rest, delimiter.as_bytes())?;
-        parts.push(part(&rest[..end])?);
-        rest = &rest[end + delimiter.len()..];
-    }
-}
-
-fn part(bytes: &[u8]) -> Option<Part<'_>> {
-    let end = find(bytes, b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&bytes[..end]).ok()?;
-    let header = |name: &str| {
-        head.split("\r\n").find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
-    };
-    let disposition = header("content-disposition")?;
-    let parameter = |name: &str| {
-        let (_, rest) = disposition.split_once(&format!("; {name}=\""))?;
-        rest.split('"').next()
-    };
-    Some(Part {
-        name: parameter("name")?,
-        file_name: parameter("filename"),
-        content_type: header("content-type"),
-        bytes: &bytes[end + 4..],
-    })
-}
-
-/// Goes from one first byte to the next: files are large.
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    let first = *wanted.first()?;
-    let mut from = 0;
-    loop {
-        let at = from + bytes.get(from..)?.iter().position(|byte| *byte == first)?;
-        if bytes[at..].starts_with(wanted) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
 }
 
 #[cfg(test)]
