@@ -1,5 +1,6 @@
 /* A plugin that does wrong on request. Everything it receives is authentic; what it does is the
  * body's first word. What is wrong with the file itself is chosen when it is compiled. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,13 @@ static int32_t put(const tl_sink *out, int32_t code, const char *text)
     return code;
 }
 
+#ifdef FAULTY_CONSTRUCTOR
+__attribute__((constructor)) static void loaded(void)
+{
+    abort();
+}
+#endif
+
 static int32_t describe(const tl_sink *out)
 {
 #ifdef FAULTY_DESCRIPTION
@@ -43,6 +51,10 @@ static int32_t open_channel(const tl_host *host, tl_bytes config, tl_handle **ou
 {
     (void)host;
     (void)config;
+#ifdef FAULTY_REFUSES
+    return put(out, TL_ERROR,
+        "{\"class\":\"config\",\"code\":\"config\",\"message\":\"no section is good enough\"}");
+#endif
     *out_handle = (tl_handle *)&handle;
     return put(out, TL_OK,
         "{\"media\":[\"webhook\"],\"space\":\"faulty\",\"can_receive\":true,\"can_send\":true}");
@@ -54,11 +66,47 @@ static int is(tl_bytes body, const char *word)
     return body.len >= len && memcmp(body.ptr, word, len) == 0;
 }
 
+/* A part of 1 GB that is really written, whatever the sink says. */
+static int32_t flood(const tl_sink *out)
+{
+    static uint8_t head[8] = {0, 0, 0, 64}, block[1 << 20];
+    int i;
+    memset(block, ' ', sizeof block);
+    out->write(out->ctx, head, sizeof head);
+    for (i = 0; i < 1024; i++)
+        out->write(out->ctx, block, sizeof block);
+    return TL_OK;
+}
+
+/* Deeper than any stack; volatile, so that no compiler makes a loop of it. */
+static int overflow(volatile int depth)
+{
+    volatile char block[4096];
+    block[0] = (char)depth;
+    return depth == 0 ? 0 : overflow(depth - 1) + block[0];
+}
+
+/* Does not return from what ends the process. */
+static void end(tl_bytes body)
+{
+    static volatile int turns;
+    if (is(body, "abort"))
+        abort();
+    if (is(body, "overflow"))
+        overflow(1 << 30);
+    if (is(body, "loop"))
+        for (;;)
+            turns++;
+}
+
 static int32_t receive(tl_bytes body, const tl_sink *out)
 {
     char json[512] = "{\"verdict\":\"authentic\",\"response\":{\"status\":200},\"events\":["
                      "{\"type\":\"message\",\"id\":\"";
     size_t len = body.len < 64 ? body.len : 64;
+    end(body);
+    if (is(body, "flood"))
+        return flood(out);
     if (is(body, "hang"))
         for (;;)
             pause();

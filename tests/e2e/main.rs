@@ -46,6 +46,7 @@ mod media_memory;
 mod media_out;
 mod merge;
 mod merge_channels;
+mod misbehaviour;
 mod notifications;
 mod observe;
 mod orphans;

@@ -8,7 +8,12 @@ use std::{
 use serde_json::Value;
 use trunkline_plugin_api::{Facts, Manifest, ffi::Export, note::Note};
 
-use super::{CallError, Instance, OpenError, error::read, library::Table};
+use super::{
+    CallError, Instance, OpenError,
+    blame::{self, Suspect},
+    error::read,
+    library::Table,
+};
 
 /// One loaded image of a plugin, never unloaded.
 #[derive(Debug, Clone)]
@@ -29,8 +34,9 @@ impl Plugin {
         note: &Note,
         output_bytes_max: usize,
     ) -> Result<Self, String> {
-        let table = Table::load(copy)?;
-        let manifest = described(&table, output_bytes_max)
+        let suspect = Suspect::new(&sha256, &note.id, &note.version, None);
+        let table = blame::run(&suspect, "load", || Table::load(copy))?;
+        let manifest = blame::run(&suspect, "describe", || described(&table, output_bytes_max))
             .map_err(|error| format!("its manifest can't be read: {error}"))?;
         if (&manifest.id, &manifest.version) != (&note.id, &note.version) {
             return Err(format!(

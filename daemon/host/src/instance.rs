@@ -13,6 +13,7 @@ use trunkline_plugin_api::{
 
 use super::{
     CallError, Plugin,
+    blame::{self, Suspect},
     error::read,
     library::{Handle, Speaker},
     sanity,
@@ -28,6 +29,7 @@ pub struct Instance(Arc<Inner>);
 struct Inner {
     plugin: Plugin,
     channel: String,
+    suspect: Suspect,
     /// What the channel is opened with, again after a panic. Holds secrets.
     input: Vec<u8>,
     /// None after a panic, until the next call.
@@ -56,8 +58,15 @@ impl Instance {
             features: Vec::new(),
         };
         let config = config.clone();
+        let suspect = Suspect::new(
+            plugin.sha256(),
+            plugin.id(),
+            plugin.version(),
+            Some(channel),
+        );
         let inner = Inner {
             plugin,
+            suspect,
             channel: channel.into(),
             input: serde_json::to_vec(&OpenInput { context, config })
                 .expect("a JSON value can be written as JSON"),
@@ -158,7 +167,10 @@ impl Instance {
     fn call<T: Carries + DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, CallError> {
         let handle = self.0.handle()?;
         let parts = [call.json.as_slice(), call.raw];
-        let output = handle.call(call.op.number(), parts, self.0.plugin.output_bytes_max);
+        let limit = self.0.plugin.output_bytes_max;
+        let output = blame::run(&self.0.suspect, call.op.as_str(), || {
+            handle.call(call.op.number(), parts, limit)
+        });
         let result = read(&output);
         if let Err(CallError::Panic(_)) = &result {
             self.0.give_up(&handle);
@@ -167,8 +179,19 @@ impl Instance {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let handle = self.handle.lock().take();
+        blame::run(&self.suspect, "close", || drop(handle));
+    }
+}
+
 impl Inner {
     fn open(&self) -> Result<(Arc<Handle>, Opened), CallError> {
+        blame::run(&self.suspect, "open", || self.open_plugin())
+    }
+
+    fn open_plugin(&self) -> Result<(Arc<Handle>, Opened), CallError> {
         let speaker = Speaker {
             plugin: self.plugin.id().into(),
             channel: self.channel.clone(),

@@ -13,10 +13,13 @@
 //!
 //! Nothing is run before the file was checked: its id and version are read from its note. Calls
 //! can answer garbage, too much, or a panic; each is a [`CallError`] and the daemon goes on. What
-//! can't be caught is a crash of foreign code in this process, which is why the checks come first.
+//! can't be caught is a crash of foreign code in this process, which is why the checks come first. It
+//! ends the daemon once: `blame` knows whose code it was, and the next start has it in [`Quarantine`].
 
 #![deny(unsafe_code)]
 
+#[allow(unsafe_code, reason = "signal handlers")]
+mod blame;
 mod error;
 mod file;
 mod image;
@@ -24,16 +27,19 @@ mod inspect;
 mod instance;
 #[allow(unsafe_code, reason = "the C interface")]
 mod library;
+mod quarantine;
 mod sanity;
 mod set;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 pub use error::{CallError, OpenError};
 pub use image::Plugin;
+pub use inspect::FileFacts;
 pub use instance::Instance;
+pub use quarantine::{Aftermath, Entry, Quarantine};
 pub use set::{PluginSet, Refused};
 
 /// Where plugins are, and what they may do.
@@ -48,4 +54,6 @@ pub struct PluginOptions {
     pub output_bytes_max: usize,
     /// SHA-256 in hex by plugin id: a plugin listed here is loaded only if its file has this hash.
     pub pins: BTreeMap<String, String>,
+    /// Files that are not run.
+    pub quarantine: Arc<Quarantine>,
 }

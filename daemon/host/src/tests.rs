@@ -1,8 +1,10 @@
 //! Plugins good and bad, in C, in Rust and in this process.
 
+mod blamed;
 mod example_c;
 mod in_process;
 mod misbehaved;
+mod quarantined;
 mod refused;
 mod rust_library;
 

@@ -185,6 +185,7 @@ impl Cli {
         let outcome = match self.verb {
             Verb::Run => return run::run(&self.config),
             Verb::Check(check) => check.perform(&self.config),
+            Verb::Plugin(plugin) if !plugin.asks_daemon() => plugin.perform_alone(),
             Verb::Store(store) if !store.asks_daemon() => store.perform(&self.config),
             Verb::Secret(secret) => secret.perform(&self.config),
             Verb::Backup(backup) => backup.perform(&self.config),

@@ -51,6 +51,8 @@ fn every_verb_takes_the_configuration_after_it() {
         "notification acknowledge --kind dead_letter --channel x",
         "plugin list",
         "plugin inspect twilio",
+        "plugin inspect ./libtrunkline_plugin_twilio.so --json",
+        "plugin release twilio --json",
         "token create --role owner --name ci --organization default",
         "token list",
         "token revoke x",

@@ -84,6 +84,8 @@ impl Gateway {
         let Prepared {
             mut config,
             plugins,
+            quarantine: _,
+            aftermath: _,
             trust: _,
             tls,
             mut warnings,
@@ -271,12 +273,14 @@ impl Gateway {
 
     async fn prepare(&self) -> Result<Prepared, ReloadError> {
         let (file, previous) = (self.file.clone(), self.plugins.load_full());
-        let prepared =
-            tokio::task::spawn_blocking(move || prepare::prepare(&file, Some(&previous), None))
-                .await
-                .map_err(|error| {
-                    StoreError::Failed(format!("the configuration could not be read: {error}"))
-                })?;
+        let quarantine = self.quarantine.clone();
+        let prepared = tokio::task::spawn_blocking(move || {
+            prepare::prepare(&file, &prepare::Purpose::Reload(&previous, &quarantine))
+        })
+        .await
+        .map_err(|error| {
+            StoreError::Failed(format!("the configuration could not be read: {error}"))
+        })?;
         Ok(prepared?)
     }
 

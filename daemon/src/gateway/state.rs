@@ -9,8 +9,10 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, oneshot, watch};
 
-use super::{Comebacks, Prepared, arbiters::Arbiters, channels::RunningChannel, prepare};
-use trunkline_host::PluginSet;
+use super::{
+    Comebacks, Prepared, arbiters::Arbiters, channels::RunningChannel, prepare, quarantine,
+};
+use trunkline_host::{PluginSet, Quarantine};
 
 use crate::{
     channel::{ChannelSpec, Registry},
@@ -91,6 +93,7 @@ pub struct Gateway {
     pub certificates: Arc<Certificates>,
     /// The plugins found last.
     pub plugins: ArcSwap<PluginSet>,
+    pub(super) quarantine: Arc<Quarantine>,
     /// The channels that went back after the last reload.
     pub comebacks: Comebacks,
     pub(super) file: PathBuf,
@@ -131,6 +134,7 @@ impl Gateway {
         let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
         warn_of_bare(&prepared.config, &specs);
         save_senders(&store, &specs).await?;
+        let notices = quarantine::notices(&prepared.aftermath, &prepared.config, &organizations);
         let settings: Settings = Arc::new(ArcSwap::from_pointee(prepared.config));
         let registry = Arc::new(Registry::default());
         let metrics = Arc::new(Metrics::new());
@@ -186,6 +190,7 @@ impl Gateway {
             ),
             certificates: Arc::new(Certificates::new(prepared.tls)),
             plugins: ArcSwap::from_pointee(prepared.plugins),
+            quarantine: prepared.quarantine,
             running: Mutex::default(),
             arbiters: Arbiters::default(),
             eraser: Eraser::new(
@@ -215,6 +220,9 @@ impl Gateway {
             accounts: Arc::default(),
         });
         gateway.start_writers(news).await;
+        for notice in notices {
+            gateway.notifier.raise(notice);
+        }
         gateway.launch_all(specs).await;
         gateway.start_followers().await;
         gateway.start_backfill().await?;
@@ -228,6 +236,7 @@ impl Gateway {
             ingress: self.ingress.clone(),
             config: self.settings.load_full(),
             plugins: self.plugins.load_full(),
+            quarantine: self.quarantine.clone(),
             clock: self.transport.clock().clone(),
         }
     }

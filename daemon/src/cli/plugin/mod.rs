@@ -1,8 +1,14 @@
-//! `trunkline plugin`: what the daemon found in its plugin folders; list, inspect.
+//! `trunkline plugin`: what the daemon found in its plugin folders; list, inspect, release.
+
+mod file;
+mod release;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use self::release::Release;
 use super::{
     admin::{Admin, Query, id},
     detail,
@@ -15,10 +21,11 @@ use super::{
 /// How much of a hash tells two files apart at a glance.
 const HASH_CHARS: usize = 12;
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 8] = [
     Column::text("ID", "/id"),
     Column::text("VERSION", "/version"),
     Column::text("STATE", "/state"),
+    Column::text("PINNED", "/pinned"),
     Column::text("CHANNELS", "/channels"),
     Column::made("SHA256", hash),
     Column::text("PATH", "/path"),
@@ -36,15 +43,17 @@ const KEYS: [Column; 3] = [
 pub(super) enum Plugin {
     /// Lists plugins, also those that were refused, with the reason.
     List(ListArgs),
-    /// Shows a plugin: what it can do and which keys its channels take.
+    /// Shows a plugin: what it can do and which keys its channels take. A file is only read, never run.
     Inspect(Inspect),
+    /// Takes a plugin out of quarantine and starts its channels; exits 1 where one is still down.
+    Release(Release),
 }
 
 /// One plugin.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// The adapter's id.
-    #[arg(value_parser = id)]
+    /// The adapter's id; or a file, a path with a slash or one that ends in ".so", for which no daemon is needed.
+    #[arg(value_parser = id_or_path, value_name = "PLUGIN")]
     plugin: String,
     /// Prints the API's JSON.
     #[arg(long)]
@@ -60,11 +69,39 @@ impl Plugin {
                     .await
             }
             Self::Inspect(inspect) => inspect.perform(admin).await,
+            Self::Release(release) => release.perform(admin).await,
+        }
+    }
+
+    /// Whether the daemon is asked; what is about a file alone needs none.
+    pub(super) fn asks_daemon(&self) -> bool {
+        !matches!(self, Self::Inspect(inspect) if inspect.file().is_some())
+    }
+
+    /// Does what needs no daemon.
+    pub(super) fn perform_alone(self) -> Result<(), Failure> {
+        match self {
+            Self::Inspect(inspect) => match inspect.file() {
+                Some(path) => file::inspect(&path, inspect.json),
+                None => Ok(()),
+            },
+            Self::List(_) | Self::Release(_) => Ok(()),
         }
     }
 }
 
+fn id_or_path(text: &str) -> Result<String, String> {
+    match file::path(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => id(text),
+    }
+}
+
 impl Inspect {
+    fn file(&self) -> Option<PathBuf> {
+        file::path(&self.plugin)
+    }
+
     async fn perform(&self, admin: &Admin) -> Result<(), Failure> {
         let mut plugin = admin
             .get(&["plugins", &self.plugin], &Query::default())
