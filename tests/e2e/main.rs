@@ -75,6 +75,7 @@ mod templates;
 mod tls;
 mod traces;
 mod twilio_whatsapp;
+mod upgrade;
 mod users;
 mod vonage;
 mod vonage_media;

@@ -140,6 +140,11 @@ impl Gateway {
         let Some(old) = running.get(spec.id.as_str()) else {
             return false;
         };
+        // A file that can't be loaded is never better than the one at work.
+        let runs = old.channel.down_reason().is_none();
+        if spec.plugin.is_none() && runs && comeback::fits(&old.channel.config(), new) {
+            return true;
+        }
         let last = self.board.samples(&spec.id).pop();
         let before = Before {
             enabled: self.is_enabled(&old.channel) && self.would_be_enabled(spec),

@@ -114,6 +114,16 @@ pub(super) struct Writer {
     pub(super) stopped: oneshot::Receiver<()>,
 }
 
+fn eraser(
+    store: &Store,
+    ingress: &Arc<Ingress>,
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+) -> Eraser {
+    let (store, ingress) = (store.clone(), ingress.clone());
+    Eraser::new(store, ingress, settings.clone(), metrics.clone())
+}
+
 /// Says which channels take webhooks without a token.
 fn warn_of_bare(config: &Config, specs: &[ChannelSpec]) {
     for bare in prepare::without_token(config, specs) {
@@ -130,8 +140,8 @@ impl Gateway {
             store,
         } = options;
         let organizations = organizations(&store, &prepared.config).await?;
-        let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
-        let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+        let ids = prepared.config.channels.keys();
+        let specs = prepare::open_channels(&prepared, ids, &organizations).await?;
         warn_of_bare(&prepared.config, &specs);
         save_senders(&store, &specs).await?;
         let notices = quarantine::notices(&prepared.aftermath, &prepared.config, &organizations);
@@ -193,12 +203,7 @@ impl Gateway {
             quarantine: prepared.quarantine,
             running: Mutex::default(),
             arbiters: Arbiters::default(),
-            eraser: Eraser::new(
-                store.clone(),
-                ingress.clone(),
-                settings.clone(),
-                metrics.clone(),
-            ),
+            eraser: eraser(&store, &ingress, &settings, &metrics),
             retention: Retention::new(store.clone(), settings.clone(), metrics.clone()),
             keeper: Keeper::new(store.clone(), settings.clone()),
             links,
@@ -220,9 +225,9 @@ impl Gateway {
             accounts: Arc::default(),
         });
         gateway.start_writers(news).await;
-        for notice in notices {
-            gateway.notifier.raise(notice);
-        }
+        notices
+            .into_iter()
+            .for_each(|notice| gateway.notifier.raise(notice));
         gateway.launch_all(specs).await;
         gateway.start_followers().await;
         gateway.start_backfill().await?;
