@@ -28,15 +28,28 @@ pub enum CallError {
     /// The plugin could not read its input.
     #[error("the plugin did not understand the call: {0}")]
     BadInput(String),
+    /// The library can't be loaded.
+    #[error("the plugin {0}")]
+    NotLoaded(String),
+    /// The plugin's own process failed: it ended, hung or did what it must not.
+    #[error("the plugin failed in its process: {0}")]
+    Crashed(String),
     /// The adapter refused, with its own class and words.
     #[error("{0}")]
     Failed(AdapterError),
 }
 
 impl CallError {
-    /// True for what counts against the plugin itself: panics and answers that mean nothing.
+    /// True for what counts against the plugin itself: panics, crashes and answers that mean nothing.
     pub fn is_fault(&self) -> bool {
-        matches!(self, Self::Panic(_) | Self::Garbage(_) | Self::TooLarge)
+        matches!(
+            self,
+            Self::Panic(_)
+                | Self::Garbage(_)
+                | Self::TooLarge
+                | Self::NotLoaded(_)
+                | Self::Crashed(_)
+        )
     }
 }
 

@@ -2,42 +2,106 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use serde_json::Value;
 use trunkline_plugin_api::{Facts, Manifest, ffi::Export, note::Note};
 
 use super::{
-    CallError, Instance, OpenError,
+    CallError, Instance, Isolation, OpenError, PluginOptions, Quarantine,
     blame::{self, Suspect},
     error::read,
-    library::Table,
+    isolation::tell_of_landlock,
+    library::{Output, Table},
+    worker::{Limits, Program, Worker, WorkerError},
 };
 
-/// One loaded image of a plugin, never unloaded.
+/// One image of a plugin, which has described itself.
 #[derive(Debug, Clone)]
 pub struct Plugin {
     path: PathBuf,
     sha256: String,
     manifest: Arc<Manifest>,
-    pub(super) table: Table,
+    pub(super) code: Arc<Code>,
     pub(super) output_bytes_max: usize,
 }
 
+/// Where a plugin's code is.
+#[derive(Debug)]
+pub(super) struct Code {
+    /// The private copy; empty for an adapter of this process.
+    pub(super) copy: PathBuf,
+    /// How processes are started that run it.
+    pub(super) worker: Option<Program>,
+    suspect: Suspect,
+    sha256: String,
+    quarantine: Arc<Quarantine>,
+    /// Its functions in this process, from the first channel on that is opened here.
+    table: OnceLock<Result<Table, String>>,
+}
+
+impl Code {
+    /// Its functions in this process. Loads it where that was not done yet, for good. A file that ended the
+    /// daemon is not run here any more.
+    pub(super) fn table(&self) -> Result<Table, CallError> {
+        if let Some(entry) = self.quarantine.of_file(&self.sha256) {
+            return Err(CallError::NotLoaded(entry.verdict()));
+        }
+        let load = || blame::run(&self.suspect, "load", || Table::load(&self.copy));
+        let table = self.table.get_or_init(load);
+        table.clone().map_err(CallError::NotLoaded)
+    }
+
+    /// What it says of itself: in a process where one can be started, else in this one.
+    fn describe(&self, options: &PluginOptions) -> Result<Manifest, String> {
+        let unread = |error: CallError| match error {
+            CallError::NotLoaded(words) => words,
+            error => format!("its manifest can't be read: {error}"),
+        };
+        let Some(program) = &self.worker else {
+            let table = self.table().map_err(unread)?;
+            let describe = || described(&table, options.output_bytes_max);
+            return blame::run(&self.suspect, "describe", describe).map_err(unread);
+        };
+        let limits = Limits {
+            output_bytes_max: options.output_bytes_max,
+            memory_bytes_max: options.memory_bytes_max,
+            timeout: options.call_timeout,
+            threads: 0,
+        };
+        let output = describe_apart(program, &self.copy, &limits).map_err(|error| match error {
+            WorkerError::NotLoaded(words) => words,
+            error => format!("can't be loaded and described: {error}"),
+        })?;
+        read(&output).map_err(unread)
+    }
+}
+
+fn describe_apart(program: &Program, copy: &Path, limits: &Limits) -> Result<Output, WorkerError> {
+    let mut worker = Worker::start(program, copy, limits)?;
+    tell_of_landlock(&worker);
+    worker.describe()
+}
+
 impl Plugin {
-    /// Loads a private copy. Its manifest must say what its note says.
+    /// Has a private copy describe itself. Its manifest must say what its note says.
     pub(super) fn load(
-        copy: &Path,
+        copy: PathBuf,
         path: PathBuf,
         sha256: String,
         note: &Note,
-        output_bytes_max: usize,
+        options: &PluginOptions,
     ) -> Result<Self, String> {
-        let suspect = Suspect::new(&sha256, &note.id, &note.version, None);
-        let table = blame::run(&suspect, "load", || Table::load(copy))?;
-        let manifest = blame::run(&suspect, "describe", || described(&table, output_bytes_max))
-            .map_err(|error| format!("its manifest can't be read: {error}"))?;
+        let code = Code {
+            copy,
+            worker: options.worker.clone(),
+            suspect: Suspect::new(&sha256, &note.id, &note.version, None),
+            sha256: sha256.clone(),
+            quarantine: options.quarantine.clone(),
+            table: OnceLock::new(),
+        };
+        let manifest = code.describe(options)?;
         if (&manifest.id, &manifest.version) != (&note.id, &note.version) {
             return Err(format!(
                 "its note says {} {}, its manifest {} {}",
@@ -54,8 +118,8 @@ impl Plugin {
             path,
             sha256,
             manifest: Arc::new(manifest),
-            table,
-            output_bytes_max,
+            code: Arc::new(code),
+            output_bytes_max: options.output_bytes_max,
         })
     }
 
@@ -67,7 +131,14 @@ impl Plugin {
             path: PathBuf::new(),
             sha256: String::new(),
             manifest: Arc::new(described(&table, output_bytes_max)?),
-            table,
+            code: Arc::new(Code {
+                copy: PathBuf::new(),
+                worker: None,
+                suspect: Suspect::new("", "", "", None),
+                sha256: String::new(),
+                quarantine: Arc::default(),
+                table: OnceLock::from(Ok(table)),
+            }),
             output_bytes_max,
         })
     }
@@ -106,9 +177,24 @@ impl Plugin {
         &self.path
     }
 
-    /// Opens a channel. `config` is its `[channel.X.config]` section with secrets resolved.
+    /// True where its code was loaded into this process.
+    pub fn is_loaded_here(&self) -> bool {
+        self.code.table.get().is_some()
+    }
+
+    /// Opens a channel in this process. `config` is its `[channel.X.config]` section with secrets resolved.
     pub fn open(&self, channel: &str, config: &Value) -> Result<(Instance, Facts), OpenError> {
-        Instance::open(self.clone(), channel, config)
+        self.open_in(channel, config, &Isolation::None)
+    }
+
+    /// The same, in this process or in one of its own.
+    pub fn open_in(
+        &self,
+        channel: &str,
+        config: &Value,
+        isolation: &Isolation,
+    ) -> Result<(Instance, Facts), OpenError> {
+        Instance::open(self.clone(), channel, config, isolation)
             .map_err(|error| OpenError::new(channel, error))
     }
 }

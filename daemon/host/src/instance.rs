@@ -1,6 +1,6 @@
 //! One opened channel of a plugin, and the calls on it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
@@ -8,15 +8,18 @@ use serde_json::Value;
 use trunkline_plugin_api::{
     Event, Facts, Lookup, Media, MediaRef, OpenContext, OutboundMessage, Probe, Receipt, Received,
     ReceivedRef, Sent, StatusReport, Step, Template, Timestamp, Turn, WebhookRequest,
-    wire::{ABI_MINOR, Call, Carries, OpenInput, Opened},
+    wire::{ABI_MINOR, Call, Carries, Op, OpenInput, Opened},
 };
 
 use super::{
-    CallError, Plugin,
+    CallError, Isolation, Plugin,
     blame::{self, Suspect},
     error::read,
-    library::{Handle, Speaker},
+    isolation::{Isolated, Start},
+    library::{Handle, Output, Table},
     sanity,
+    speaker::Speaker,
+    worker::Limits,
 };
 
 /// One opened channel. Clones share it; calls may run on many threads at once. Every call is
@@ -32,8 +35,15 @@ struct Inner {
     suspect: Suspect,
     /// What the channel is opened with, again after a panic. Holds secrets.
     input: Vec<u8>,
-    /// None after a panic, until the next call.
-    handle: Mutex<Option<Arc<Handle>>>,
+    backend: Backend,
+}
+
+/// Where the calls are made.
+enum Backend {
+    /// In this process. None after a panic, until the next call.
+    Here(Mutex<Option<Arc<Handle>>>),
+    /// In a process of its own.
+    Apart(Isolated),
 }
 
 impl fmt::Debug for Instance {
@@ -51,6 +61,7 @@ impl Instance {
         plugin: Plugin,
         channel: &str,
         config: &Value,
+        isolation: &Isolation,
     ) -> Result<(Self, Facts), CallError> {
         let context = OpenContext {
             channel: channel.into(),
@@ -65,15 +76,14 @@ impl Instance {
             Some(channel),
         );
         let inner = Inner {
+            backend: Backend::new(&plugin, channel, isolation)?,
             plugin,
             suspect,
             channel: channel.into(),
             input: serde_json::to_vec(&OpenInput { context, config })
                 .expect("a JSON value can be written as JSON"),
-            handle: Mutex::new(None),
         };
-        let (handle, opened) = inner.open()?;
-        *inner.handle.lock() = Some(handle);
+        let opened = inner.open()?;
         Ok((Self(Arc::new(inner)), opened.facts))
     }
 
@@ -165,66 +175,161 @@ impl Instance {
     }
 
     fn call<T: Carries + DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, CallError> {
-        let handle = self.0.handle()?;
         let parts = [call.json.as_slice(), call.raw];
-        let limit = self.0.plugin.output_bytes_max;
-        let output = blame::run(&self.0.suspect, call.op.as_str(), || {
-            handle.call(call.op.number(), parts, limit)
-        });
-        let result = read(&output);
-        if let Err(CallError::Panic(_)) = &result {
-            self.0.give_up(&handle);
+        self.0.call(call.op, &parts)
+    }
+
+    /// Where its calls are made.
+    pub fn isolation(&self) -> Isolation {
+        match &self.0.backend {
+            Backend::Here(_) => Isolation::None,
+            Backend::Apart(isolated) => isolated.isolation(),
         }
-        result
+    }
+
+    /// Why no call can succeed any more: its own process failed or ended. It has to be opened anew.
+    pub fn failure(&self) -> Option<String> {
+        match &self.0.backend {
+            Backend::Here(_) => None,
+            Backend::Apart(isolated) => isolated.failure(),
+        }
+    }
+
+    /// The id of its own process, where it has one and no call is under way.
+    pub fn pid(&self) -> Option<u32> {
+        match &self.0.backend {
+            Backend::Here(_) => None,
+            Backend::Apart(isolated) => isolated.pid(),
+        }
+    }
+
+    /// How long a call in its own process may take from here on. Nothing in this process ends a call.
+    pub fn set_timeout(&self, timeout: Duration) {
+        if let Backend::Apart(isolated) = &self.0.backend {
+            isolated.set_timeout(timeout);
+        }
+    }
+}
+
+impl Backend {
+    fn new(plugin: &Plugin, channel: &str, isolation: &Isolation) -> Result<Self, CallError> {
+        let (memory_bytes_max, timeout) = match *isolation {
+            Isolation::None => return Ok(Self::Here(Mutex::new(None))),
+            Isolation::Process {
+                memory_bytes_max,
+                timeout,
+            } => (memory_bytes_max, timeout),
+        };
+        let program = plugin.code.worker.clone().ok_or_else(|| {
+            CallError::Crashed("this program can't start a process for it".into())
+        })?;
+        Ok(Self::Apart(Isolated::new(Start {
+            program,
+            file: plugin.code.copy.clone(),
+            limits: Limits {
+                output_bytes_max: plugin.output_bytes_max,
+                memory_bytes_max,
+                timeout,
+                threads: 0,
+            },
+            speaker: speaker(plugin, channel),
+        })))
+    }
+}
+
+fn speaker(plugin: &Plugin, channel: &str) -> Speaker {
+    Speaker {
+        plugin: plugin.id().into(),
+        channel: channel.to_owned(),
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let handle = self.handle.lock().take();
-        blame::run(&self.suspect, "close", || drop(handle));
+        if let Backend::Here(place) = &self.backend {
+            let handle = place.lock().take();
+            blame::run(&self.suspect, "close", || drop(handle));
+        }
     }
 }
 
 impl Inner {
-    fn open(&self) -> Result<(Arc<Handle>, Opened), CallError> {
-        blame::run(&self.suspect, "open", || self.open_plugin())
+    fn open(&self) -> Result<Opened, CallError> {
+        match &self.backend {
+            Backend::Here(place) => {
+                let (handle, opened) = self.open_here()?;
+                *place.lock() = Some(handle);
+                Ok(opened)
+            }
+            Backend::Apart(isolated) => opened(&isolated.open(&self.input)?),
+        }
     }
 
-    fn open_plugin(&self) -> Result<(Arc<Handle>, Opened), CallError> {
-        let speaker = Speaker {
-            plugin: self.plugin.id().into(),
-            channel: self.channel.clone(),
-        };
+    fn call<T: Carries + DeserializeOwned>(&self, op: Op, parts: &[&[u8]]) -> Result<T, CallError> {
+        match &self.backend {
+            Backend::Here(place) => {
+                let handle = self.handle(place)?;
+                let limit = self.plugin.output_bytes_max;
+                let output = blame::run(&self.suspect, op.as_str(), || {
+                    handle.call(op.number(), parts, limit)
+                });
+                let result = read(&output);
+                if let Err(CallError::Panic(_)) = &result {
+                    give_up(place, &handle);
+                }
+                result
+            }
+            Backend::Apart(isolated) => {
+                let result = read(&isolated.call(op.number(), parts, &self.input)?);
+                if let Err(CallError::Panic(_)) = &result {
+                    isolated.give_up();
+                }
+                result
+            }
+        }
+    }
+
+    fn open_here(&self) -> Result<(Arc<Handle>, Opened), CallError> {
+        let table = self.plugin.code.table()?;
+        blame::run(&self.suspect, "open", || self.open_with(&table))
+    }
+
+    fn open_with(&self, table: &Table) -> Result<(Arc<Handle>, Opened), CallError> {
+        let say = speaker(&self.plugin, &self.channel).into_say();
         let limit = self.plugin.output_bytes_max;
-        let (output, handle) = self.plugin.table.open(speaker, &self.input, limit);
-        let opened: Opened = read(&output)?;
-        sanity::facts(&opened.facts).map_err(CallError::Garbage)?;
+        let (output, handle) = table.open(say, &self.input, limit);
+        let opened = opened(&output)?;
         let handle =
             handle.ok_or_else(|| CallError::Garbage("open gave facts but no handle".into()))?;
         Ok((Arc::new(handle), opened))
     }
 
     /// The open handle; the lock is held while opening, so that it happens once.
-    fn handle(&self) -> Result<Arc<Handle>, CallError> {
-        let mut place = self.handle.lock();
+    fn handle(&self, place: &Mutex<Option<Arc<Handle>>>) -> Result<Arc<Handle>, CallError> {
+        let mut place = place.lock();
         if let Some(handle) = &*place {
             return Ok(Arc::clone(handle));
         }
-        let (handle, _) = self.open()?;
+        let (handle, _) = self.open_here()?;
         *place = Some(Arc::clone(&handle));
         Ok(handle)
     }
+}
 
-    /// Other calls may still be running on the handle: they end on it, later ones get a new one.
-    fn give_up(&self, handle: &Arc<Handle>) {
-        handle.abandon();
-        let mut place = self.handle.lock();
-        if place
-            .as_ref()
-            .is_some_and(|there| Arc::ptr_eq(there, handle))
-        {
-            *place = None;
-        }
+fn opened(output: &Output) -> Result<Opened, CallError> {
+    let opened: Opened = read(output)?;
+    sanity::facts(&opened.facts).map_err(CallError::Garbage)?;
+    Ok(opened)
+}
+
+/// Other calls may still be running on the handle: they end on it, later ones get a new one.
+fn give_up(place: &Mutex<Option<Arc<Handle>>>, handle: &Arc<Handle>) {
+    handle.abandon();
+    let mut place = place.lock();
+    if place
+        .as_ref()
+        .is_some_and(|there| Arc::ptr_eq(there, handle))
+    {
+        *place = None;
     }
 }

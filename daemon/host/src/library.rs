@@ -1,4 +1,5 @@
-//! The C table of a plugin behind a safe face: the only unsafe code of the daemon.
+//! The C table of a plugin behind a safe face: with the sandbox of workers the only
+//! unsafe code of the daemon.
 //!
 //! What is trusted here, and can't be checked: that a library whose note, exports, magic and
 //! sizes are right keeps to `trunkline_plugin.h`. What is not trusted: everything it writes.
@@ -19,7 +20,7 @@ use trunkline_plugin_api::{
     wire::{ABI_MINOR, Code, MAGIC},
 };
 
-use super::error::printable;
+use super::{error::printable, speaker::Say};
 
 /// Bytes of a plugin's log line that are kept.
 const LOG_BYTES_MAX: usize = 2048;
@@ -27,6 +28,9 @@ const LOG_BYTES_MAX: usize = 2048;
 const LOG_TARGET_BYTES_MAX: usize = 128;
 /// Most answers fit: one allocation instead of several.
 const OUTPUT_BYTES_USUAL: usize = 2048;
+
+/// Parts of one call; more than the interface has, so that a plugin can be asked about too many.
+pub(super) const CALL_PARTS_MAX: usize = 32;
 
 type Describe = unsafe extern "C" fn(*const Sink) -> i32;
 type Open = unsafe extern "C" fn(*const Host, Bytes, *mut *mut ffi::Handle, *const Sink) -> i32;
@@ -42,15 +46,15 @@ pub(super) struct Table {
     close: Close,
 }
 
-/// What a function returned and wrote.
-#[derive(Debug)]
-pub(super) struct Output {
+/// What a function of a plugin returned and wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
     /// The return value, as it came.
-    pub(super) code: i32,
+    pub code: i32,
     /// The parts, as they came.
-    pub(super) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// The plugin wrote more than allowed.
-    pub(super) overflowed: bool,
+    pub overflowed: bool,
 }
 
 impl Table {
@@ -122,11 +126,22 @@ impl Table {
     /// Opens a channel. There is a handle only where the plugin returned 0 and gave one.
     pub(super) fn open(
         &self,
-        speaker: Speaker,
+        say: Say,
         input: &[u8],
         output_bytes_max: usize,
     ) -> (Output, Option<Handle>) {
-        let host = HostBlock::leak(speaker);
+        self.open_with(say, input, output_bytes_max, ffi::HOST_SIZE)
+    }
+
+    /// The same with a host struct that says another size of itself.
+    pub(super) fn open_with(
+        &self,
+        say: Say,
+        input: &[u8],
+        output_bytes_max: usize,
+        host_struct_size: u32,
+    ) -> (Output, Option<Handle>) {
+        let host = HostBlock::leak(say, host_struct_size);
         let mut raw = ptr::null_mut();
         let output = collect(output_bytes_max, |sink| {
             // SAFETY: input and sink are valid during the call, the host block until the handle
@@ -185,12 +200,17 @@ unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
 impl Handle {
-    /// Makes one call.
-    pub(super) fn call(&self, op: u32, parts: [&[u8]; 2], output_bytes_max: usize) -> Output {
-        let parts = parts.map(Bytes::of);
+    /// Makes one call, with at most [`CALL_PARTS_MAX`] parts.
+    pub(super) fn call(&self, op: u32, parts: &[&[u8]], output_bytes_max: usize) -> Output {
+        let mut places = [Bytes::of(&[]); CALL_PARTS_MAX];
+        for (place, part) in places.iter_mut().zip(parts) {
+            *place = Bytes::of(part);
+        }
+        let count = parts.len().min(CALL_PARTS_MAX);
         collect(output_bytes_max, |sink| {
-            // SAFETY: the handle is open until the drop; parts and sink are valid during the call.
-            unsafe { (self.table.call)(self.raw.as_ptr(), op, parts.as_ptr(), parts.len(), sink) }
+            // SAFETY: the handle is open until the drop; `places` has `count` parts and more; they and
+            // the sink are valid during the call.
+            unsafe { (self.table.call)(self.raw.as_ptr(), op, places.as_ptr(), count, sink) }
         })
     }
 
@@ -262,69 +282,39 @@ unsafe extern "C" fn append(ctx: *mut c_void, ptr: *const u8, len: usize) -> i32
     0
 }
 
-/// Who speaks in a log line.
-#[derive(Debug)]
-pub(super) struct Speaker {
-    pub(super) plugin: String,
-    pub(super) channel: String,
-}
-
 /// The host struct with what its `ctx` points at, at an address that does not change.
-#[derive(Debug)]
 struct HostBlock {
     host: Host,
-    speaker: Speaker,
+    say: Say,
 }
 
 impl HostBlock {
     /// A block that lives until somebody takes it back into a `Box`.
-    fn leak(speaker: Speaker) -> *mut Self {
+    fn leak(say: Say, struct_size: u32) -> *mut Self {
         let host = Host {
-            struct_size: ffi::HOST_SIZE,
+            struct_size,
             abi_minor: ABI_MINOR,
             ctx: ptr::null_mut(),
             log: Some(log),
         };
-        let block = Box::into_raw(Box::new(Self { host, speaker }));
+        let block = Box::into_raw(Box::new(Self { host, say }));
         // SAFETY: the block was made in the line above, and nobody else knows it yet.
-        unsafe { (*block).host.ctx = (&raw mut (*block).speaker).cast() };
+        unsafe { (*block).host.ctx = (&raw mut (*block).say).cast() };
         block
     }
 }
 
 unsafe extern "C" fn log(ctx: *mut c_void, level: u32, target: Bytes, message: Bytes) {
-    // SAFETY: `ctx` is the speaker in the host block, which is only read and outlives the handle.
-    let speaker = unsafe { &*ctx.cast::<Speaker>().cast_const() };
+    // SAFETY: `ctx` is what the host block holds, which is only read and outlives the handle.
+    let say = unsafe { &*ctx.cast::<Say>().cast_const() };
     // SAFETY: the plugin gives readable bytes.
     let target = unsafe { text(target, LOG_TARGET_BYTES_MAX) };
     // SAFETY: as above.
     let message = unsafe { text(message, LOG_BYTES_MAX) };
     // A subscriber that panics must not unwind through C. There is nobody to tell.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        write_line(speaker, level, &target, &message);
+        say(level, &target, &message);
     }));
-}
-
-fn write_line(speaker: &Speaker, level: u32, plugin_target: &str, message: &str) {
-    let Speaker { plugin, channel } = speaker;
-    // The level of a `tracing` event is part of its static description: one arm each.
-    match level {
-        0 | 1 => {
-            tracing::error!(target: "trunkline::plugin", event = "plugin_said", %plugin, %channel, plugin_target, "{message}");
-        }
-        2 => {
-            tracing::warn!(target: "trunkline::plugin", event = "plugin_said", %plugin, %channel, plugin_target, "{message}");
-        }
-        3 => {
-            tracing::info!(target: "trunkline::plugin", event = "plugin_said", %plugin, %channel, plugin_target, "{message}");
-        }
-        4 => {
-            tracing::debug!(target: "trunkline::plugin", %plugin, %channel, plugin_target, "{message}");
-        }
-        _ => {
-            tracing::trace!(target: "trunkline::plugin", %plugin, %channel, plugin_target, "{message}");
-        }
-    }
 }
 
 /// Text of a plugin: bounded, on one line, with strange bytes replaced.

@@ -50,12 +50,17 @@ pub struct Entry {
 impl Entry {
     /// What is said of whatever does not run for it: why, and how it would again.
     pub fn words(&self) -> String {
+        format!("the plugin {}", self.verdict())
+    }
+
+    /// The same, to follow the plugin's name or path.
+    pub(super) fn verdict(&self) -> String {
         let again = match &self.channel {
             Some(channel) => format!("`trunkline channel enable {channel}`"),
             None => format!("`trunkline plugin release {}`", self.plugin),
         };
         format!(
-            "the plugin is quarantined: {}; put another version in its place, or run {again}",
+            "is quarantined: {}; put another version in its place, or run {again}",
             self.reason
         )
     }

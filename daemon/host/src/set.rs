@@ -49,13 +49,13 @@ pub struct PluginSet {
     paths: Vec<PathBuf>,
     plugins: BTreeMap<String, Arc<Plugin>>,
     refused: Vec<Refused>,
-    /// Every image that was ever loaded, by hash: what is mapped stays mapped.
+    /// Every image that ever described itself, by hash: what is mapped stays mapped.
     loaded: BTreeMap<String, Arc<Plugin>>,
 }
 
 impl PluginSet {
-    /// Looks at the folders. Images that `previous` has loaded are taken from it; files are
-    /// checked anew. Reads whole files and runs `describe`: not for an async thread.
+    /// Looks at the folders. Images that `previous` knows are taken from it; files are
+    /// checked anew. Reads whole files and has new ones describe themselves: not for an async thread.
     pub fn scan(options: &PluginOptions, previous: Option<&Self>) -> Self {
         let mut set = Self {
             paths: options.paths.clone(),
@@ -193,15 +193,18 @@ impl PluginSet {
                 image.sha256
             ));
         }
-        if let Some(entry) = options.quarantine.of_file(&image.sha256) {
-            return Err(format!("is not run: {}", entry.words()));
+        // It would describe itself in this process.
+        if options.worker.is_none()
+            && let Some(entry) = options.quarantine.of_file(&image.sha256)
+        {
+            return Err(entry.verdict());
         }
         let limit = options.output_bytes_max;
         if let Some(loaded) = self.loaded.get(&image.sha256) {
             return Ok(Arc::new(loaded.seen_at(path.to_owned(), limit)));
         }
         let copy = file::private_copy(&options.state, &image)?;
-        let plugin = Plugin::load(&copy, path.to_owned(), image.sha256, note, limit)?;
+        let plugin = Plugin::load(copy, path.to_owned(), image.sha256, note, options)?;
         let plugin = Arc::new(plugin);
         self.loaded
             .insert(plugin.sha256().to_owned(), Arc::clone(&plugin));

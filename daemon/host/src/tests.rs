@@ -3,13 +3,14 @@
 mod blamed;
 mod example_c;
 mod in_process;
+mod isolated;
 mod misbehaved;
 mod quarantined;
 mod refused;
 mod rust_library;
 
 use std::{
-    fs,
+    env, fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
@@ -18,16 +19,16 @@ use std::{
 use tempfile::TempDir;
 use trunkline_plugin_api::{RawBody, WebhookRequest};
 
-use super::{PluginOptions, PluginSet};
+use super::{PluginOptions, PluginSet, worker::program};
 
 /// A folder with plugins and a state folder, gone when dropped.
-struct Place {
+pub(super) struct Place {
     root: TempDir,
     options: PluginOptions,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = TempDir::new().expect("a temp folder");
         let plugins = root.path().join("plugins");
         fs::create_dir(&plugins).expect("a new folder");
@@ -69,9 +70,16 @@ impl Place {
     }
 
     /// Builds the plugin that does what its flags say.
-    fn build_bad(&self, file: &str, flags: &[&str]) -> PathBuf {
+    pub(super) fn build_bad(&self, file: &str, flags: &[&str]) -> PathBuf {
         let source = repository().join("daemon/host/src/tests/bad.c");
         self.build(file, &source, flags)
+    }
+
+    /// The same place, whose files describe themselves in a process of their own.
+    fn apart() -> Self {
+        let mut place = Self::new();
+        place.options.worker = Some(program());
+        place
     }
 
     fn scan(&self) -> PluginSet {
@@ -79,9 +87,33 @@ impl Place {
     }
 }
 
-fn repository() -> PathBuf {
+pub(super) fn repository() -> PathBuf {
     let host = Path::new(env!("CARGO_MANIFEST_DIR"));
     host.ancestors().nth(2).expect("the workspace").to_owned()
+}
+
+/// Builds a crate's examples beside this test's binary; gives their folder.
+pub(super) fn examples_of(package: &str) -> PathBuf {
+    let binary = env::current_exe().expect("a path");
+    let profile_folder = binary.ancestors().nth(2).expect("PROFILE/deps/BINARY");
+    let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let target = profile_folder.parent().expect("TARGET/PROFILE");
+    let cargo = Command::new(env!("CARGO"))
+        .current_dir(repository())
+        .args(["build", "--offline", "--quiet", "--profile", profile])
+        .args(["-p", package, "--examples", "--target-dir"])
+        .arg(target)
+        .output()
+        .expect("cargo");
+    assert!(
+        cargo.status.success(),
+        "{}",
+        String::from_utf8_lossy(&cargo.stderr)
+    );
+    profile_folder.join("examples")
 }
 
 fn set_mode(path: &Path, mode: u32) {

@@ -1,11 +1,15 @@
 /* A plugin that loads, and whose calls each do something wrong. The compiler's -D flags make it
- * wrong in other places. */
+ * wrong in other places: -DIN_CALL=... and the like are statements that run there. */
 #define _GNU_SOURCE /* memmem */
 #include "trunkline_plugin.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #ifndef ID
@@ -33,6 +37,20 @@
 TL_NOTE(ID, "1.0.0");
 #endif
 
+#ifndef IN_CALL
+#define IN_CALL
+#endif
+#ifndef IN_DESCRIBE
+#define IN_DESCRIBE
+#endif
+
+#ifdef IN_LOAD
+__attribute__((constructor)) static void load(void)
+{
+    IN_LOAD;
+}
+#endif
+
 struct tl_handle {
     const tl_host *host;
 };
@@ -55,6 +73,7 @@ static int32_t describe(const tl_sink *out)
 #ifdef CRASH_IN_DESCRIBE
     abort();
 #endif
+    IN_DESCRIBE;
     return put(out, TL_OK, MANIFEST);
 }
 
@@ -86,6 +105,7 @@ static inline int32_t call(tl_handle *handle, uint32_t op, const tl_bytes *parts
     static const char long_line[5000] = {'x', '\n', '\xff'};
     tl_bytes target = {(const uint8_t *)"bad", 3}, line = {(const uint8_t *)long_line, 5000};
     (void)parts, (void)n;
+    IN_CALL;
     switch (op) {
     case TL_OP_RECEIVE:
         return put(out, TL_OK, "{\"verdict\":\"authentic\"");

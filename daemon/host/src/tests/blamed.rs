@@ -123,7 +123,7 @@ fn whoever_ends_the_process_is_in_quarantine_after_the_next_start() {
         assert!(set.get("bad").is_none(), "{how}");
         let why = set.why_missing("bad");
         assert!(
-            why.contains("the plugin is quarantined: it ended the daemon"),
+            why.contains("is quarantined: it ended the daemon"),
             "{how}: {why}"
         );
     }

@@ -24,8 +24,11 @@ fn error<T: std::fmt::Debug>(result: Result<T, CallError>) -> CallError {
 
 #[test]
 fn every_bad_answer_is_an_error() {
-    let place = Place::new();
-    let bad = open(&place);
+    every_bad_answer_of(&open(&Place::new()));
+}
+
+/// Asks the plugin for everything.
+pub(super) fn every_bad_answer_of(bad: &Instance) {
     let (turn, message) = (Turn::default(), OutboundMessage::default());
     let cases = [
         (
@@ -85,8 +88,11 @@ impl io::Write for Log {
 
 #[test]
 fn a_log_line_is_bounded_and_stays_one_line() {
-    let place = Place::new();
-    let bad = open(&place);
+    a_log_line_of(&open(&Place::new()));
+}
+
+/// Has the plugin write a line that is too long, and looks at what came of it.
+pub(super) fn a_log_line_of(bad: &Instance) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

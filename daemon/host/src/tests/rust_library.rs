@@ -1,39 +1,18 @@
 //! Real Rust libraries, built apart from this process: panics that unwind inside them, and the
 //! guide's example.
 
-use std::{env, fs, path::PathBuf, process::Command, sync::OnceLock};
+use std::{fs, path::PathBuf, sync::OnceLock};
 
 use serde_json::json;
 use trunkline_plugin_api::{Event, ReceivedRef, Turn, sign, wire::Op};
 
-use super::{Place, repository, set_mode, webhook};
+use super::{Place, examples_of, set_mode, webhook};
 use crate::{CallError, OpenError};
 
-/// The folder of the interface crate's example libraries, built once, beside this test's binary.
+/// The folder of the interface crate's example libraries, built once.
 fn examples() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let binary = env::current_exe().expect("a path");
-        let profile_folder = binary.ancestors().nth(2).expect("PROFILE/deps/BINARY");
-        let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
-            Some("debug") | None => "dev",
-            Some(name) => name,
-        };
-        let target = profile_folder.parent().expect("TARGET/PROFILE");
-        let cargo = Command::new(env!("CARGO"))
-            .current_dir(repository())
-            .args(["build", "--offline", "--quiet", "--profile", profile])
-            .args(["-p", "trunkline-plugin-api", "--examples", "--target-dir"])
-            .arg(target)
-            .output()
-            .expect("cargo");
-        assert!(
-            cargo.status.success(),
-            "{}",
-            String::from_utf8_lossy(&cargo.stderr)
-        );
-        profile_folder.join("examples")
-    })
+    BUILT.get_or_init(|| examples_of("trunkline-plugin-api"))
 }
 
 fn place_with(example: &str) -> Place {
