@@ -16,7 +16,7 @@ use trunkline_tests::load::{Load, Outcome, Plan};
 use trunkline_tests::wait::{SOON, eventually};
 
 use crate::plugins::compile;
-use crate::stage::{SMS, Stage, twilio};
+use crate::stage::{SMS, Stage};
 
 /// Webhooks a second while versions are exchanged.
 const RATE: u32 = 100;
@@ -145,11 +145,8 @@ async fn a_file_that_is_no_good_leaves_the_old_one_at_work() {
     let file = stage.daemon.file(FILE);
     let old = fs::read(&file).expect("the plugin");
     let first = listed(&stage, "twilio").await["sha256"].clone();
-    let built = |defines: &[&str]| {
-        let mut defines = defines.to_vec();
-        defines.push("FAULTY_SECOND");
-        // Built beside, then put in its place.
-        let path = compile(&stage.daemon, "twilio", "e2e/faulty_plugin.c", &defines);
+    let built = |define: &str| {
+        let path = compile(&stage.daemon, "twilio", "e2e/faulty_plugin.c", &[define]);
         fs::read(path).expect("a plugin")
     };
     let bad = [
@@ -160,13 +157,18 @@ async fn a_file_that_is_no_good_leaves_the_old_one_at_work() {
             "is not a shared library",
         ),
         (
+            "another section",
+            built("FAULTY_SECOND"),
+            "unknown key; known here are depth",
+        ),
+        (
             "ABI 2",
-            built(&["FAULTY_ENTRY=tl_adapter_entry_v2"]),
+            built("FAULTY_ENTRY=tl_adapter_entry_v2"),
             "built for ABI 2",
         ),
         (
             "its section",
-            built(&["FAULTY_REFUSES"]),
+            built("FAULTY_REFUSES"),
             "no section is good enough",
         ),
     ];
