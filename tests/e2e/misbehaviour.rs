@@ -1,5 +1,5 @@
-//! Eight classes of misbehaviour, in the daemon's own process: what the daemon does, that the neighbours'
-//! messages go through, and that nothing that was accepted is lost.
+//! Eight classes of misbehaviour, in the daemon's own process and in one of their own: what the daemon does, that
+//! the neighbours' messages go through, and that nothing that was accepted is lost.
 //!
 //! What can be contained puts its channel down. What ends the daemon ends it once: the next start has the
 //! culprit in quarantine by itself. Both outlive a restart, until a person releases the plugin.
@@ -78,12 +78,14 @@ const CLASSES: [Class; 10] = [
     Class { name: "garbage", source: Source::C(&[]), word: "garbage", outcome: Outcome::Contained, reason: "garbage" },
     Class { name: "wrong ABI", source: Source::C(&["FAULTY_ENTRY=tl_adapter_entry_v2"]), word: "fine", outcome: Outcome::Refused, reason: "built for ABI 2, this daemon speaks 1" },
     Class { name: "truncated file", source: Source::Truncated, word: "fine", outcome: Outcome::Refused, reason: "cut short" },
-    Class { name: "abort while it is loaded", source: Source::C(&["FAULTY_CONSTRUCTOR"]), word: "", outcome: Outcome::EndsDaemon, reason: "SIGABRT in load" },
+    Class { name: "abort while it is loaded", source: Source::C(&["FAULTY_CONSTRUCTOR"]), word: "fine", outcome: Outcome::Refused, reason: "SIGABRT" },
 ];
 
 /// A class on a stage.
 struct Case {
     class: &'static Class,
+    /// In a process of its own.
+    is_apart: bool,
     stage: Stage,
     /// The neighbour's messages that were acknowledged.
     accepted: Vec<String>,
@@ -111,18 +113,22 @@ fn example() -> PathBuf {
 }
 
 impl Case {
-    fn prepare(class: &'static Class) -> Self {
+    fn prepare(class: &'static Class, is_apart: bool) -> Self {
         let simulator = Simulator::start().expect("the simulator starts");
         let adapter = match class.source {
             Source::Rust => "panics",
             _ => BAD,
         };
+        let mut channel = Channel::new(BAD, adapter);
+        if is_apart {
+            channel = channel.key("isolation", "process");
+        }
         let config = Config::new()
             .set("plugins.call_watchdog", "1s")
             .set("plugins.failures_max", FAILURES_MAX)
             .set("outbound.backoff_base", "50ms")
             .channel(twilio(SMS, &simulator))
-            .channel(Channel::new(BAD, adapter));
+            .channel(channel);
         let mut daemon = Daemon::prepare(config);
         daemon.set_env("RUST_BACKTRACE", "0");
         match class.source {
@@ -142,6 +148,7 @@ impl Case {
         }
         Self {
             class,
+            is_apart,
             stage: Stage { daemon, simulator },
             accepted: Vec::new(),
         }
@@ -151,6 +158,23 @@ impl Case {
         match self.class.source {
             Source::Rust => "panics",
             _ => BAD,
+        }
+    }
+
+    /// What becomes of it where it runs.
+    fn outcome(&self) -> Outcome {
+        match self.class.outcome {
+            Outcome::EndsDaemon if self.is_apart => Outcome::Contained,
+            outcome => outcome,
+        }
+    }
+
+    /// What the reason says. The ends of a process of its own have words of their own.
+    fn reason(&self) -> &'static str {
+        match self.class.outcome {
+            Outcome::Refused => self.class.reason,
+            _ if self.is_apart => "",
+            _ => self.class.reason,
         }
     }
 
@@ -189,7 +213,7 @@ impl Case {
     }
 
     async fn misbehave(&mut self) {
-        match self.class.outcome {
+        match self.outcome() {
             Outcome::Contained => {
                 // A good answer in between, such as a check's, begins the count anew.
                 for _ in 0..ATTEMPTS_MAX {
@@ -250,25 +274,21 @@ impl Case {
         let api = self.stage.daemon.api();
         let shown = api.wait_health(BAD, "down").await;
         let why = shown["health"]["last_error"].as_str().unwrap_or_default();
-        assert!(why.contains(self.class.reason), "{}: {why}", self.name());
+        assert!(why.contains(self.reason()), "{}: {why}", self.name());
         let status = self.say("fine").await;
         assert_eq!(status, Some(503), "{}: providers come back", self.name());
         let listed = self.listed().await;
         let reason = listed["reason"].as_str().unwrap_or_default();
-        assert!(
-            reason.contains(self.class.reason),
-            "{}: {listed}",
-            self.name()
-        );
+        assert!(reason.contains(self.reason()), "{}: {listed}", self.name());
         let told = self.stage.daemon.cli(&["doctor", BAD]).await.all();
-        assert!(told.contains(self.class.reason), "{}: {told}", self.name());
+        assert!(told.contains(self.reason()), "{}: {told}", self.name());
         eventually("owners are told", SOON, || async {
             let told = api.open_notifications("plugin_fault").await;
-            let says = |notice: &Value| notice.to_string().contains(self.class.reason);
+            let says = |notice: &Value| notice.to_string().contains(self.reason());
             told.iter().any(says).then_some(())
         })
         .await;
-        let (state, scope) = match self.class.outcome {
+        let (state, scope) = match self.outcome() {
             Outcome::Contained => ("quarantined", Some("quarantined for bad: ")),
             Outcome::EndsDaemon => ("quarantined", Some("it ended the daemon")),
             Outcome::Refused => ("refused", None),
@@ -312,19 +332,12 @@ impl Case {
     }
 }
 
-async fn run(class: &'static Class) {
-    println!("{}", class.name);
-    let mut case = Case::prepare(class);
-    if class.word.is_empty() {
-        // It ends the daemon before there is anything to say to it.
-        case.stage.daemon.spawn();
-        case.has_ended().await;
-        case.stage.daemon.launch().await;
-    } else {
-        case.stage.daemon.launch().await;
-        case.neighbour().await;
-        case.misbehave().await;
-    }
+async fn run(class: &'static Class, is_apart: bool) {
+    println!("{} {is_apart}", class.name);
+    let mut case = Case::prepare(class, is_apart);
+    case.stage.daemon.launch().await;
+    case.neighbour().await;
+    case.misbehave().await;
     case.neighbour().await;
     case.is_down().await;
     let resident = resident_kib(case.stage.daemon.pid());
@@ -332,11 +345,8 @@ async fn run(class: &'static Class) {
     case.stage.daemon.restart().await;
     case.neighbour().await;
     case.is_down().await;
-    match class.outcome {
-        Outcome::Refused => {}
-        // Released, it would end the daemon again.
-        Outcome::EndsDaemon if class.word.is_empty() => {}
-        _ => case.release().await,
+    if !matches!(class.outcome, Outcome::Refused) {
+        case.release().await;
     }
     case.neighbour().await;
     case.nothing_is_lost().await;
@@ -353,32 +363,43 @@ fn resident_kib(pid: u32) -> u64 {
 }
 
 /// Runs the classes that `pick` picks.
-async fn run_all(pick: impl Fn(Outcome) -> bool) {
+async fn run_all(is_apart: bool, pick: impl Fn(Outcome) -> bool) {
     for class in CLASSES.iter().filter(|class| pick(class.outcome)) {
-        run(class).await;
+        run(class, is_apart).await;
     }
 }
 
 #[tokio::test]
 async fn what_can_be_contained_puts_its_channel_down_and_nothing_else() {
-    run_all(|outcome| matches!(outcome, Outcome::Contained)).await;
+    run_all(false, |outcome| matches!(outcome, Outcome::Contained)).await;
 }
 
 #[tokio::test]
 async fn what_ends_the_daemon_ends_it_once() {
-    run_all(|outcome| matches!(outcome, Outcome::EndsDaemon)).await;
+    run_all(false, |outcome| matches!(outcome, Outcome::EndsDaemon)).await;
+}
+
+/// In a process of its own nothing ends the daemon.
+#[tokio::test]
+async fn what_would_end_the_daemon_ends_its_own_process() {
+    run_all(true, |outcome| matches!(outcome, Outcome::EndsDaemon)).await;
+}
+
+#[tokio::test]
+async fn what_is_contained_here_is_contained_apart() {
+    run_all(true, |outcome| !matches!(outcome, Outcome::EndsDaemon)).await;
 }
 
 #[tokio::test]
 async fn what_is_no_plugin_of_this_version_is_refused_in_words() {
-    run_all(|outcome| matches!(outcome, Outcome::Refused)).await;
+    run_all(false, |outcome| matches!(outcome, Outcome::Refused)).await;
 }
 
 /// A panic in each call that the daemon makes by itself or by a person's word: the channel fails, nothing else.
 #[tokio::test]
 async fn a_panic_in_each_call_costs_that_channel_alone() {
     for call in ["open", "receive", "send", "probe"] {
-        let mut case = Case::prepare(&CLASSES[0]);
+        let mut case = Case::prepare(&CLASSES[0], false);
         let section = match call {
             "open" => Channel::new(BAD, "panics").config("on_open", true),
             call => Channel::new(BAD, "panics").config("panics_in", vec![call.to_owned()]),
@@ -411,7 +432,7 @@ async fn a_panic_in_each_call_costs_that_channel_alone() {
 /// `channel enable` lifts what keeps that channel down, and only that; another file makes the rest good.
 #[tokio::test]
 async fn one_channel_is_quarantined_and_the_plugins_other_goes_on() {
-    let mut case = Case::prepare(&CLASSES[6]);
+    let mut case = Case::prepare(&CLASSES[6], false);
     case.stage
         .daemon
         .rewrite(|config| config.put(Channel::new("other", BAD)));

@@ -195,7 +195,7 @@ impl Instance {
         }
     }
 
-    /// The id of its own process, where it has one and no call is under way.
+    /// The id of its own process, where it has one.
     pub fn pid(&self) -> Option<u32> {
         match &self.0.backend {
             Backend::Here(_) => None,

@@ -4,7 +4,7 @@ use std::{
     path::PathBuf,
     sync::{
         Once,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -48,6 +48,8 @@ pub(super) struct Isolated {
     start: Start,
     /// Milliseconds that one call may take.
     timeout_ms: AtomicU64,
+    /// The process; 0 where there is none.
+    pid: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -65,6 +67,7 @@ impl Isolated {
         Self {
             timeout_ms: AtomicU64::new(millis(start.limits.timeout)),
             start,
+            pid: AtomicU32::new(0),
             state: Mutex::new(State::Closed),
         }
     }
@@ -89,7 +92,7 @@ impl Isolated {
                 worker.set_timeout(self.timeout());
                 let result = worker.call(op, parts);
                 self.pass_on_logs(worker);
-                Self::keep(&mut state, result)
+                self.keep(&mut state, result)
             }
             State::Failed(words) => Err(CallError::Crashed(words.clone())),
             State::Closed => Err(CallError::Crashed("its process is not there".into())),
@@ -104,18 +107,24 @@ impl Isolated {
         let started = Worker::start(&self.start.program, &self.start.file, &limits);
         let mut worker = match started {
             Ok(worker) => worker,
-            Err(error) => return Self::keep(state, Err(error)),
+            Err(error) => return self.keep(state, Err(error)),
         };
         tell_of_landlock(&worker);
         let result = worker.open(input);
         self.pass_on_logs(&mut worker);
+        self.pid.store(worker.pid(), Ordering::Relaxed);
         *state = State::Open(Box::new(worker));
-        Self::keep(state, result)
+        self.keep(state, result)
     }
 
-    fn keep(state: &mut State, result: Result<Output, WorkerError>) -> Result<Output, CallError> {
+    fn keep(
+        &self,
+        state: &mut State,
+        result: Result<Output, WorkerError>,
+    ) -> Result<Output, CallError> {
         result.map_err(|error| {
             let words = error.to_string();
+            self.pid.store(0, Ordering::Relaxed);
             *state = State::Failed(words.clone());
             CallError::Crashed(words)
         })
@@ -131,7 +140,9 @@ impl Isolated {
 
     /// After a panic its state is unknown: the process is ended, the next call starts another.
     pub(super) fn give_up(&self) {
-        *self.state.lock() = State::Closed;
+        let mut state = self.state.lock();
+        self.pid.store(0, Ordering::Relaxed);
+        *state = State::Closed;
     }
 
     /// Why it takes no more calls, where its process has failed or ended, also between two calls.
@@ -141,6 +152,7 @@ impl Isolated {
         if let State::Open(worker) = &mut *state
             && let Some(error) = worker.ended()
         {
+            self.pid.store(0, Ordering::Relaxed);
             *state = State::Failed(error.to_string());
         }
         match &*state {
@@ -151,10 +163,8 @@ impl Isolated {
 
     /// The process, where one is running.
     pub(super) fn pid(&self) -> Option<u32> {
-        match &*self.state.try_lock()? {
-            State::Open(worker) => Some(worker.pid()),
-            State::Closed | State::Failed(_) => None,
-        }
+        let pid = self.pid.load(Ordering::Relaxed);
+        (pid != 0).then_some(pid)
     }
 
     pub(super) fn set_timeout(&self, timeout: Duration) {

@@ -95,7 +95,9 @@ impl Actor for ChannelActor {
 impl Handler<Call> for ChannelActor {
     type Result = ();
 
-    fn handle(&mut self, call: Call, _: &mut Self::Context) {
+    fn handle(&mut self, call: Call, context: &mut Self::Context) {
+        let watchdog = self.settings.load().plugins.call_watchdog;
+        self.instance.set_timeout(watchdog);
         let began = self.pulse.begin();
         (call.run)(&self.instance);
         self.pulse.end();
@@ -105,6 +107,10 @@ impl Handler<Call> for ChannelActor {
             let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             let request = call.request.map(tracing::field::display);
             warn!(event = "plugin_call_slow", channel = %self.channel, request, call = call.what, took_ms, "a plugin call took longer than its budget");
+        }
+        if self.instance.failure().is_some() {
+            // The guardian has the words, and starts it again.
+            actix::ActorContext::stop(context);
         }
     }
 }

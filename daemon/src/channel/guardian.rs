@@ -15,9 +15,10 @@ use tracing::{error, info, warn};
 use super::{
     actor::{ChannelActor, Pulse, Stop},
     handle::{Channel, ChannelSpec, Running},
+    isolation::isolation,
     restart::{Fault, History, Verdict},
 };
-use trunkline_host::{Entry, Instance, Plugin, Quarantine};
+use trunkline_host::{Entry, Instance, Isolation, Plugin, Quarantine};
 
 use crate::{config::Settings, metrics::Metrics, store::Store};
 
@@ -88,6 +89,7 @@ enum End {
 
 /// A running actor and what tells of its end.
 struct Run {
+    instance: Instance,
     arbiter: Arbiter,
     address: Addr<ChannelActor>,
     pulse: Arc<Pulse>,
@@ -133,6 +135,14 @@ impl Watcher {
         self.settings.load().plugins.call_watchdog
     }
 
+    /// After this the thread of a call is left behind. A process of its own is killed before.
+    fn patience(&self, instance: &Instance) -> Duration {
+        match instance.isolation() {
+            Isolation::None => self.watchdog(),
+            Isolation::Process { .. } => self.watchdog() * 2,
+        }
+    }
+
     fn finish(&self, done: oneshot::Sender<()>) {
         self.live
             .send_replace(Running::Down("it was stopped".into()));
@@ -141,6 +151,7 @@ impl Watcher {
 
     fn give_up(&self, reason: String) {
         error!(event = "channel_given_up", channel = %self.channel.id, %reason, "channel given up");
+        self.channel.note_worker(None);
         self.live.send_replace(Running::Down(reason));
     }
 
@@ -169,6 +180,8 @@ impl Watcher {
     /// Starts the actor on a new arbiter.
     async fn launch(&self, instance: Instance, is_restart: bool) -> Result<Run, Fault> {
         let pulse = Arc::new(Pulse::new());
+        let held = instance.clone();
+        self.channel.note_worker(held.pid());
         let actor = ChannelActor {
             channel: self.channel.id.to_string(),
             instance,
@@ -193,6 +206,7 @@ impl Watcher {
             info!(event = "channel_started", channel = %self.channel.id, "channel started");
         }
         Ok(Run {
+            instance: held,
             arbiter,
             address,
             pulse,
@@ -209,7 +223,8 @@ impl Watcher {
             tokio::select! {
                 fault = &mut run.ended => {
                     run.arbiter.stop();
-                    return End::Fault(fault.unwrap_or(Fault::Ended));
+                    let fault = fault.unwrap_or(Fault::Ended);
+                    return End::Fault(run.instance.failure().map_or(fault, Fault::Crash));
                 }
                 asked = stops.recv() => {
                     let done = asked.unwrap_or_else(|| oneshot::channel().0);
@@ -217,7 +232,13 @@ impl Watcher {
                     return End::Asked(done);
                 }
                 _ = ticks.tick() => {
-                    if run.pulse.running_for().is_some_and(|took| took > self.watchdog()) {
+                    self.channel.note_worker(run.instance.pid());
+                    if let Some(words) = run.instance.failure() {
+                        run.arbiter.stop();
+                        return End::Fault(Fault::Crash(words));
+                    }
+                    let patience = self.patience(&run.instance);
+                    if run.pulse.running_for().is_some_and(|took| took > patience) {
                         // The thread is stuck inside the plugin: it can only be left behind.
                         return End::Fault(Fault::Hang("a call"));
                     }
@@ -250,7 +271,9 @@ impl Watcher {
             match self.history.after(&fault, Instant::now()) {
                 Verdict::GiveUp(reason) => {
                     match fault {
-                        Fault::Hang(_) | Fault::Open(_) => self.quarantine(reason).await,
+                        Fault::Hang(_) | Fault::Open(_) | Fault::Crash(_) => {
+                            self.quarantine(reason).await
+                        }
                         Fault::Panic(_) | Fault::Ended => self.give_up(reason),
                     }
                     return Ok(None);
@@ -258,6 +281,7 @@ impl Watcher {
                 Verdict::Restart(wait) => {
                     let wait = wait.mul_f64(rand::random_range(0.5..1.0));
                     warn!(event = "channel_failed", channel = %self.channel.id, reason = %fault.words(), wait_ms = wait.as_millis(), "channel failed; it will be restarted");
+                    self.channel.note_worker(None);
                     self.live.send_replace(Running::Down(fault.words()));
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
@@ -278,9 +302,10 @@ impl Watcher {
             return Err("its plugin is gone".into());
         };
         let config = self.channel.config();
+        let isolation = isolation(&config, &self.settings.load().plugins);
         let opening = tokio::task::spawn_blocking(move || {
             plugin
-                .open(&config.id, config.config.expose())
+                .open_in(&config.id, config.config.expose(), &isolation)
                 .map_err(|error| error.to_string())
         });
         match tokio::time::timeout(self.watchdog(), opening).await {

@@ -105,6 +105,8 @@ pub struct Channel {
     started_at_ms: std::sync::atomic::AtomicI64,
     restarts: AtomicU32,
     failures: AtomicU32,
+    /// The process of its plugin; 0 where it has none.
+    worker_pid: AtomicU32,
     heard_at_ms: std::sync::atomic::AtomicI64,
     settings: Settings,
     metrics: Arc<Metrics>,
@@ -144,6 +146,7 @@ impl Channel {
             started_at_ms: std::sync::atomic::AtomicI64::new(0),
             restarts: AtomicU32::new(0),
             failures: AtomicU32::new(0),
+            worker_pid: AtomicU32::new(0),
             heard_at_ms: std::sync::atomic::AtomicI64::new(0),
             settings: settings.clone(),
             metrics,
@@ -266,6 +269,16 @@ impl Channel {
         }
     }
 
+    /// The id of its plugin's own process, where it has one.
+    pub fn worker_pid(&self) -> Option<u32> {
+        let pid = self.worker_pid.load(Ordering::Relaxed);
+        (pid != 0).then_some(pid)
+    }
+
+    pub(super) fn note_worker(&self, pid: Option<u32>) {
+        self.worker_pid.store(pid.unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// Panics, garbage and oversized answers in a row.
     pub(super) fn failures(&self) -> u32 {
         self.failures.load(Ordering::Relaxed)
@@ -346,8 +359,11 @@ fn outcome<R>(result: &Result<R, ChannelError>) -> &'static str {
         Err(ChannelError::Call(error)) => match error {
             CallError::Failed(_) => "failed",
             CallError::Unsupported => "unsupported",
-            CallError::Panic(_) => "panic",
-            CallError::Garbage(_) | CallError::TooLarge | CallError::BadInput(_) => "garbage",
+            CallError::Panic(_) | CallError::Crashed(_) => "panic",
+            CallError::Garbage(_)
+            | CallError::TooLarge
+            | CallError::BadInput(_)
+            | CallError::NotLoaded(_) => "garbage",
         },
     }
 }

@@ -13,6 +13,7 @@
 mod actor;
 mod guardian;
 mod handle;
+mod isolation;
 mod limiter;
 mod registry;
 mod restart;
@@ -21,4 +22,5 @@ mod window;
 pub use actor::ChannelActor;
 pub use guardian::Guardian;
 pub use handle::{Channel, ChannelError, ChannelSpec, Running};
+pub use isolation::isolation;
 pub use registry::{Lookup, Registry, Routes};

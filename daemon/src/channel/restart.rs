@@ -16,6 +16,8 @@ pub(super) enum Fault {
     Hang(&'static str),
     /// The actor itself panicked.
     Panic(String),
+    /// The plugin's own process failed.
+    Crash(String),
     /// It ended without being asked to.
     Ended,
     /// The plugin could not be opened again.
@@ -27,6 +29,7 @@ impl Fault {
         match self {
             Self::Hang(call) => format!("the plugin hung in {call}"),
             Self::Panic(words) => format!("the channel's actor panicked: {words}"),
+            Self::Crash(words) => format!("the plugin failed in its process: {words}"),
             Self::Ended => "the channel's actor ended by itself".into(),
             Self::Open(words) => format!("the plugin could not be opened again: {words}"),
         }

@@ -42,6 +42,8 @@ pub struct Channel {
     pub body_bytes_max: Option<u64>,
     /// True where it may call private and loopback addresses.
     pub allow_private: bool,
+    /// Where its adapter's code runs.
+    pub isolation: Isolation,
     /// How its bursts become turns.
     pub coalesce: Coalesce,
     /// What becomes of sends whose outcome stays unknown.
@@ -72,6 +74,17 @@ pub struct Channel {
     pub reply_window: Option<Duration>,
     /// The adapter's own section.
     pub config: AdapterSection,
+}
+
+/// Where a channel's adapter runs.
+// Comments on the variants would turn the schema's `enum` into a list of alternatives.
+#[allow(missing_docs)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    #[default]
+    None,
+    Process,
 }
 
 impl Channel {
@@ -198,6 +211,10 @@ pub(super) struct ChannelSection {
     /// True lets it call private and loopback addresses, such as a system in your own network.
     #[serde(default)]
     pub allow_private: bool,
+    /// Where the adapter's code runs: "none" of its own, in the daemon, or in a "process" of its own, which
+    /// may use neither files nor network, and whose end the daemon outlives.
+    #[serde(default)]
+    pub isolation: Isolation,
     /// Its own way of making turns from bursts.
     #[serde(default)]
     pub coalesce: ChannelCoalesce,
@@ -299,6 +316,7 @@ impl ChannelSection {
             webhook_paths: self.webhook_paths,
             body_bytes_max: self.body_bytes_max.map(|size| size.0),
             allow_private: self.allow_private,
+            isolation: self.isolation,
             coalesce: Coalesce {
                 quiet: self.coalesce.quiet.map_or(coalesce.quiet, |time| time.0),
                 max: self.coalesce.max.map_or(coalesce.max, |time| time.0),

@@ -70,7 +70,9 @@ use std::{
 
 pub use adapters::AdapterFindings;
 pub use backfill::Backfill;
-pub use channel::{AdapterSection, Channel, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, WebhookToken};
+pub use channel::{
+    AdapterSection, Channel, Isolation, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, WebhookToken,
+};
 pub use consent::{ChannelConsent, Consent, Replies, Words};
 pub use cost::{Cost, Organization};
 pub use document::schema;

@@ -126,6 +126,7 @@ fn restarting_keys(old: &Channel, new: &Channel) -> Vec<String> {
             "adapter": channel.adapter,
             "organization": channel.organization,
             "allow_private": channel.allow_private,
+            "isolation": channel.isolation,
         })
     };
     let mut keys = changed(&part(old), &part(new));

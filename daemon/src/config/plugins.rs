@@ -27,6 +27,9 @@ pub struct Plugins {
     /// Largest answer of one call.
     #[serde(with = "ByteSize")]
     pub output_bytes_max: u64,
+    /// Most memory of a process in which an adapter runs (`isolation = "process"`) or describes itself.
+    #[serde(with = "ByteSize")]
+    pub process_memory_max: u64,
     /// Adapter id and the SHA-256 of its file, in hexadecimal: another file is refused.
     pub pins: BTreeMap<String, String>,
 }
@@ -39,6 +42,7 @@ impl Default for Plugins {
             call_watchdog: Duration::from_secs(2),
             failures_max: 5,
             output_bytes_max: 16 << 20,
+            process_memory_max: 512 << 20,
             pins: BTreeMap::new(),
         }
     }

@@ -367,7 +367,10 @@ async fn open(channel: &Channel, candidate: &Candidate) -> Result<Result<Instanc
         return Ok(Err(()));
     };
     let (id, section) = (channel.id.clone(), candidate.section.clone());
-    let run = move |_: &Instance| Ok(plugin.open(id.as_str(), &section).map(|(opened, _)| opened));
+    let run = move |live: &Instance| {
+        let opened = plugin.open_in(id.as_str(), &section, &live.isolation());
+        Ok(opened.map(|(opened, _)| opened))
+    };
     match channel.call("open", run).await {
         // A section that makes no sense is no candidate.
         Ok(opened) => Ok(opened.map_err(|_| ())),

@@ -7,10 +7,12 @@ use std::{
 
 use trunkline_plugin_api::Capability;
 
-use trunkline_host::{Aftermath, OpenError, Plugin, PluginOptions, PluginSet, Quarantine};
+use trunkline_host::{
+    Aftermath, Isolation, OpenError, Plugin, PluginOptions, PluginSet, Quarantine, worker::Program,
+};
 
 use crate::{
-    channel::ChannelSpec,
+    channel::{ChannelSpec, isolation},
     config::{
         Channel, Config, ConfigErrors, Environment, Finding, PluginBuild, PluginFacts, PluginsFound,
     },
@@ -18,6 +20,9 @@ use crate::{
     outbound::Trust,
     tls::Pair,
 };
+
+/// A description takes a start of this executable too, on a machine that may be busy.
+const DESCRIPTION_MIN: Duration = Duration::from_secs(10);
 
 /// A configuration with the plugins it names; both checked against each other.
 pub struct Prepared {
@@ -160,6 +165,9 @@ pub(super) fn plugin_options(
         output_bytes_max: usize::try_from(config.plugins.output_bytes_max).unwrap_or(usize::MAX),
         pins: config.plugins.pins.clone(),
         quarantine: quarantine.clone(),
+        worker: Some(Program::this()),
+        call_timeout: config.plugins.call_watchdog.max(DESCRIPTION_MIN),
+        memory_bytes_max: config.plugins.process_memory_max,
     }
 }
 
@@ -260,7 +268,8 @@ async fn open(
         spec.instance = Err(entry.words());
         return Ok(spec);
     }
-    match open_within(plugin, channel.clone(), watchdog).await {
+    let isolation = isolation(channel, &prepared.config.plugins);
+    match open_within(plugin, channel.clone(), isolation, watchdog).await {
         Ok((instance, facts)) => {
             spec.facts = Some(facts);
             spec.instance = Ok(instance);
@@ -281,15 +290,21 @@ enum Opened {
 async fn open_within(
     plugin: Arc<Plugin>,
     channel: Arc<Channel>,
+    isolation: Isolation,
     watchdog: Duration,
 ) -> Result<(trunkline_host::Instance, trunkline_plugin_api::Facts), Opened> {
+    // A process of its own ends itself after the watchdog's time, for the start and for the call.
+    let patience = match isolation {
+        Isolation::None => watchdog,
+        Isolation::Process { .. } => watchdog * 3,
+    };
     let (tell, told) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        let opened = plugin.open(&channel.id, channel.config.expose());
+        let opened = plugin.open_in(&channel.id, channel.config.expose(), &isolation);
         // Nobody waits any more where the watchdog has bitten.
         let _ = tell.send(opened);
     });
-    match tokio::time::timeout(watchdog, told).await {
+    match tokio::time::timeout(patience, told).await {
         Ok(Ok(Ok(opened))) => Ok(opened),
         Ok(Ok(Err(OpenError::Refused { error, .. }))) => Err(Opened::Refused(error.to_string())),
         Ok(Ok(Err(error))) => Err(Opened::Fault(error.to_string())),

@@ -121,6 +121,7 @@ pub const EVENTS: &[Event] = &[
     event("plugin_refused", "A file in a plugin folder was not loaded, and why."),
     event("plugin_released", "Somebody took a plugin, or a channel with it, out of quarantine."),
     event("plugin_said", "A plugin logged something; `plugin_target` is its own name for the place."),
+    event("plugin_sandbox_without_landlock", "The kernel has no landlock: a plugin that is being loaded in a process of its own could read files."),
     event("poll_not_read", "The messages whose state should be asked for could not be read."),
     event("quarantine_not_saved", "A channel was given up, and that could not be written: a restart would start it again. The disk, most likely."),
     event("quarantine_trouble", "The list of quarantined plugins, or the record of who ended the last run, could not be read or written."),

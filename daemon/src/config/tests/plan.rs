@@ -167,6 +167,7 @@ fn any_channel(id: &'static str) -> impl Strategy<Value = Channel> {
                 body_bytes_max,
                 allow_private: flags[3],
                 coalesce: Coalesce::default(),
+                isolation: crate::config::Isolation::default(),
                 uncertain: crate::config::Uncertain::default(),
                 rate: None,
                 account: None,

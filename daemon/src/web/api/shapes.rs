@@ -233,6 +233,8 @@ pub(super) fn channel(gateway: &Gateway, channel: &Channel) -> Value {
         "chat_url": chat_url(gateway, channel),
         "started_at": if started == 0 { Value::Null } else { time(started) },
         "restarts": channel.restarts(),
+        "isolation": config.isolation,
+        "worker_pid": channel.worker_pid(),
         "plugin": channel.plugin.as_ref().map(|plugin| json!({
             "id": plugin.id(),
             "version": plugin.version(),
