@@ -21,6 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* glibc's headers make attributes vanish for compilers that are not GNU C. tcc knows those used here. */
+#if defined(__TINYC__) && defined(__attribute__)
+#undef __attribute__
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

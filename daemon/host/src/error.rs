@@ -130,3 +130,10 @@ fn bounded(text: &[u8]) -> String {
 pub(super) fn printable(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
+
+/// Cuts a text to so many bytes, between two characters.
+pub(super) fn cut(text: &mut String, bytes_max: usize) {
+    let mut ends = (0..=bytes_max.min(text.len())).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+}

@@ -49,6 +49,19 @@ impl Folder {
         }
     }
 
+    /// The folder of a single file, and the file's name.
+    pub(super) fn of(path: &Path) -> Result<(Self, &OsStr), String> {
+        let name = path.file_name().ok_or("is neither a folder nor a file")?;
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        if !path.exists() {
+            return Err("is not there".into());
+        }
+        Ok((Self::open(parent)?, name))
+    }
+
     /// The names of the shared libraries in it, sorted.
     pub(super) fn libraries(&self) -> Result<Vec<PathBuf>, String> {
         let unreadable = |error: io::Error| format!("can't be read: {error}");
@@ -103,6 +116,12 @@ impl Folder {
     }
 }
 
+/// Reads a single file.
+pub(super) fn read_alone(path: &Path) -> Result<Image, String> {
+    let (folder, name) = Folder::of(path)?;
+    folder.read(name)
+}
+
 /// Whoever can write a plugin runs code as the daemon.
 fn only_ours_to_write(what: &str, path: &Path, metadata: &Metadata) -> Result<(), String> {
     let (owner, us) = (metadata.uid(), geteuid().as_raw());
@@ -127,16 +146,23 @@ fn only_ours_to_write(what: &str, path: &Path, metadata: &Metadata) -> Result<()
 pub(super) fn private_copy(state: &Path, image: &Image) -> Result<PathBuf, String> {
     let folder = state.join("plugins");
     let path = folder.join(format!("{}.so", image.sha256));
-    copy(&folder, &path, &image.bytes)
+    copy(state, &folder, &path, &image.bytes)
         .map(|()| path)
         .map_err(|error| format!("could not be copied to {}: {error}", folder.display()))
 }
 
-fn copy(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// The folder for what is the daemon's own about plugins, made where it is missing.
+pub(super) fn private_folder(state: &Path) -> io::Result<PathBuf> {
+    let folder = state.join("plugins");
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(folder)?;
+        .create(&folder)?;
+    Ok(folder)
+}
+
+fn copy(state: &Path, folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    private_folder(state)?;
     only_ours_to_write(
         "the folder of private copies",
         folder,

@@ -9,7 +9,8 @@ use serde_json::Value;
 use trunkline_plugin_api::{Facts, Manifest, ffi::Export, note::Note};
 
 use super::{
-    CallError, Instance, Isolation, OpenError, PluginOptions,
+    CallError, Instance, Isolation, OpenError, PluginOptions, Quarantine,
+    blame::{self, Suspect},
     error::read,
     isolation::tell_of_landlock,
     library::{LinkedTable, Output, Table},
@@ -33,14 +34,22 @@ pub(super) struct Code {
     pub(super) copy: PathBuf,
     /// How processes are started that run it.
     pub(super) worker: Option<Program>,
+    suspect: Suspect,
+    sha256: String,
+    quarantine: Arc<Quarantine>,
     /// Its functions in this process, from the first channel on that is opened here.
     table: OnceLock<Result<Table, String>>,
 }
 
 impl Code {
-    /// Its functions in this process. Loads it where that was not done yet, for good.
+    /// Its functions in this process. Loads it where that was not done yet, for good. A file that ended the
+    /// daemon is not run here any more.
     pub(super) fn table(&self) -> Result<Table, CallError> {
-        let table = self.table.get_or_init(|| Table::load(&self.copy));
+        if let Some(entry) = self.quarantine.of_file(&self.sha256) {
+            return Err(CallError::NotLoaded(entry.verdict()));
+        }
+        let load = || blame::run(&self.suspect, "load", || Table::load(&self.copy));
+        let table = self.table.get_or_init(load);
         table.clone().map_err(CallError::NotLoaded)
     }
 
@@ -52,7 +61,8 @@ impl Code {
         };
         let Some(program) = &self.worker else {
             let table = self.table().map_err(unread)?;
-            return described(&table, options.output_bytes_max).map_err(unread);
+            let describe = || described(&table, options.output_bytes_max);
+            return blame::run(&self.suspect, "describe", describe).map_err(unread);
         };
         let limits = Limits {
             output_bytes_max: options.output_bytes_max,
@@ -86,6 +96,9 @@ impl Plugin {
         let code = Code {
             copy,
             worker: options.worker.clone(),
+            suspect: Suspect::new(&sha256, &note.id, &note.version, None),
+            sha256: sha256.clone(),
+            quarantine: options.quarantine.clone(),
             table: OnceLock::new(),
         };
         let manifest = code.describe(options)?;
@@ -126,6 +139,9 @@ impl Plugin {
             code: Arc::new(Code {
                 copy: PathBuf::new(),
                 worker: None,
+                suspect: Suspect::new("", "", "", None),
+                sha256: String::new(),
+                quarantine: Arc::default(),
                 table: OnceLock::from(Ok(table)),
             }),
             output_bytes_max,

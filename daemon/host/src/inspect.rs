@@ -1,14 +1,23 @@
 //! Reads what a shared library says of itself, without running any of it.
 
+use std::path::Path;
+
 use object::{
     Object, ObjectSection, ObjectSegment, ObjectSymbol,
-    read::{File, ReadRef},
+    elf::{DT_NEEDED, FileHeader64},
+    endian::Endianness,
+    read::{
+        File, ReadRef,
+        elf::{Dyn as _, FileHeader as _},
+    },
 };
 use trunkline_plugin_api::{
     ffi::is_id,
     note::{self, Note},
     wire::ABI_MAJOR,
 };
+
+use super::file::read_alone;
 
 const ENTRY: &str = "tl_adapter_entry_v";
 const VERSION_BYTES_MAX: usize = 64;
@@ -20,6 +29,54 @@ pub(super) struct Inspected {
     pub(super) note: Option<Note>,
     /// Why the file can't be loaded.
     pub(super) verdict: Result<(), String>,
+}
+
+/// What is known of a plugin's file without running any of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFacts {
+    /// SHA-256 in lower-case hex.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: usize,
+    /// Its note, where there is a sound one.
+    pub note: Option<Note>,
+    /// The shared libraries that it names, in their order.
+    pub needs: Vec<String>,
+    /// Why this daemon would not load it, in words that follow the path.
+    pub verdict: Result<(), String>,
+}
+
+impl FileFacts {
+    /// Reads a file. An error is for what can't be read at all, in words that follow the path.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let image = read_alone(path)?;
+        let Inspected { note, verdict } = inspect(&image.bytes);
+        Ok(Self {
+            needs: needed(&image.bytes).unwrap_or_default(),
+            bytes: image.bytes.len(),
+            sha256: image.sha256,
+            note,
+            verdict: image.trusted.and(verdict),
+        })
+    }
+}
+
+/// The names of the libraries that the loader would bring along; none for what is no 64-bit library.
+fn needed(bytes: &[u8]) -> Option<Vec<String>> {
+    let header = FileHeader64::<Endianness>::parse(bytes).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, bytes).ok()?;
+    let (dynamic, strings) = sections.dynamic(endian, bytes).ok()??;
+    let strings = sections.strings(endian, bytes, strings).ok()?;
+    let names = dynamic
+        .iter()
+        .filter(|entry| entry.tag32(endian) == Some(DT_NEEDED))
+        .filter_map(|entry| entry.string(endian, strings).ok());
+    Some(
+        names
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect(),
+    )
 }
 
 /// Inspects the bytes of a file.

@@ -8,14 +8,15 @@ use serde_json::Value;
 use trunkline_plugin_api::{
     Event, Facts, Lookup, Media, MediaRef, OpenContext, OutboundMessage, Probe, Receipt, Received,
     ReceivedRef, Sent, StatusReport, Step, Template, Timestamp, Turn, WebhookRequest,
-    wire::{ABI_MINOR, Call, Carries, OpenInput, Opened},
+    wire::{ABI_MINOR, Call, Carries, Op, OpenInput, Opened},
 };
 
 use super::{
     CallError, Isolation, Plugin,
+    blame::{self, Suspect},
     error::read,
     isolation::{Isolated, Start},
-    library::{Handle, Output},
+    library::{Handle, Output, Table},
     sanity,
     speaker::Speaker,
     worker::Limits,
@@ -31,6 +32,7 @@ pub struct Instance(Arc<Inner>);
 struct Inner {
     plugin: Plugin,
     channel: String,
+    suspect: Suspect,
     /// What the channel is opened with, again after a panic. Holds secrets.
     input: Vec<u8>,
     backend: Backend,
@@ -67,9 +69,16 @@ impl Instance {
             features: Vec::new(),
         };
         let config = config.clone();
+        let suspect = Suspect::new(
+            plugin.sha256(),
+            plugin.id(),
+            plugin.version(),
+            Some(channel),
+        );
         let inner = Inner {
             backend: Backend::new(&plugin, channel, isolation)?,
             plugin,
+            suspect,
             channel: channel.into(),
             input: serde_json::to_vec(&OpenInput { context, config })
                 .expect("a JSON value can be written as JSON"),
@@ -167,7 +176,7 @@ impl Instance {
 
     fn call<T: Carries + DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, CallError> {
         let parts = [call.json.as_slice(), call.raw];
-        self.0.call(call.op.number(), &parts)
+        self.0.call(call.op, &parts)
     }
 
     /// Where its calls are made.
@@ -235,6 +244,15 @@ fn speaker(plugin: &Plugin, channel: &str) -> Speaker {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Backend::Here(place) = &self.backend {
+            let handle = place.lock().take();
+            blame::run(&self.suspect, "close", || drop(handle));
+        }
+    }
+}
+
 impl Inner {
     fn open(&self) -> Result<Opened, CallError> {
         match &self.backend {
@@ -247,22 +265,22 @@ impl Inner {
         }
     }
 
-    fn call<T: Carries + DeserializeOwned>(
-        &self,
-        op: u32,
-        parts: &[&[u8]],
-    ) -> Result<T, CallError> {
+    fn call<T: Carries + DeserializeOwned>(&self, op: Op, parts: &[&[u8]]) -> Result<T, CallError> {
         match &self.backend {
             Backend::Here(place) => {
                 let handle = self.handle(place)?;
-                let result = read(&handle.call(op, parts, self.plugin.output_bytes_max));
+                let limit = self.plugin.output_bytes_max;
+                let output = blame::run(&self.suspect, op.as_str(), || {
+                    handle.call(op.number(), parts, limit)
+                });
+                let result = read(&output);
                 if let Err(CallError::Panic(_)) = &result {
                     give_up(place, &handle);
                 }
                 result
             }
             Backend::Apart(isolated) => {
-                let result = read(&isolated.call(op, parts, &self.input)?);
+                let result = read(&isolated.call(op.number(), parts, &self.input)?);
                 if let Err(CallError::Panic(_)) = &result {
                     isolated.give_up();
                 }
@@ -272,9 +290,14 @@ impl Inner {
     }
 
     fn open_here(&self) -> Result<(Arc<Handle>, Opened), CallError> {
+        let table = self.plugin.code.table()?;
+        blame::run(&self.suspect, "open", || self.open_with(&table))
+    }
+
+    fn open_with(&self, table: &Table) -> Result<(Arc<Handle>, Opened), CallError> {
         let say = speaker(&self.plugin, &self.channel).into_say();
         let limit = self.plugin.output_bytes_max;
-        let (output, handle) = self.plugin.code.table()?.open(say, &self.input, limit);
+        let (output, handle) = table.open(say, &self.input, limit);
         let opened = opened(&output)?;
         let handle =
             handle.ok_or_else(|| CallError::Garbage("open gave facts but no handle".into()))?;

@@ -15,10 +15,13 @@
 //!
 //! Nothing is run before the file was checked: its id and version are read from its note. Calls
 //! can answer garbage, too much, or a panic; each is a [`CallError`] and the daemon goes on. What
-//! can't be caught is a crash of foreign code in this process; a [`worker`] is ended by one, and no more.
+//! can't be caught is a crash of foreign code in this process: it ends the daemon once, `blame` knows whose
+//! code it was, and the next start has it in [`Quarantine`]. A [`worker`] is ended by one, and no more.
 
 #![deny(unsafe_code)]
 
+#[allow(unsafe_code, reason = "signal handlers")]
+mod blame;
 mod error;
 mod file;
 mod image;
@@ -27,6 +30,7 @@ mod instance;
 mod isolation;
 #[allow(unsafe_code, reason = "the C interface")]
 mod library;
+mod quarantine;
 pub mod sanity;
 mod set;
 mod speaker;
@@ -34,14 +38,15 @@ mod speaker;
 mod tests;
 pub mod worker;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 pub use error::{CallError, OpenError};
 pub use image::Plugin;
-pub use inspect::note_of;
+pub use inspect::{FileFacts, note_of};
 pub use instance::Instance;
 pub use isolation::Isolation;
 pub use library::LinkedTable;
+pub use quarantine::{Aftermath, Entry, Quarantine};
 pub use set::{PluginSet, Refused};
 
 /// Where plugins are, and what they may do.
@@ -56,6 +61,8 @@ pub struct PluginOptions {
     pub output_bytes_max: usize,
     /// SHA-256 in hex by plugin id: a plugin listed here is loaded only if its file has this hash.
     pub pins: BTreeMap<String, String>,
+    /// Files that are not run.
+    pub quarantine: Arc<Quarantine>,
     /// How a process is started in which a file describes itself, before any of it runs here. None: it is
     /// loaded and described in this process, for tests of adapters.
     pub worker: Option<worker::Program>,
@@ -78,6 +85,7 @@ impl Default for PluginOptions {
             state: PathBuf::new(),
             output_bytes_max,
             pins: BTreeMap::new(),
+            quarantine: Arc::default(),
             worker: None,
             call_timeout,
             memory_bytes_max,

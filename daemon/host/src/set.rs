@@ -22,8 +22,25 @@ pub struct Refused {
     pub path: PathBuf,
     /// The id in its note, where that can be read.
     pub id: Option<String>,
+    /// The version in its note.
+    pub version: Option<String>,
+    /// SHA-256 of the file in lower-case hex, where it could be read.
+    pub sha256: Option<String>,
     /// Why, and what to do, in words that follow the path.
     pub reason: String,
+}
+
+impl Refused {
+    /// Something of which nothing is known but where it is.
+    fn path(path: PathBuf, reason: String) -> Self {
+        Self {
+            path,
+            id: None,
+            version: None,
+            sha256: None,
+            reason,
+        }
+    }
 }
 
 /// What one look at the folders found.
@@ -47,7 +64,7 @@ impl PluginSet {
         };
         for path in &options.paths {
             if let Err(reason) = set.scan_path(options, path) {
-                set.refuse(path.clone(), None, reason);
+                set.refuse(Refused::path(path.clone(), reason));
             }
         }
         set
@@ -62,9 +79,12 @@ impl PluginSet {
         }
     }
 
-    /// The same set with this plugin in the place of the one with its id.
+    /// The same set with this plugin in the place of the one with its id, and of what was refused of its file.
     #[must_use]
     pub fn with(mut self, plugin: Arc<Plugin>) -> Self {
+        self.refused.retain(|refused| refused.path != plugin.path());
+        self.loaded
+            .insert(plugin.sha256().to_owned(), Arc::clone(&plugin));
         self.plugins.insert(plugin.id().to_owned(), plugin);
         self
     }
@@ -114,15 +134,9 @@ impl PluginSet {
             }
             return Ok(());
         }
-        let name = path.file_name().ok_or("is neither a folder nor a file")?;
-        let parent = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        if !path.exists() {
-            return Err("is not there".into());
-        }
-        self.scan_file(options, &Folder::open(parent)?, parent, name);
+        let (folder, name) = Folder::of(path)?;
+        let parent = path.parent().unwrap_or(Path::new(""));
+        self.scan_file(options, &folder, parent, name);
         Ok(())
     }
 
@@ -130,10 +144,16 @@ impl PluginSet {
         let path = at.join(name);
         let image = match folder.read(name) {
             Ok(image) => image,
-            Err(reason) => return self.refuse(path, None, reason),
+            Err(reason) => return self.refuse(Refused::path(path, reason)),
         };
         let Inspected { note, verdict } = inspect(&image.bytes);
-        let id = note.as_ref().map(|note| note.id.clone());
+        let mut refused = Refused {
+            path: path.clone(),
+            id: note.as_ref().map(|note| note.id.clone()),
+            version: note.as_ref().map(|note| note.version.clone()),
+            sha256: Some(image.sha256.clone()),
+            reason: String::new(),
+        };
         let loaded = image
             .trusted
             .clone()
@@ -144,7 +164,10 @@ impl PluginSet {
             Ok(plugin) => {
                 self.plugins.insert(plugin.id().to_owned(), plugin);
             }
-            Err(reason) => self.refuse(path, id, reason),
+            Err(reason) => {
+                refused.reason = reason;
+                self.refuse(refused);
+            }
         }
     }
 
@@ -170,6 +193,12 @@ impl PluginSet {
                 image.sha256
             ));
         }
+        // It would describe itself in this process.
+        if options.worker.is_none()
+            && let Some(entry) = options.quarantine.of_file(&image.sha256)
+        {
+            return Err(entry.verdict());
+        }
         let limit = options.output_bytes_max;
         if let Some(loaded) = self.loaded.get(&image.sha256) {
             return Ok(Arc::new(loaded.seen_at(path.to_owned(), limit)));
@@ -182,9 +211,10 @@ impl PluginSet {
         Ok(plugin)
     }
 
-    fn refuse(&mut self, path: PathBuf, id: Option<String>, reason: String) {
+    fn refuse(&mut self, refused: Refused) {
+        let Refused { path, reason, .. } = &refused;
         tracing::warn!(event = "plugin_refused", path = %path.display(), %reason, "plugin refused");
-        self.refused.push(Refused { path, id, reason });
+        self.refused.push(refused);
     }
 }
 

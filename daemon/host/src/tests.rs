@@ -1,9 +1,11 @@
 //! Plugins good and bad, in C, in Rust and in this process.
 
+mod blamed;
 mod example_c;
 mod in_process;
 mod isolated;
 mod misbehaved;
+mod quarantined;
 mod refused;
 mod rust_library;
 

@@ -18,7 +18,7 @@ use super::{
     isolation::isolation,
     restart::{Fault, History, Verdict},
 };
-use trunkline_host::{Instance, Isolation, Plugin};
+use trunkline_host::{Entry, Instance, Isolation, Plugin, Quarantine};
 
 use crate::{config::Settings, metrics::Metrics, store::Store};
 
@@ -35,6 +35,7 @@ impl Guardian {
         guardians: &Arbiter,
         store: Store,
         metrics: Arc<Metrics>,
+        quarantine: Arc<Quarantine>,
     ) -> (Arc<Channel>, Self) {
         let state = match &spec.instance {
             Ok(_) => Running::Starting,
@@ -49,6 +50,7 @@ impl Guardian {
             live,
             store,
             metrics,
+            quarantine,
             history: History::new(settings.load().plugins.failures_max),
             settings,
         };
@@ -73,6 +75,7 @@ struct Watcher {
     live: watch::Sender<Running>,
     store: Store,
     metrics: Arc<Metrics>,
+    quarantine: Arc<Quarantine>,
     history: History,
 }
 
@@ -110,9 +113,10 @@ impl Watcher {
             next = match end {
                 End::Asked(done) => return self.finish(done),
                 End::Distrusted(failures) => {
-                    self.give_up(format!(
-                        "its plugin panicked or answered garbage {failures} times in a row"
-                    ));
+                    self.quarantine(format!(
+                        "it panicked or answered garbage {failures} times in a row"
+                    ))
+                    .await;
                     None
                 }
                 End::Fault(fault) => match self.after(&fault, &mut stops).await {
@@ -146,9 +150,31 @@ impl Watcher {
     }
 
     fn give_up(&self, reason: String) {
-        error!(event = "channel_given_up", channel = %self.channel.id, %reason, "channel given up; it stays down until a reload or enable");
+        error!(event = "channel_given_up", channel = %self.channel.id, %reason, "channel given up");
         self.channel.note_worker(None);
         self.live.send_replace(Running::Down(reason));
+    }
+
+    /// Gives the channel up for what its plugin did, also after a restart of the daemon.
+    async fn quarantine(&self, reason: String) {
+        let Some(plugin) = &self.plugin else {
+            return self.give_up(reason);
+        };
+        let entry = Entry {
+            sha256: plugin.sha256().to_owned(),
+            plugin: plugin.id().to_owned(),
+            version: plugin.version().to_owned(),
+            channel: Some(self.channel.id.to_string()),
+            reason,
+            at_ms: self.store.now(),
+        };
+        let words = entry.words();
+        let quarantine = self.quarantine.clone();
+        let added = tokio::task::spawn_blocking(move || quarantine.add(entry)).await;
+        if let Err(error) = added.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            error!(event = "quarantine_not_saved", channel = %self.channel.id, %error, "a restart of the daemon would start this channel again");
+        }
+        self.give_up(words);
     }
 
     /// Starts the actor on a new arbiter.
@@ -244,7 +270,12 @@ impl Watcher {
         loop {
             match self.history.after(&fault, Instant::now()) {
                 Verdict::GiveUp(reason) => {
-                    self.give_up(reason);
+                    match fault {
+                        Fault::Hang(_) | Fault::Open(_) | Fault::Crash(_) => {
+                            self.quarantine(reason).await
+                        }
+                        Fault::Panic(_) | Fault::Ended => self.give_up(reason),
+                    }
                     return Ok(None);
                 }
                 Verdict::Restart(wait) => {

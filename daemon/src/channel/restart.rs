@@ -76,10 +76,7 @@ impl History {
         self.faults += 1;
         self.hangs += u32::from(matches!(fault, Fault::Hang(_)));
         if self.hangs >= 2 {
-            return Verdict::GiveUp(format!(
-                "{}, for the second time: the plugin is quarantined",
-                fault.words()
-            ));
+            return Verdict::GiveUp(format!("{}, for the second time", fault.words()));
         }
         if self.faults >= self.faults_max {
             return Verdict::GiveUp(format!(

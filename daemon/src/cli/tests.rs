@@ -52,6 +52,8 @@ fn every_verb_takes_the_configuration_after_it() {
         "plugin list",
         "plugin inspect twilio",
         "plugin new acme --lang c --into /tmp --json",
+        "plugin inspect ./libtrunkline_plugin_twilio.so --json",
+        "plugin release twilio --json",
         "token create --role owner --name ci --organization default",
         "token list",
         "token revoke x",

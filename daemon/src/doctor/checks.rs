@@ -7,7 +7,7 @@ use super::{
     report::{Check, Examined, State},
     retest::Finding,
 };
-use trunkline_host::PluginSet;
+use trunkline_host::{PluginSet, Quarantine};
 
 use crate::{
     channel::Channel,
@@ -211,6 +211,21 @@ pub(super) fn plugin(
             ),
         ),
     }
+}
+
+/// What is held against the channel's plugin; nothing where there is nothing.
+pub(super) fn quarantine(channel: &Channel, quarantine: &Quarantine) -> Option<Check> {
+    const NAME: &str = "quarantine";
+    let plugin = channel.plugin.as_ref()?;
+    let against = quarantine.against(plugin.sha256());
+    let concerns = |of: &Option<String>| of.as_deref().is_none_or(|of| of == channel.id.as_str());
+    if let Some(entry) = against.iter().find(|entry| concerns(&entry.channel)) {
+        return Some(Check::new(NAME, State::Fault, entry.words()));
+    }
+    let other = against.first()?;
+    let (of, reason) = (other.channel.as_deref().unwrap_or_default(), &other.reason);
+    let words = format!("its plugin is quarantined for channel {of}: {reason}");
+    Some(Check::new(NAME, State::Warning, words))
 }
 
 #[cfg(test)]

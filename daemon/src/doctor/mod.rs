@@ -29,7 +29,7 @@ pub use self::{
     report::{Check, Examined, Report, State},
     retest::{Finding, Match},
 };
-use trunkline_host::PluginSet;
+use trunkline_host::{PluginSet, Quarantine};
 
 use crate::{
     channel::{Channel, Registry},
@@ -53,6 +53,8 @@ pub struct Doctor {
     pub config: Arc<Config>,
     /// The plugins found last.
     pub plugins: Arc<PluginSet>,
+    /// The files that are not trusted.
+    pub quarantine: Arc<Quarantine>,
     /// The providers' clock.
     pub clock: ProviderClock,
 }
@@ -109,6 +111,7 @@ impl Doctor {
         match of_files.await {
             Ok((on_disk, permissions, disk)) => {
                 checks.push(checks::plugin(channel, &self.plugins, on_disk));
+                checks.extend(checks::quarantine(channel, &self.quarantine));
                 checks.extend([permissions, disk]);
             }
             Err(error) => {

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::oneshot;
 
 use super::{Gateway, prepare, state};
-use trunkline_host::PluginSet;
+use trunkline_host::{Aftermath, PluginSet};
 
 use crate::{
     channel::{Channel, ChannelSpec, Guardian},
     config::ConfigErrors,
-    model::{ChannelId, Toggle},
+    model::Toggle,
     outbound::Outbox,
     store::StoreError,
     watch::watch_faults,
@@ -50,6 +50,7 @@ impl Gateway {
             &self.arbiters.guardians,
             self.store.clone(),
             self.metrics.clone(),
+            self.quarantine.clone(),
         );
         self.apply_switch(&channel);
         RunningChannel {
@@ -117,7 +118,8 @@ impl Gateway {
         Toggle::effective(toggle, spec.config.enabled)
     }
 
-    /// Switches a channel on or off. Switching on also starts one that was given up.
+    /// Switches a channel on or off. Switching on also starts one that was given up, and takes it out of
+    /// quarantine.
     pub async fn switch(&self, channel: &Arc<Channel>, enabled: bool) -> Result<(), SwitchError> {
         let toggle = Toggle {
             enabled,
@@ -130,43 +132,70 @@ impl Gateway {
         self.board
             .set_enabled(&channel.id, channel.org, enabled, now_ms);
         tracing::info!(event = "channel_switched", channel = %channel.id, enabled, "channel switched by an operator");
-        if enabled && channel.down_reason().is_some() {
-            self.restart(&channel.id).await?;
+        if enabled {
+            self.forgive(&channel.id).await?;
         }
-        if enabled && let Some(now) = self.registry.get(channel.id.as_str()) {
-            let prober = self.prober.clone();
-            self.arbiters.watch.spawn(async move {
-                prober.look(&now).await;
-            });
+        if enabled && channel.down_reason().is_some() {
+            let mut running = self.running.lock().await;
+            self.restart(&mut running, &[channel.id.to_string()])
+                .await?;
+        }
+        if enabled {
+            self.look(channel.id.as_str());
         }
         channel.queue.notify_one();
         Ok(())
     }
 
-    /// Starts a channel anew from the configuration in force.
-    async fn restart(&self, id: &ChannelId) -> Result<(), SwitchError> {
-        let mut running = self.running.lock().await;
+    /// Has a channel's health checked now.
+    pub(super) fn look(&self, id: &str) {
+        if let Some(channel) = self.registry.get(id) {
+            let prober = self.prober.clone();
+            self.arbiters.watch.spawn(async move {
+                prober.look(&channel).await;
+            });
+        }
+    }
+
+    /// Starts channels anew from the configuration in force.
+    pub(super) async fn restart(
+        &self,
+        running: &mut BTreeMap<String, RunningChannel>,
+        ids: &[String],
+    ) -> Result<(), SwitchError> {
+        for id in ids {
+            self.restart_one(running, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn restart_one(
+        &self,
+        running: &mut BTreeMap<String, RunningChannel>,
+        id: &String,
+    ) -> Result<(), SwitchError> {
         let prepared = super::Prepared {
             config: (**self.settings.load()).clone(),
             plugins: self.plugins_of(id),
+            quarantine: self.quarantine.clone(),
+            aftermath: Aftermath::default(),
             trust: crate::outbound::Trust::default(),
             tls: None,
             warnings: Vec::new(),
         };
         let organizations = state::organizations(&self.store, &prepared.config).await?;
-        let ids = [id.to_string()];
-        let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+        let specs = prepare::open_channels(&prepared, [id], &organizations).await?;
         state::save_senders(&self.store, &specs).await?;
         for spec in specs {
-            self.replace(&mut running, spec).await;
+            self.replace(running, spec).await;
         }
         Ok(())
     }
 
     /// The plugins in force for a channel: one that went back keeps the one that it ran on.
-    fn plugins_of(&self, id: &ChannelId) -> PluginSet {
+    fn plugins_of(&self, id: &str) -> PluginSet {
         let plugins = (**self.plugins.load()).clone();
-        let previous = self.comebacks.get(id.as_str());
+        let previous = self.comebacks.get(id);
         match previous.and_then(|comeback| comeback.plugin) {
             Some(plugin) => plugins.with(plugin),
             None => plugins,
@@ -212,6 +241,9 @@ pub enum SwitchError {
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What is held against a plugin could not be changed.
+    #[error("the quarantine of plugins could not be written: {0}")]
+    Quarantine(std::io::Error),
     /// The adapter refuses the channel's section.
     #[error(transparent)]
     Config(#[from] ConfigErrors),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    prepare::{self, Prepared},
+    prepare::{self, Prepared, Purpose},
     reload::refused,
 };
 use trunkline_plugin_api::Front;
@@ -44,7 +44,7 @@ pub async fn check(file: &Path) -> Result<CheckReport, ConfigErrors> {
     // A check leaves nothing behind, and runs for users who may not write to the store.
     let state = tempfile::tempdir().ok();
     let state = state.as_ref().map(tempfile::TempDir::path);
-    let mut prepared = prepare::prepare(file, None, state)?;
+    let mut prepared = prepare::prepare(file, &Purpose::Look(state))?;
     let organizations: BTreeMap<String, OrgId> = BTreeMap::new();
     let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
     let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
@@ -61,7 +61,7 @@ pub async fn check(file: &Path) -> Result<CheckReport, ConfigErrors> {
 pub fn secrets(file: &Path) -> Result<Vec<SecretUse>, ConfigErrors> {
     let state = tempfile::tempdir().ok();
     let state = state.as_ref().map(tempfile::TempDir::path);
-    let prepared = prepare::prepare(file, None, state)?;
+    let prepared = prepare::prepare(file, &Purpose::Look(state))?;
     let schema_of = |adapter: &str| {
         let plugin = prepared.plugins.get(adapter)?;
         Some(plugin.manifest().config_schema.clone())

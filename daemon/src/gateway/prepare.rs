@@ -7,7 +7,9 @@ use std::{
 
 use trunkline_plugin_api::Capability;
 
-use trunkline_host::{Isolation, OpenError, Plugin, PluginOptions, PluginSet, worker::Program};
+use trunkline_host::{
+    Aftermath, Isolation, OpenError, Plugin, PluginOptions, PluginSet, Quarantine, worker::Program,
+};
 
 use crate::{
     channel::{ChannelSpec, isolation},
@@ -28,6 +30,10 @@ pub struct Prepared {
     pub config: Config,
     /// The plugins found now.
     pub plugins: PluginSet,
+    /// The files that are not trusted.
+    pub quarantine: Arc<Quarantine>,
+    /// What a start found of the last run; empty otherwise.
+    pub aftermath: Aftermath,
     /// The root certificates of `[outbound] extra_ca`.
     pub trust: Trust,
     /// The certificate of the public listener; none where it speaks plain HTTP.
@@ -36,14 +42,19 @@ pub struct Prepared {
     pub warnings: Vec<Finding>,
 }
 
+/// What a configuration is prepared for.
+pub(super) enum Purpose<'now> {
+    /// The start of the daemon.
+    Start,
+    /// A reload of the daemon that has these plugins.
+    Reload(&'now PluginSet, &'now Arc<Quarantine>),
+    /// To look at it; copies of plugins are kept in this folder, by default the store's.
+    Look(Option<&'now Path>),
+}
+
 /// Loads the configuration and the plugins and checks every channel's section against its
-/// adapter's schema. Plugins are loaded from private copies below `state`, by default the store's
-/// folder. Blocks.
-pub(super) fn prepare(
-    file: &Path,
-    previous: Option<&PluginSet>,
-    state: Option<&Path>,
-) -> Result<Prepared, ConfigErrors> {
+/// adapter's schema. Plugins are loaded from private copies below the store's folder. Blocks.
+pub(super) fn prepare(file: &Path, purpose: &Purpose<'_>) -> Result<Prepared, ConfigErrors> {
     let config = Config::load(file, &Environment::of_process())?;
     let trust = Trust::load(&config.outbound.extra_ca).map_err(|message| {
         ConfigErrors(vec![Finding {
@@ -53,8 +64,19 @@ pub(super) fn prepare(
         }])
     })?;
     let tls = load_pair(&config)?;
-    let state = state.unwrap_or(&config.store.path);
-    let plugins = PluginSet::scan(&plugin_options(&config, state), previous);
+    let state = &config.store.path;
+    let ((quarantine, aftermath), state, previous) = match *purpose {
+        Purpose::Start => (begin(state), state.as_path(), None),
+        Purpose::Reload(previous, quarantine) => {
+            let known = (quarantine.clone(), Aftermath::default());
+            (known, state.as_path(), Some(previous))
+        }
+        Purpose::Look(folder) => {
+            let seen = (Arc::new(Quarantine::look(state)), Aftermath::default());
+            (seen, folder.unwrap_or(state), None)
+        }
+    };
+    let plugins = PluginSet::scan(&plugin_options(&config, state, &quarantine), previous);
     let schema_of = |adapter: &str| {
         let plugin = plugins.get(adapter)?;
         Some(plugin.manifest().config_schema.clone())
@@ -70,10 +92,19 @@ pub(super) fn prepare(
     Ok(Prepared {
         config,
         plugins,
+        quarantine,
+        aftermath,
         trust,
         tls: tls.map(Arc::new),
         warnings,
     })
+}
+
+/// Who ended the last run is known before any plugin is loaded.
+fn begin(state: &Path) -> (Arc<Quarantine>, Aftermath) {
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let (quarantine, found) = Quarantine::begin(state, now_ms);
+    (Arc::new(quarantine), found)
 }
 
 /// The certificate and key of `[server.tls]`, proved to belong together.
@@ -123,12 +154,17 @@ fn open_store(config: &Config) -> Option<Finding> {
     })
 }
 
-fn plugin_options(config: &Config, state: &Path) -> PluginOptions {
+pub(super) fn plugin_options(
+    config: &Config,
+    state: &Path,
+    quarantine: &Arc<Quarantine>,
+) -> PluginOptions {
     PluginOptions {
         paths: config.plugins.path.clone(),
         state: state.to_owned(),
         output_bytes_max: usize::try_from(config.plugins.output_bytes_max).unwrap_or(usize::MAX),
         pins: config.plugins.pins.clone(),
+        quarantine: quarantine.clone(),
         worker: Some(Program::this()),
         call_timeout: config.plugins.call_watchdog.max(DESCRIPTION_MIN),
         memory_bytes_max: config.plugins.process_memory_max,
@@ -227,6 +263,11 @@ async fn open(
     let Some(plugin) = spec.plugin.clone() else {
         return Ok(spec);
     };
+    let held = prepared.quarantine.of_channel(plugin.sha256(), &channel.id);
+    if let Some(entry) = held {
+        spec.instance = Err(entry.words());
+        return Ok(spec);
+    }
     let isolation = isolation(channel, &prepared.config.plugins);
     match open_within(plugin, channel.clone(), isolation, watchdog).await {
         Ok((instance, facts)) => {

@@ -84,6 +84,8 @@ impl Gateway {
         let Prepared {
             mut config,
             plugins,
+            quarantine: _,
+            aftermath: _,
             trust: _,
             tls,
             mut warnings,
@@ -138,6 +140,11 @@ impl Gateway {
         let Some(old) = running.get(spec.id.as_str()) else {
             return false;
         };
+        // A file that can't be loaded is never better than the one at work.
+        let runs = old.channel.down_reason().is_none();
+        if spec.plugin.is_none() && runs && comeback::fits(&old.channel.config(), new) {
+            return true;
+        }
         let last = self.board.samples(&spec.id).pop();
         let before = Before {
             enabled: self.is_enabled(&old.channel) && self.would_be_enabled(spec),
@@ -271,12 +278,14 @@ impl Gateway {
 
     async fn prepare(&self) -> Result<Prepared, ReloadError> {
         let (file, previous) = (self.file.clone(), self.plugins.load_full());
-        let prepared =
-            tokio::task::spawn_blocking(move || prepare::prepare(&file, Some(&previous), None))
-                .await
-                .map_err(|error| {
-                    StoreError::Failed(format!("the configuration could not be read: {error}"))
-                })?;
+        let quarantine = self.quarantine.clone();
+        let prepared = tokio::task::spawn_blocking(move || {
+            prepare::prepare(&file, &prepare::Purpose::Reload(&previous, &quarantine))
+        })
+        .await
+        .map_err(|error| {
+            StoreError::Failed(format!("the configuration could not be read: {error}"))
+        })?;
         Ok(prepared?)
     }
 

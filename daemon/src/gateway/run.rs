@@ -13,7 +13,9 @@ use std::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{error, info, warn};
 
-use super::{Gateway, GatewayOptions, StartError, audit, prepare, signals::Signals, systemd};
+use super::{
+    Gateway, GatewayOptions, StartError, audit, prepare, quarantine, signals::Signals, systemd,
+};
 use crate::{
     config::{Config, ConfigErrors, LmtpListen},
     lmtp::{self, Lmtp},
@@ -68,8 +70,9 @@ const LINGER: Duration = Duration::from_millis(250);
 pub async fn run(file: &Path, init_logs: impl FnOnce(&Config)) -> Result<(), RunError> {
     let starting = systemd::Starting::begin();
     let inherited = Inherited::take().map_err(RunError::Inherited)?;
-    let prepared = prepare::prepare(file, None, None)?;
+    let prepared = prepare::prepare(file, &prepare::Purpose::Start)?;
     init_logs(&prepared.config);
+    quarantine::log(&prepared.aftermath);
     for warning in &prepared.warnings {
         warn!(event = "configuration_warning", "{warning}");
     }

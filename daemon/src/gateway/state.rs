@@ -9,8 +9,10 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, oneshot, watch};
 
-use super::{Comebacks, Prepared, arbiters::Arbiters, channels::RunningChannel, prepare};
-use trunkline_host::PluginSet;
+use super::{
+    Comebacks, Prepared, arbiters::Arbiters, channels::RunningChannel, prepare, quarantine,
+};
+use trunkline_host::{PluginSet, Quarantine};
 
 use crate::{
     channel::{ChannelSpec, Registry},
@@ -91,6 +93,7 @@ pub struct Gateway {
     pub certificates: Arc<Certificates>,
     /// The plugins found last.
     pub plugins: ArcSwap<PluginSet>,
+    pub(super) quarantine: Arc<Quarantine>,
     /// The channels that went back after the last reload.
     pub comebacks: Comebacks,
     pub(super) file: PathBuf,
@@ -111,6 +114,16 @@ pub(super) struct Writer {
     pub(super) stopped: oneshot::Receiver<()>,
 }
 
+fn eraser(
+    store: &Store,
+    ingress: &Arc<Ingress>,
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+) -> Eraser {
+    let (store, ingress) = (store.clone(), ingress.clone());
+    Eraser::new(store, ingress, settings.clone(), metrics.clone())
+}
+
 /// Says which channels take webhooks without a token.
 fn warn_of_bare(config: &Config, specs: &[ChannelSpec]) {
     for bare in prepare::without_token(config, specs) {
@@ -127,10 +140,11 @@ impl Gateway {
             store,
         } = options;
         let organizations = organizations(&store, &prepared.config).await?;
-        let ids: Vec<String> = prepared.config.channels.keys().cloned().collect();
-        let specs = prepare::open_channels(&prepared, &ids, &organizations).await?;
+        let ids = prepared.config.channels.keys();
+        let specs = prepare::open_channels(&prepared, ids, &organizations).await?;
         warn_of_bare(&prepared.config, &specs);
         save_senders(&store, &specs).await?;
+        let notices = quarantine::notices(&prepared.aftermath, &prepared.config, &organizations);
         let settings: Settings = Arc::new(ArcSwap::from_pointee(prepared.config));
         let registry = Arc::new(Registry::default());
         let metrics = Arc::new(Metrics::new());
@@ -186,14 +200,10 @@ impl Gateway {
             ),
             certificates: Arc::new(Certificates::new(prepared.tls)),
             plugins: ArcSwap::from_pointee(prepared.plugins),
+            quarantine: prepared.quarantine,
             running: Mutex::default(),
             arbiters: Arbiters::default(),
-            eraser: Eraser::new(
-                store.clone(),
-                ingress.clone(),
-                settings.clone(),
-                metrics.clone(),
-            ),
+            eraser: eraser(&store, &ingress, &settings, &metrics),
             retention: Retention::new(store.clone(), settings.clone(), metrics.clone()),
             keeper: Keeper::new(store.clone(), settings.clone()),
             links,
@@ -215,6 +225,9 @@ impl Gateway {
             accounts: Arc::default(),
         });
         gateway.start_writers(news).await;
+        notices
+            .into_iter()
+            .for_each(|notice| gateway.notifier.raise(notice));
         gateway.launch_all(specs).await;
         gateway.start_followers().await;
         gateway.start_backfill().await?;
@@ -228,6 +241,7 @@ impl Gateway {
             ingress: self.ingress.clone(),
             config: self.settings.load_full(),
             plugins: self.plugins.load_full(),
+            quarantine: self.quarantine.clone(),
             clock: self.transport.clock().clone(),
         }
     }

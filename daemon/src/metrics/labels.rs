@@ -31,6 +31,7 @@ labels! {
     ByClass { channel: String, class: &'static str }
     ByStatus { channel: String, status: &'static str }
     ByState { channel: String, state: &'static str }
+    ByPlugin { plugin: String }
     ByKind { kind: &'static str }
     ByCall { channel: String, op: &'static str, outcome: &'static str }
     ByOp { op: &'static str }

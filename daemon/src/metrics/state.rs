@@ -7,7 +7,7 @@ use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge,
 use super::{
     Survey,
     book::Book,
-    labels::{Build, ByPart, ByState, ByStatus},
+    labels::{Build, ByPart, ByPlugin, ByState, ByStatus},
 };
 use crate::{
     model::{ChannelId, HealthStatus, Millis},
@@ -23,6 +23,8 @@ type RealCounter = Counter<f64, AtomicU64>;
 pub struct Sample {
     /// The health of each channel.
     pub health: Vec<(ChannelId, HealthStatus)>,
+    /// How many entries of the quarantine hold for each plugin's file.
+    pub quarantined: Vec<(String, u64)>,
     /// Notifications that nobody has taken note of.
     pub open_notifications: u64,
     /// What the store has done.
@@ -36,6 +38,7 @@ pub struct Sample {
 #[derive(Default)]
 pub(super) struct State {
     health: Family<ByStatus, Gauge>,
+    quarantined: Family<ByPlugin, Whole>,
     queued: Family<ByState, Whole>,
     oldest: Family<ByState, Real>,
     open: Whole,
@@ -85,6 +88,11 @@ impl State {
             self.health.clone(),
         );
         book.register(
+            "plugin_quarantined",
+            "Entries of the quarantine against a plugin's file: channels that were given up with it, and the file itself",
+            self.quarantined.clone(),
+        );
+        book.register(
             "outbox_messages",
             "Messages that wait to be sent or were given up, by state",
             self.queued.clone(),
@@ -111,6 +119,12 @@ impl State {
                 status: status.as_str(),
             };
             self.health.get_or_create(&labels).set(1);
+        }
+        self.quarantined.clear();
+        for (plugin, entries) in &sample.quarantined {
+            let plugin = plugin.clone();
+            let gauge = self.quarantined.get_or_create(&ByPlugin { plugin });
+            gauge.set(*entries);
         }
         self.open.set(sample.open_notifications);
         self.store.set(&sample.store);

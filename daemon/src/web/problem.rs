@@ -174,6 +174,7 @@ impl From<SwitchError> for Problem {
     fn from(error: SwitchError) -> Self {
         match error {
             SwitchError::Store(error) => error.into(),
+            SwitchError::Quarantine(_) => Self::unavailable(error.to_string()),
             SwitchError::Config(_) => Self::conflict("channel_config", error.to_string()),
         }
     }

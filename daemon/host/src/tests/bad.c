@@ -61,8 +61,18 @@ static int32_t put(const tl_sink *out, int32_t code, const char *text)
     return code;
 }
 
+#ifdef CRASH_IN_CONSTRUCTOR
+__attribute__((constructor)) static void loaded(void)
+{
+    abort();
+}
+#endif
+
 static int32_t describe(const tl_sink *out)
 {
+#ifdef CRASH_IN_DESCRIBE
+    abort();
+#endif
     IN_DESCRIBE;
     return put(out, TL_OK, MANIFEST);
 }
@@ -122,8 +132,50 @@ static inline int32_t call(tl_handle *handle, uint32_t op, const tl_bytes *parts
     }
 }
 
+static void *abort_in_thread(void *unused)
+{
+    (void)unused;
+    abort();
+}
+
+/* Far more than any stack holds; volatile, so that no compiler makes a loop of it. */
+static int overflow(volatile int depth)
+{
+    volatile char block[4096];
+    block[0] = (char)depth;
+    return depth == 0 ? 0 : overflow(depth - 1) + block[0];
+}
+
+/* Ends the process in the way that the body names. */
+static inline int32_t crash(tl_handle *handle, uint32_t op, const tl_bytes *parts, size_t n,
+                            const tl_sink *out)
+{
+    char how = n > 1 && parts[1].len > 0 ? (char)parts[1].ptr[0] : 0;
+    pthread_t thread;
+    (void)handle, (void)op;
+    if (how == 'a') /* abort */
+        abort();
+    if (how == 's') /* segmentation fault */
+        *(volatile int *)8 = 1;
+    if (how == 'o') /* overflow */
+        overflow(1 << 30);
+    if (how == 'i') /* illegal instruction */
+        __builtin_trap();
+    if (how == 'e') /* exit */
+        exit(0);
+    if (how == 'p') /* pause */
+        for (;;)
+            pause();
+    if (how == 't' && pthread_create(&thread, NULL, abort_in_thread, NULL) == 0) /* thread */
+        pthread_join(thread, NULL);
+    return put(out, TL_OK, "{\"verdict\":\"authentic\",\"response\":{\"status\":200},\"events\":[]}");
+}
+
 static void close_channel(tl_handle *handle)
 {
+#ifdef CRASH_IN_CLOSE
+    abort();
+#endif
     free(handle);
 }
 

@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, sync::OnceLock};
 
 use serde_json::json;
-use trunkline_plugin_api::{Event, sign};
+use trunkline_plugin_api::{Event, ReceivedRef, Turn, sign, wire::Op};
 
 use super::{Place, examples_of, set_mode, webhook};
 use crate::{CallError, OpenError};
@@ -39,6 +39,35 @@ fn a_panic_ends_one_call() {
         assert_eq!(error, CallError::Panic(words.into()));
         let received = instance.receive(&webhook("fine")).expect("opened anew");
         assert_eq!(received.response.status, 200);
+    }
+}
+
+#[test]
+fn a_panic_in_any_call_ends_that_call() {
+    let place = place_with("panics");
+    let plugin = place.scan().get("panics").expect("loads");
+    for op in Op::ALL {
+        let config = json!({"panics_in": [op.as_str()]});
+        let (instance, _) = plugin.open("here", &config).expect("opens");
+        let turn = Turn::default();
+        let (message, sent, media) = Default::default();
+        let error = match op {
+            Op::Receive => instance.receive(&webhook("fine")).err(),
+            Op::Send => instance.send(&message, &turn).err(),
+            Op::Probe => instance.probe(&turn).err(),
+            Op::DeliveryStatus => instance.delivery_status(&sent, &turn).err(),
+            Op::FindSent => instance.find_sent(&message, &turn).err(),
+            Op::ListInbound => instance.list_inbound(0, &turn).err(),
+            Op::Templates => instance.templates(&turn).err(),
+            Op::FetchMedia => instance.fetch_media(&media, &turn).err(),
+            Op::MarkRead => instance.mark_read(&ReceivedRef::default(), &turn).err(),
+            Op::Complete => instance.complete(&json!({}), &turn).err(),
+        };
+        let words = format!("told to panic in {}", op.as_str());
+        assert_eq!(error, Some(CallError::Panic(words)));
+        if op != Op::Probe {
+            instance.probe(&turn).expect("opened anew");
+        }
     }
 }
 

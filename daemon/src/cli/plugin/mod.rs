@@ -1,12 +1,18 @@
-//! `trunkline plugin`: what the daemon found in its plugin folders; list, inspect. And beginning and trying one: new, test.
+//! `trunkline plugin`: what the daemon found in its plugin folders; list, inspect, release. And beginning and
+//! trying one: new, test.
 
+mod file;
 mod interface;
 mod new;
+mod release;
 mod test;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use self::release::Release;
 use super::{
     admin::{Admin, Query, id},
     detail,
@@ -19,10 +25,11 @@ use super::{
 /// How much of a hash tells two files apart at a glance.
 const HASH_CHARS: usize = 12;
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 8] = [
     Column::text("ID", "/id"),
     Column::text("VERSION", "/version"),
     Column::text("STATE", "/state"),
+    Column::text("PINNED", "/pinned"),
     Column::text("CHANNELS", "/channels"),
     Column::made("SHA256", hash),
     Column::text("PATH", "/path"),
@@ -40,8 +47,10 @@ const KEYS: [Column; 3] = [
 pub(super) enum Plugin {
     /// Lists plugins, also those that were refused, with the reason.
     List(ListArgs),
-    /// Shows a plugin: what it can do and which keys its channels take.
+    /// Shows a plugin: what it can do and which keys its channels take. A file is only read, never run.
     Inspect(Inspect),
+    /// Takes a plugin out of quarantine and starts its channels; exits 1 where one is still down.
+    Release(Release),
     /// Begins an adapter: a folder that builds, passes the kit and sends through the simulator. Needs no
     /// daemon.
     New(new::New),
@@ -52,8 +61,8 @@ pub(super) enum Plugin {
 /// One plugin.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// The adapter's id.
-    #[arg(value_parser = id)]
+    /// The adapter's id; or a file, a path with a slash or one that ends in ".so", for which no daemon is needed.
+    #[arg(value_parser = id_or_path, value_name = "PLUGIN")]
     plugin: String,
     /// Prints the API's JSON.
     #[arg(long)]
@@ -63,7 +72,11 @@ pub(super) struct Inspect {
 impl Plugin {
     /// True where the daemon has to be asked.
     pub(super) fn asks_daemon(&self) -> bool {
-        !matches!(self, Self::New(_) | Self::Test(_))
+        match self {
+            Self::Inspect(inspect) => inspect.file().is_none(),
+            Self::List(_) | Self::Release(_) => true,
+            Self::New(_) | Self::Test(_) => false,
+        }
     }
 
     /// Does what needs no daemon.
@@ -71,7 +84,11 @@ impl Plugin {
         match self {
             Self::New(new) => new.perform(),
             Self::Test(test) => test.perform(),
-            Self::List(_) | Self::Inspect(_) => Ok(()),
+            Self::Inspect(inspect) => match inspect.file() {
+                Some(path) => file::inspect(&path, inspect.json),
+                None => Ok(()),
+            },
+            Self::List(_) | Self::Release(_) => Ok(()),
         }
     }
 
@@ -83,12 +100,24 @@ impl Plugin {
                     .await
             }
             Self::Inspect(inspect) => inspect.perform(admin).await,
+            Self::Release(release) => release.perform(admin).await,
             Self::New(_) | Self::Test(_) => Ok(()),
         }
     }
 }
 
+fn id_or_path(text: &str) -> Result<String, String> {
+    match file::path(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => id(text),
+    }
+}
+
 impl Inspect {
+    fn file(&self) -> Option<PathBuf> {
+        file::path(&self.plugin)
+    }
+
     async fn perform(&self, admin: &Admin) -> Result<(), Failure> {
         let mut plugin = admin
             .get(&["plugins", &self.plugin], &Query::default())

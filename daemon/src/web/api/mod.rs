@@ -22,6 +22,7 @@ mod orphans;
 mod outbox;
 mod overview;
 mod paging;
+mod plugins;
 mod retention;
 mod session;
 mod shapes;
@@ -124,8 +125,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/session", post().to(session::begin))
         .route("/session", delete().to(session::end))
         .route("/store", get().to(system::store))
-        .route("/plugins", get().to(system::plugins))
-        .route("/plugins/{id}", get().to(system::plugin))
+        .route("/plugins", get().to(plugins::list))
+        .route("/plugins/{id}", get().to(plugins::show))
+        .route("/plugins/{id}/release", post().to(plugins::release))
         .route("/overview", get().to(overview::show))
         .route("/log-level", get().to(log::show))
         .route("/log-level", put().to(log::change))

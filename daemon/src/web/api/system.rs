@@ -1,12 +1,10 @@
-//! The installation: plugins, reload, metrics.
+//! The installation: store, reload, metrics.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{paging::list as listed, shapes};
-use trunkline_host::Plugin;
-
+use super::shapes;
 use crate::{
     gateway::Gateway,
     model::Role,
@@ -53,58 +51,6 @@ pub(super) async fn store(
         "durable": stats.durable,
         "checkpoint": stats.checkpoint,
     })))
-}
-
-/// Loaded and refused plugins.
-pub(super) async fn plugins(gateway: web::Data<Gateway>, _: Caller) -> HttpResponse {
-    let found = gateway.plugins.load();
-    let loaded = found.plugins().map(|plugin| loaded(&gateway, plugin));
-    let refused = found.refused().iter().map(|refused| {
-        json!({
-            "id": refused.id,
-            "version": null,
-            "sha256": null,
-            "path": refused.path.display().to_string(),
-            "state": "refused",
-            "reason": refused.reason,
-            "channels": [],
-        })
-    });
-    HttpResponse::Ok().json(listed(loaded.chain(refused).collect(), None))
-}
-
-fn loaded(gateway: &Gateway, plugin: &Plugin) -> Value {
-    let routes = gateway.registry.routes();
-    let channels: Vec<_> = routes
-        .channels()
-        .filter(|channel| channel.config().adapter == plugin.id())
-        .map(|channel| channel.id.clone())
-        .collect();
-    json!({
-        "id": plugin.id(),
-        "version": plugin.version(),
-        "sha256": plugin.sha256(),
-        "path": plugin.path().display().to_string(),
-        "state": "loaded",
-        "reason": null,
-        "channels": channels,
-    })
-}
-
-/// One loaded plugin with its manifest.
-pub(super) async fn plugin(
-    gateway: web::Data<Gateway>,
-    _: Caller,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let found = gateway.plugins.load();
-    let plugin = found.get(&id).ok_or_else(|| {
-        let status = actix_web::http::StatusCode::NOT_FOUND;
-        Problem::new(status, "not_found", found.why_missing(&id))
-    })?;
-    let mut shown = loaded(&gateway, &plugin);
-    shown["manifest"] = json!(plugin.manifest());
-    Ok(HttpResponse::Ok().json(shown))
 }
 
 #[derive(Debug, Deserialize)]
