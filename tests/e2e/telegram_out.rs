@@ -81,9 +81,15 @@ async fn messages_of_every_kind_go_out() {
         first["message_id"]
     );
     assert_eq!(shown["external_id"], format!("{ADA}:{}", sent.message_id));
-    // A long text is split where Telegram's limit is.
-    let id = send(&stage, ADA_ID, json!({"text": "word ".repeat(1_000)})).await;
+    // Telegram's limit is counted in characters, and known before anything is called.
+    let id = send(&stage, ADA_ID, json!({"text": "é".repeat(4_096)})).await;
     api.wait_status(&id, "sent").await;
+    let body = json!({"channel": BOT, "to": ADA_ID, "content": {"text": "é".repeat(4_097)}});
+    let answer = api.post("/api/v1/messages", &body).await;
+    assert_eq!(
+        (answer.status, &answer.json["code"]),
+        (422, &json!("text_too_long"))
+    );
     assert!(bot.problems().is_empty(), "{:?}", bot.problems());
     assert_hidden(&stage, &bot.token()).await;
 }
