@@ -13,7 +13,6 @@ use trunkline_plugin_api::{
 
 use super::{BodyStream, Caller, Intake, Transport, after_send, refused, unavailable};
 use crate::{
-    model::mask_url,
     outbound::address::{Forbidden, is_public},
 };
 
@@ -183,7 +182,8 @@ fn refuse_private(url: &Url) -> Result<(), TransportError> {
     match literal {
         Ok(address) if !is_public(address) => Err(TransportError {
             kind: TransportKind::Forbidden,
-            detail: format!("{}: {Forbidden}", mask_url(url.as_str())),
+            // The host alone: a path may hold a credential.
+            detail: format!("{host}: {Forbidden}"),
         }),
         _ => Ok(()),
     }
