@@ -197,6 +197,6 @@ async fn the_channel_is_taken(file: &Path) {
             .env("ACME_TOKEN", "made-up-token")
             .env_remove("RUST_LOG");
         let told: Value = run(check).await.ok().json();
-        assert!(told.to_string().contains("acme_sms"), "{told}");
+        assert!(told.to_string().contains("support"), "{told}");
     }
 }
