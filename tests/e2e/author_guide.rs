@@ -124,7 +124,7 @@ async fn must_be_packed(folder: &Path) {
     let control = place.path().join("control");
     let mut unpack = Command::new("dpkg-deb");
     unpack.arg("--control").arg(&package).arg(&control);
-    run(unpack).await.ok();
+    assert_eq!(run(unpack).await.code, 0);
     for (active, action, wanted) in [
         (true, "configure", 1),
         (false, "configure", 0),
@@ -141,7 +141,7 @@ async fn must_be_packed(folder: &Path) {
         let mut postinst = Command::new("sh");
         postinst.arg(control.join("postinst")).arg(action);
         postinst.env("PATH", path_with(place.path()));
-        run(postinst).await.ok();
+        assert_eq!(run(postinst).await.code, 0, "{action}");
         let asked = fs::read_to_string(&asked).unwrap();
         assert_eq!(
             asked.matches("reload trunkline\n").count(),
