@@ -128,7 +128,10 @@ fn every_shape_is_what_the_types_say() {
         let result = match block.of {
             "AdapterError" => there_and_back::<AdapterError>(block.text),
             "Body" => there_and_back::<Body>(block.text),
-            "Case" => there_and_back::<Case>(block.text),
+            // Refuses by itself what it does not know.
+            "Case" => serde_json::from_str::<Case>(block.text)
+                .map(drop)
+                .map_err(|error| error.to_string()),
             "Content" => there_and_back::<Content>(block.text),
             "Event" => there_and_back::<Event>(block.text),
             "Lookup" => there_and_back::<Lookup>(block.text),

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use trunkline_plugin_api::SecretList;
 
@@ -21,7 +21,7 @@ struct Config {
     max_len: Option<NonZeroU32>,
 }
 
-#[derive(Debug, PartialEq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Region {
     #[default]
