@@ -12,9 +12,7 @@ use trunkline_plugin_api::{
 };
 
 use super::{BodyStream, Caller, Intake, Transport, after_send, refused, unavailable};
-use crate::{
-    outbound::address::{Forbidden, is_public},
-};
+use crate::outbound::address::{Forbidden, is_public};
 
 /// Bytes of a provider's answer that an adapter is given.
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
