@@ -1,6 +1,6 @@
 //! Compiles the adapter in C with what its fuzzing needs.
 
-use std::env;
+use std::{env, path::Path, process::Command};
 
 fn main() {
     let adapter = "../../plugins/example-c";
@@ -23,6 +23,16 @@ fn main() {
         build.flag("-fsanitize-coverage=trace-pc,trace-cmp");
     }
     build.compile("example_c");
+    // libFuzzer has a function of that name, which only says that it is not supported any more.
+    let archive = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("libexample_c.a");
+    let renamed = Command::new("objcopy")
+        .arg("--redefine-sym=__sanitizer_cov_trace_pc=tl_coverage_trace_pc")
+        .arg(archive)
+        .status();
+    assert!(
+        renamed.is_ok_and(|status| status.success()),
+        "objcopy, of binutils, failed"
+    );
     cc::Build::new()
         .file("coverage.c")
         .std("c11")
