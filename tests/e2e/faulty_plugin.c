@@ -1,7 +1,9 @@
 /* A plugin that does wrong on request. Everything it receives is authentic; what it does is the
  * body's first word. What is wrong with the file itself is chosen when it is compiled. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "trunkline_plugin.h"
@@ -90,6 +92,12 @@ static int overflow(volatile int depth)
 static void end(tl_bytes body)
 {
     static volatile int turns;
+    if (is(body, "exit"))
+        exit(0);
+    if (is(body, "socket"))
+        socket(AF_INET, SOCK_STREAM, 0);
+    if (is(body, "file"))
+        open("/etc/hostname", O_RDONLY);
     if (is(body, "abort"))
         abort();
     if (is(body, "overflow"))

@@ -35,6 +35,7 @@ mod guide;
 mod health;
 mod inbound;
 mod inbound_text;
+mod isolation;
 mod limits;
 mod listener;
 mod mail_files;

@@ -17,6 +17,7 @@ pub mod backup;
 pub mod bare;
 pub mod baseline;
 pub mod batches;
+pub mod calls;
 pub mod dispatch;
 pub mod email;
 pub mod inbound;

@@ -63,6 +63,8 @@ pub enum Part {
     Batch,
     /// Duplicates and reloads.
     Paths,
+    /// A call into a plugin, in this process and in one of its own.
+    Calls,
     /// A mail of 1 MB through the e-mail adapter.
     Email,
     /// From the queue to the provider against a bare loop of calls.

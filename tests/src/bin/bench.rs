@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use trunkline_tests::bench::options::{Chaos, Options, Part};
 use trunkline_tests::bench::{
-    backlog, backup, baseline, batches, dispatch, email, inbound, memory, paced, paths, provider,
-    setup, start,
+    backlog, backup, baseline, batches, calls, dispatch, email, inbound, memory, paced, paths,
+    provider, setup, start,
 };
 use trunkline_tests::chaos::{self, Plan};
 
@@ -75,6 +75,9 @@ async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(Part::Paths) {
         paths::measure(options).await?;
+    }
+    if options.wants(Part::Calls) {
+        calls::measure()?;
     }
     if options.wants(Part::Email) {
         email::measure().await?;
