@@ -272,7 +272,7 @@ impl Watcher {
                 Verdict::GiveUp(reason) => {
                     match fault {
                         Fault::Hang(_) | Fault::Open(_) | Fault::Crash(_) => {
-                            self.quarantine(reason).await
+                            self.quarantine(reason).await;
                         }
                         Fault::Panic(_) | Fault::Ended => self.give_up(reason),
                     }

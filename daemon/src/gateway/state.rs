@@ -225,9 +225,9 @@ impl Gateway {
             accounts: Arc::default(),
         });
         gateway.start_writers(news).await;
-        notices
-            .into_iter()
-            .for_each(|notice| gateway.notifier.raise(notice));
+        for notice in notices {
+            gateway.notifier.raise(notice);
+        }
         gateway.launch_all(specs).await;
         gateway.start_followers().await;
         gateway.start_backfill().await?;
