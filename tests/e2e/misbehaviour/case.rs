@@ -170,8 +170,10 @@ impl Case {
             }
             Outcome::EndsDaemon => {
                 let word = self.class.word;
+                // Its last words may take longer than the provider's request is kept waiting.
                 let status = self.say(word).await;
-                assert_eq!(status, None, "{}", self.name());
+                let failed = status.is_none_or(|status| status >= 500);
+                assert!(failed, "{}: {status:?}", self.name());
                 self.has_ended().await;
                 self.stage.daemon.launch().await;
             }
