@@ -105,7 +105,7 @@ const FLAWS: [(&str, &[&str], &str); 17] = [
     ("load", &["-DMAGIC=1"], "not with the magic"),
     (
         "manifest",
-        &["-DCAPABILITIES=\"receive\",\"fly\""],
+        &[r#"-DCAPABILITIES="\"receive\",\"fly\"""#],
         "a capability that this version does not know",
     ),
     ("schema", &["-DCLOSED="], "a key that there is not"),
