@@ -105,7 +105,7 @@ const FLAWS: [(&str, &[&str], &str); 17] = [
     ("load", &["-DMAGIC=1"], "not with the magic"),
     (
         "manifest",
-        &["-DCAPABILITIES=\"receive\",\"fly\""],
+        &[r#"-DCAPABILITIES="\"receive\",\"fly\"""#],
         "a capability that this version does not know",
     ),
     ("schema", &["-DCLOSED="], "a key that there is not"),
@@ -122,7 +122,7 @@ const FLAWS: [(&str, &[&str], &str); 17] = [
     (
         "concurrency",
         &[
-            "-DON_RECEIVE=static int busy; volatile int i; busy++; for (i = 0; i < 20000; i++); \
+            "-DON_RECEIVE=static volatile int busy; volatile int i; busy++; for (i = 0; i < 20000; i++); \
            blanks = busy > 1; busy--",
         ],
         "answered differently",

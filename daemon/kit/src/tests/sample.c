@@ -113,9 +113,9 @@ static int32_t receive(tl_handle *handle, tl_bytes input, tl_bytes body, const t
                                "\"response\":{\"status\":401}}");
     snprintf(answer, sizeof answer,
              "{\"verdict\":\"authentic\",\"response\":{\"status\":200},\"events\":[{\"type\":\"message\","
-             "\"id\":\"1\",\"sender\":{\"space\":\"webhook\",\"identifier\":\"ada\"},"
+             "\"id\":\"%zu\",\"sender\":{\"space\":\"webhook\",\"identifier\":\"ada\"},"
              "\"content\":{\"text\":\"" TEXT "\"}}]%*s}",
-             blanks, "");
+             body.len, blanks, "");
     return put(out, TL_OK, answer);
 }
 
