@@ -5,6 +5,7 @@
 //! sizes are right keeps to `trunkline_plugin.h`. What is not trusted: everything it writes.
 
 use std::{
+    error::Error as _,
     ffi::c_void,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -64,7 +65,7 @@ impl Table {
         // SAFETY: this runs the library's initialisers; owner, mode, pin and exports were checked
         // before, and running its code is what a plugin is for.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
-            .map_err(|error| format!("could not be loaded: {error}"))?;
+            .map_err(|error| format!("could not be loaded: {}", loader_words(&error)))?;
         // SAFETY: the header gives this symbol this type.
         let entry = unsafe {
             library.get::<unsafe extern "C" fn() -> *const AdapterV1>(b"tl_adapter_entry_v1\0")
@@ -72,7 +73,10 @@ impl Table {
         let table = match entry {
             // SAFETY: the library is loaded, and is never unloaded from here on.
             Ok(entry) => Self::read(unsafe { entry() }),
-            Err(error) => Err(format!("exports no tl_adapter_entry_v1: {error}")),
+            Err(error) => Err(format!(
+                "exports no tl_adapter_entry_v1: {}",
+                loader_words(&error)
+            )),
         };
         // Also where it is refused: code of it has run, and may have left threads behind.
         mem::forget(library);
@@ -191,6 +195,14 @@ impl LinkedTable {
     /// until the process ends, and its functions keep to `trunkline_plugin.h`.
     pub unsafe fn new(table: *const AdapterV1) -> Result<Self, String> {
         Table::read(table).map(Self)
+    }
+}
+
+/// What the loader said: the error itself says no more than that it failed.
+fn loader_words(error: &libloading::Error) -> String {
+    match error.source() {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
     }
 }
 

@@ -48,7 +48,9 @@ impl Worker {
         let limit = limits.timeout.max(Duration::from_millis(1));
         ours.set_read_timeout(Some(limit)).map_err(not_started)?;
         ours.set_write_timeout(Some(limit)).map_err(not_started)?;
-        let child = spawn(command(program, file, limits, theirs)).map_err(|error| {
+        // It works in another folder than this process does.
+        let file = std::path::absolute(file).map_err(not_started)?;
+        let child = spawn(command(program, &file, limits, theirs)).map_err(|error| {
             WorkerError::NotStarted(format!("{}: {error}", program.path.display()))
         })?;
         let mut worker = Self {
