@@ -201,7 +201,7 @@ impl LinkedTable {
 /// What the loader said: the error itself says no more than that it failed.
 fn loader_words(error: &libloading::Error) -> String {
     match error.source() {
-        Some(source) => super::error::printable(&source.to_string()),
+        Some(source) => printable(&source.to_string()),
         None => error.to_string(),
     }
 }
