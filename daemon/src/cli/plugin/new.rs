@@ -253,7 +253,9 @@ mod tests {
                     !text.contains("@NAME@") && !text.contains("@FILE@"),
                     "{path}"
                 );
-                assert!(!text.contains("\"acme\""), "{path}");
+                // The guide beside the interface's crate has an example of its own.
+                let is_ours = !path.starts_with("trunkline-plugin-api/");
+                assert!(!(is_ours && text.contains("\"acme\"")), "{path}");
                 assert!(!text.is_empty(), "{path}");
             }
             let cases = files
