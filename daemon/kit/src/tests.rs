@@ -221,6 +221,20 @@ fn what_hangs_is_ended_and_named() {
 }
 
 #[test]
+fn a_call_that_takes_long_is_found_and_named() {
+    let place = Place::new();
+    let slow = "-DON_RECEIVE=static int slow; time_t end = time(NULL) + 3; \
+                if (body.len > 100000 && !slow++) while (time(NULL) < end)";
+    let report = test(&place.sample(&[slow]));
+    assert_eq!(failed(&report), ["limits"], "{report}");
+    let told = words(&report, "limits");
+    assert!(
+        told.starts_with("receive of ") && told.contains("a call may take 2 s"),
+        "{report}"
+    );
+}
+
+#[test]
 fn a_channel_that_does_not_open_and_cases_that_are_none() {
     let place = Place::new();
     let mut options = place.sample(&[]);
