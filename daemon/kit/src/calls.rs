@@ -193,8 +193,14 @@ impl Bench {
         }
     }
 
-    /// A process is gone: what that says of the plugin.
+    /// A process is gone, or never came: what that says of the plugin.
     fn broken(&mut self, label: &str, error: &WorkerError) -> Trouble {
+        if let WorkerError::NotStarted(words) = error {
+            return Trouble::Fault(format!(
+                "{label}: this machine can't start the process that the plugin is tried in, which says nothing of \
+                 the plugin: {words}"
+            ));
+        }
         self.broken += 1;
         match error {
             WorkerError::Forbidden { what } => {

@@ -261,6 +261,23 @@ fn a_channel_that_does_not_open_and_cases_that_are_none() {
 }
 
 #[test]
+fn what_was_never_run_proves_nothing() {
+    let place = Place::new();
+    let mut options = place.sample(&["-DMAGIC=1"]);
+    let purity = |report: &Report| report.check("purity").expect("a check").clone();
+    let report = test(&options);
+    assert_eq!(purity(&report).outcome, Outcome::Skipped, "{report}");
+    let why = purity(&report).reason.unwrap_or_default();
+    assert!(why.contains("nothing was run"), "{report}");
+    options.program.path = "/nonexistent/trunkline".into();
+    let report = test(&options);
+    assert_eq!(failed(&report), ["load"], "{report}");
+    let told = words(&report, "load");
+    assert!(told.contains("this machine can't start"), "{report}");
+    assert_eq!(purity(&report).outcome, Outcome::Skipped, "{report}");
+}
+
+#[test]
 fn without_fixtures_the_rest_is_tried() {
     let place = Place::new();
     let mut options = place.sample(&[]);
