@@ -48,7 +48,13 @@ impl Adapter for Panics {
     type Config = Self;
 
     fn manifest() -> Manifest {
-        let calls = [Capability::Receive, Capability::Send, Capability::Probe];
+        let calls = [
+            Capability::Receive,
+            Capability::Send,
+            Capability::Probe,
+            Capability::ListInbound,
+            Capability::Templates,
+        ];
         Manifest::new("Panics", [Medium::Webhook], calls)
     }
 

@@ -14,7 +14,7 @@ pub enum Medium {
     Whatsapp,
     /// E-mail.
     Email,
-    /// The daemon's own visitor chat.
+    /// A messenger, whichever, and the daemon's own visitor chat. The identity space names the provider.
     Chat,
     /// Any system that speaks HTTP, and whatever has no medium of its own here.
     Webhook,

@@ -284,6 +284,15 @@ fn the_steps_are_those_of_the_guide() {
         [testkit::reply(503, "")],
     );
     assert_eq!(paths(&upload), ["/token"], "from the beginning");
+    // A file that the answer does not name: no text goes without its attachment.
+    let unnamed = testkit::json_reply(200, &json!({"status": "stored"}));
+    let run = courier().send(&with_file(), [token_given(), unnamed]);
+    assert_eq!(paths(&run), ["/token", "/files"]);
+    let error = run.outcome.expect_err("no file");
+    assert_eq!(
+        (error.class, error.code.as_str()),
+        (ErrorClass::Bug, "no_file")
+    );
     // A token whose answer was lost: surely no message.
     let silence = || testkit::transport(TransportKind::TimeoutAfterSend);
     let error = courier()

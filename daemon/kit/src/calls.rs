@@ -1,6 +1,6 @@
 //! Calls into the plugin: each in a process that is started where there is none, and looked at.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use trunkline_host::{
@@ -14,12 +14,14 @@ use trunkline_plugin_api::{
 };
 
 use crate::{
-    bench::{Asked, Bench},
+    bench::{Asked, Bench, percentiles},
     findings::Trouble,
 };
 
 /// Bytes of address space of a plugin's process.
 const MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// What each call of a storm has at least: a busy machine is no fault of the plugin.
+const STORM_CALL_MIN: Duration = Duration::from_millis(2);
 /// After so many broken processes the rest is not tried.
 const BROKEN_MAX: u32 = 12;
 
@@ -136,7 +138,8 @@ impl Bench {
         Ok(output)
     }
 
-    /// Makes each call alone, then all of them on many threads at once, in a process of its own.
+    /// Makes each call alone, then all of them on many threads at once, in a process of its own. It has as
+    /// long as so many calls take that are as slow as the slowest of a hundred were.
     pub(crate) fn storm(
         &mut self,
         channel: usize,
@@ -146,6 +149,13 @@ impl Bench {
     ) -> Result<(), Trouble> {
         let label = "calls on many threads";
         let mut worker = self.start_open(label, channel, threads)?;
+        let slow = percentiles(&self.watch.times).map_or(STORM_CALL_MIN, |(_, slow)| slow);
+        let count = calls
+            .len()
+            .saturating_mul(threads.saturating_mul(rounds) + 1);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let storm = slow.max(STORM_CALL_MIN).saturating_mul(count);
+        worker.set_timeout(self.options.timeout.saturating_add(storm));
         let result = worker.storm(calls, threads, rounds);
         self.take_logs(label, &mut worker);
         match result {
@@ -183,8 +193,14 @@ impl Bench {
         }
     }
 
-    /// A process is gone: what that says of the plugin.
+    /// A process is gone, or never came: what that says of the plugin.
     fn broken(&mut self, label: &str, error: &WorkerError) -> Trouble {
+        if let WorkerError::NotStarted(words) = error {
+            return Trouble::Fault(format!(
+                "{label}: this machine can't start the process that the plugin is tried in, which says nothing of \
+                 the plugin: {words}"
+            ));
+        }
         self.broken += 1;
         match error {
             WorkerError::Forbidden { what } => {

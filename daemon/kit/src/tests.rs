@@ -221,6 +221,20 @@ fn what_hangs_is_ended_and_named() {
 }
 
 #[test]
+fn a_call_that_takes_long_is_found_and_named() {
+    let place = Place::new();
+    let slow = "-DON_RECEIVE=static int slow; time_t end = time(NULL) + 3; \
+                if (body.len > 100000 && !slow++) while (time(NULL) < end)";
+    let report = test(&place.sample(&[slow]));
+    assert_eq!(failed(&report), ["limits"], "{report}");
+    let told = words(&report, "limits");
+    assert!(
+        told.starts_with("receive of ") && told.contains("a call may take 2 s"),
+        "{report}"
+    );
+}
+
+#[test]
 fn a_channel_that_does_not_open_and_cases_that_are_none() {
     let place = Place::new();
     let mut options = place.sample(&[]);
@@ -244,6 +258,23 @@ fn a_channel_that_does_not_open_and_cases_that_are_none() {
         words(&report, "open").contains("unknown field `recieve`"),
         "{report}"
     );
+}
+
+#[test]
+fn what_was_never_run_proves_nothing() {
+    let place = Place::new();
+    let mut options = place.sample(&["-DMAGIC=1"]);
+    let purity = |report: &Report| report.check("purity").expect("a check").clone();
+    let report = test(&options);
+    assert_eq!(purity(&report).outcome, Outcome::Skipped, "{report}");
+    let why = purity(&report).reason.unwrap_or_default();
+    assert!(why.contains("nothing was run"), "{report}");
+    options.program.path = "/nonexistent/trunkline".into();
+    let report = test(&options);
+    assert_eq!(failed(&report), ["load"], "{report}");
+    let told = words(&report, "load");
+    assert!(told.contains("this machine can't start"), "{report}");
+    assert_eq!(purity(&report).outcome, Outcome::Skipped, "{report}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ struct Config {
     /// Where in the world the account is. Default: `eu`.
     #[serde(default)]
     region: Region,
-    /// Longest message, in characters; longer ones are split. Default: no limit.
+    /// Longest message, in characters; longer ones are refused or split. Default: no limit.
     #[schemars(range(max = 1600))]
     max_len: Option<NonZeroU32>,
 }

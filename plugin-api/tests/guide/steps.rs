@@ -102,9 +102,11 @@ impl Adapter for Courier {
                 Step::fail(AdapterError::unknown_outcome())
             }
             (Some(Asked::Send), _) => Step::sent(text("id").as_deref()),
-            (Some(Asked::Upload), _) if reply.is_some() => {
-                self.ask_token(&Asked::TokenToSend { file: text("file") })
-            }
+            (Some(Asked::Upload), _) if reply.is_some() => match text("file") {
+                // Without a name the text would go without its attachment, and nobody would know.
+                None => Step::fail(no_file()),
+                file => self.ask_token(&Asked::TokenToSend { file }),
+            },
             (Some(Asked::TokenToSend { file }), _) if reply.is_none() => {
                 self.ask_token(&Asked::TokenToSend { file })
             }
@@ -120,6 +122,11 @@ impl Adapter for Courier {
     fn probe(&self, _: Turn) -> Step<Probe> {
         Step::unsupported("probe")
     }
+}
+
+fn no_file() -> AdapterError {
+    let words = "Courier took the file and did not say its name: nothing was sent";
+    AdapterError::new(ErrorClass::Bug, "no_file", words)
 }
 
 fn refused(reply: &HttpReply, now_ms: Timestamp) -> AdapterError {

@@ -111,7 +111,7 @@ impl Case {
     pub(super) fn reason(&self) -> &'static str {
         match self.class.outcome {
             Outcome::Refused => self.class.reason,
-            _ if self.is_apart => "",
+            _ if self.is_apart => self.class.reason_apart,
             _ => self.class.reason,
         }
     }
@@ -163,7 +163,7 @@ impl Case {
                     );
                     self.neighbour().await;
                     if self.listed().await["state"] == "quarantined" {
-                        return;
+                        return self.is_logged().await;
                     }
                 }
                 panic!("{}: it is never given up", self.name());
@@ -179,6 +179,17 @@ impl Case {
             }
             Outcome::Refused => {}
         }
+    }
+
+    /// The log says how its calls went wrong.
+    async fn is_logged(&self) {
+        let Some(words) = self.class.logged else {
+            return;
+        };
+        eventually(words, SOON, || async {
+            self.stage.daemon.log().contains(words).then_some(())
+        })
+        .await;
     }
 
     /// The daemon ended as it would have without anybody watching.

@@ -16,6 +16,10 @@ pub(super) fn purity(bench: &mut Bench, findings: &mut Findings) {
              wants it asks for by a step"
         ));
     }
+    if bench.loaded.is_err() {
+        // What it tried while it was loaded is a failure all the same.
+        return findings.skip("nothing was run: the file can't be loaded, see load");
+    }
     if !bench.is_landlocked {
         findings.warn("this kernel has no landlock: files were guarded by seccomp alone");
     }

@@ -1,10 +1,12 @@
 //! An adapter is a function: the same input gives the same bytes, whenever, wherever.
 
+use std::time::Duration;
+
 use trunkline_host::worker::Output;
 use trunkline_plugin_api::testkit::case::CaseCall;
 
 use crate::{
-    bench::{Asked, Bench, CaseAt},
+    bench::{Asked, Bench, CaseAt, percentiles},
     diff,
     findings::{Findings, Trouble},
     play::play,
@@ -12,8 +14,10 @@ use crate::{
 
 /// Threads of the storm.
 const THREADS: usize = 8;
-/// How often each thread makes every call.
-const ROUNDS: usize = 25;
+/// How often each thread makes every call, where calls are fast.
+const ROUNDS_MAX: u128 = 25;
+/// A storm of slow calls has fewer rounds: as many as take so long.
+const STORM_TIME: Duration = Duration::from_secs(20);
 /// Calls in a storm; of more cases only so many take part.
 const STORM_CALLS_MAX: usize = 64;
 
@@ -69,8 +73,9 @@ pub(super) fn concurrency(bench: &mut Bench, findings: &mut Findings) {
             .iter()
             .map(|call| (call.asked.op, call.asked.parts.clone()))
             .collect();
-        total += storm.len() * ROUNDS * THREADS;
-        match bench.storm(channel, &storm, THREADS, ROUNDS) {
+        let rounds = rounds(bench, storm.len() * THREADS);
+        total += storm.len() * rounds * THREADS;
+        match bench.storm(channel, &storm, THREADS, rounds) {
             Ok(()) => {}
             Err(Trouble::Fault(words)) => findings.fail(format!(
                 "{words}; calls run at once on one handle: keep no state that they change"
@@ -79,6 +84,15 @@ pub(super) fn concurrency(bench: &mut Bench, findings: &mut Findings) {
         }
     }
     findings.fact(format!("{total} calls on {THREADS} threads"));
+}
+
+/// Rounds of so many calls, by how long calls took up to here: at least one.
+fn rounds(bench: &Bench, calls: usize) -> usize {
+    let (_, slow) = percentiles(&bench.watch.times).unwrap_or_default();
+    let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+    let round = slow.saturating_mul(calls).as_nanos().max(1);
+    let rounds = (STORM_TIME.as_nanos() / round).clamp(1, ROUNDS_MAX);
+    usize::try_from(rounds).unwrap_or(1)
 }
 
 /// Every call of every case, in order of the channels.

@@ -58,7 +58,7 @@ const CHECKS: [Check; 21] = [
     ),
     check(
         "exports",
-        "Exports tl_adapter_entry_v1 and nothing else",
+        "Exports tl_adapter_entry_v1",
         Needs::Nothing,
         file::exports,
     ),
