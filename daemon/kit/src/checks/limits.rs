@@ -20,7 +20,7 @@ const HEADERS: usize = 10_000;
 /// Bytes of a cursor that the daemon saves.
 const CURSOR_BYTES_MAX: usize = 4096;
 /// Bytes of a cursor that the daemon only hands back.
-const TEMPLATES_CURSOR_BYTES_MAX: usize = 1024 * 1024;
+const TEMPLATES_CURSOR_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Large webhooks are answered soon, and nothing was too large all along.
 pub(super) fn limits(bench: &mut Bench, findings: &mut Findings) {

@@ -4,6 +4,7 @@
 #include "trunkline_plugin.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
