@@ -45,6 +45,14 @@ pub fn email(config: &Value, way: u8, request: &mut WebhookRequest) {
     }
 }
 
+/// The secret in its header.
+pub fn telegram(config: &Value, _: u8, request: &mut WebhookRequest) {
+    request.method = "POST".into();
+    if let Some(secret) = secret(config, "secret_token") {
+        set(request, "x-telegram-bot-api-secret-token", secret);
+    }
+}
+
 /// HMAC-SHA1 over URL and sorted parameters; with JSON over the URL, which holds the body's hash.
 pub fn twilio(config: &Value, way: u8, request: &mut WebhookRequest) {
     let Some(token) = secret(config, "auth_token") else {
