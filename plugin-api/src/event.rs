@@ -1,13 +1,15 @@
 //! What a webhook can contain.
 
+pub(crate) mod read;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 use serde_json::{Map, Value};
 
 use crate::{AdapterError, Content, Identity, Timestamp};
 
 /// One thing that a webhook reports.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[allow(
     clippy::large_enum_variant,
@@ -41,18 +43,32 @@ impl Event {
     }
 }
 
-/// Who wrote.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Who wrote: one object, with the members of the identity beside the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "read::Sender")]
 pub struct Sender {
     /// The identity that the contact is found by.
-    #[serde(flatten)]
     pub identity: Identity,
     /// Further identities that the provider vouches belong to the same person.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<Identity>,
     /// The display name that the provider gives.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+impl Serialize for Sender {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let count = 2 + usize::from(!self.also.is_empty()) + usize::from(self.name.is_some());
+        let mut object = serializer.serialize_struct("Sender", count)?;
+        object.serialize_field("space", &self.identity.space)?;
+        object.serialize_field("identifier", &self.identity.identifier)?;
+        if !self.also.is_empty() {
+            object.serialize_field("also", &self.also)?;
+        }
+        if let Some(name) = &self.name {
+            object.serialize_field("name", name)?;
+        }
+        object.end()
+    }
 }
 
 /// A message that came in.

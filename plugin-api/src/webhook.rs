@@ -107,7 +107,11 @@ pub struct Received {
     /// The answer; sent only after the events are stored.
     pub response: Response,
     /// What is in it, in the provider's order. Each carries its own id for deduplication.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::event::read::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub events: Vec<Event>,
     /// Set where the request is genuine but could not be read: why. The raw request is kept and
     /// can be replayed through a newer adapter.

@@ -17,7 +17,7 @@ mod call;
 mod carry;
 mod serve;
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 pub use call::{Call, OpenInput, Opened};
 pub use carry::Carries;
@@ -31,6 +31,8 @@ pub const ABI_MINOR: u32 = 0;
 pub const MAGIC: u64 = u64::from_le_bytes(*b"TLADAPT1");
 /// Parts in one direction; more is refused.
 pub const PARTS_MAX: usize = 16;
+/// Most inputs and answers fit: one allocation instead of several, of a size that allocators keep at hand.
+const JSON_BYTES_USUAL: usize = 1024;
 
 /// The calls by their number. Numbers are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -224,6 +226,13 @@ pub fn decode<T: Carries + DeserializeOwned>(json: &[u8], raw: &[u8]) -> Result<
         *slot = raw.to_vec();
     }
     Ok(value)
+}
+
+/// Writes a value as JSON.
+pub(crate) fn encode<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
+    let mut json = Vec::with_capacity(JSON_BYTES_USUAL);
+    serde_json::to_writer(&mut json, value)?;
+    Ok(json)
 }
 
 /// A JSON error's words without the value that was wrong: it may be a secret or a message's text.

@@ -27,8 +27,8 @@ use super::{error::printable, speaker::Say};
 const LOG_BYTES_MAX: usize = 2048;
 /// Bytes of a plugin's log target that are kept.
 const LOG_TARGET_BYTES_MAX: usize = 128;
-/// Most answers fit: one allocation instead of several.
-const OUTPUT_BYTES_USUAL: usize = 2048;
+/// Most answers fit: one allocation instead of several, of a size that allocators keep at hand.
+const OUTPUT_BYTES_USUAL: usize = 1024;
 
 /// Parts of one call; more than the interface has, so that a plugin can be asked about too many.
 pub(super) const CALL_PARTS_MAX: usize = 32;

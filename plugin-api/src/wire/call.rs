@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Carries, Op};
+use super::{Carries, Op, encode};
 use crate::{
     Facts, MediaRef, OpenContext, OutboundMessage, ReceivedRef, Reply, Sent, Timestamp, Turn,
     WebhookRequest,
@@ -89,7 +89,7 @@ impl<'a> Call<'a> {
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("the types of the interface have string keys only")
+    encode(value).expect("the types of the interface have string keys only")
 }
 
 /// What `open` is given.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     ABI_MINOR, Carries, Code, Op, OpenInput, Opened, PARTS_MAX, WireError,
     call::{OfFollowUp, OfMedia, OfMessage, OfSent, OfTime, OfTurn},
-    decode, without_value,
+    decode, encode, without_value,
 };
 use crate::{
     Adapter, AdapterError, ErrorClass, MediaRef, OutboundMessage, RawBody, ReceivedRef, Sent, Turn,
@@ -28,7 +28,7 @@ impl Answer {
     /// A result.
     pub fn ok<T: Carries + Serialize>(mut value: T) -> Self {
         let raw = value.raw_slot().map(std::mem::take).unwrap_or_default();
-        match serde_json::to_vec(&value) {
+        match encode(&value) {
             Ok(json) => Self {
                 code: Code::Ok,
                 json,

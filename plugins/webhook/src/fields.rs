@@ -1,5 +1,9 @@
 //! Where a webhook's JSON holds a message, and reading it from there.
 
+mod pointer;
+
+use std::fmt::Display;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,6 +11,7 @@ use trunkline_plugin_api::{Content, Identity, InboundMessage, Media, MediaRef, S
 use url::Url;
 
 use crate::{ID_BYTES_MAX, SPACE};
+use pointer::Pointer;
 
 /// Attachments of one message that are taken.
 const MEDIA_COUNT_MAX: usize = 100;
@@ -29,16 +34,16 @@ pub(crate) enum GivenId<'a> {
 pub(crate) struct Fields {
     /// The message's id, a string or a whole number, where the request has no `webhook-id` header.
     /// Default: `/id`.
-    id: String,
+    id: Pointer,
     /// Who wrote, a string or a whole number. Default: `/from`.
-    from: String,
+    from: Pointer,
     /// The text, a string. Default: `/text`.
-    text: String,
+    text: Pointer,
     /// The writer's name, a string. Default: `/name`.
-    name: String,
+    name: Pointer,
     /// Attachments, an array of URLs or of objects with `url`, `content_type` and `name`. Default:
     /// `/media`.
-    media: String,
+    media: Pointer,
 }
 
 impl Default for Fields {
@@ -64,8 +69,8 @@ impl Fields {
             ("media", &self.media),
         ];
         for (key, pointer) in pointers {
-            let escaped = pointer.replace("~0", "").replace("~1", "");
-            if !pointer.starts_with('/') || escaped.contains('~') {
+            if !pointer.is_valid() {
+                let pointer = pointer.as_str();
                 return Err(format!(
                     "fields.{key} is not a JSON pointer such as /data/{key}: {pointer:?}"
                 ));
@@ -84,18 +89,17 @@ impl Fields {
             return Err("not a JSON object".into());
         }
         let body = self.body_of(object);
+        let own_id = || self.id.short_text(body);
         let id = match given {
             GivenId::Header(id) => Some((*id).into()),
-            GivenId::Unsigned(id) => short_text(body, &self.id)?.or_else(|| Some((*id).into())),
-            GivenId::Numbered(id, index) => {
-                short_text(body, &self.id)?.or_else(|| Some(format!("{id}#{index}")))
-            }
-            GivenId::None => short_text(body, &self.id)?,
+            GivenId::Unsigned(id) => own_id()?.or_else(|| Some((*id).into())),
+            GivenId::Numbered(id, index) => own_id()?.or_else(|| Some(format!("{id}#{index}"))),
+            GivenId::None => own_id()?,
         };
         let id = id.ok_or_else(|| format!("no webhook-id header and no id at {}", self.id))?;
-        let from =
-            short_text(body, &self.from)?.ok_or_else(|| format!("no sender at {}", self.from))?;
-        let text = match present(body, &self.text) {
+        let from = self.from.short_text(body)?;
+        let from = from.ok_or_else(|| format!("no sender at {}", self.from))?;
+        let text = match self.text.find(body) {
             None => None,
             Some(Value::String(text)) => Some(text.clone()),
             Some(_) => return Err(format!("{} is not a string", self.text)),
@@ -111,7 +115,7 @@ impl Fields {
                 "neither a text at {text} nor attachments at {media}"
             ));
         }
-        let name = present(body, &self.name).and_then(Value::as_str);
+        let name = self.name.find(body).and_then(Value::as_str);
         Ok(InboundMessage {
             id,
             sender: Sender {
@@ -128,14 +132,14 @@ impl Fields {
     /// The object itself, or what a Standard Webhooks payload (`type`, `timestamp`, `data`) wraps.
     fn body_of<'v>(&self, object: &'v Value) -> &'v Value {
         match object.get("data") {
-            Some(data) if data.is_object() && present(object, &self.from).is_none() => data,
+            Some(data) if data.is_object() && self.from.find(object).is_none() => data,
             _ => object,
         }
     }
 
     fn media(&self, body: &Value) -> Result<Vec<Media>, String> {
         let pointer = &self.media;
-        let Some(value) = present(body, pointer) else {
+        let Some(value) = pointer.find(body) else {
             return Ok(Vec::new());
         };
         let items = value
@@ -151,14 +155,12 @@ impl Fields {
 
 /// A string or whole number that can serve as an id. Other numbers lose digits when they are read,
 /// so two ids could become one. None where there is nothing, an error where it can't be an id.
-pub(crate) fn short_text(value: &Value, pointer: &str) -> Result<Option<String>, String> {
-    let text = match present(value, pointer) {
+fn usable_id(found: Option<&Value>, place: impl Display) -> Result<Option<String>, String> {
+    let text = match found {
         None => return Ok(None),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
-        Some(_) => {
-            return Err(format!("{pointer} is neither a string nor a whole number"));
-        }
+        Some(_) => return Err(format!("{place} is neither a string nor a whole number")),
     };
     let usable =
         !text.is_empty() && text.len() <= ID_BYTES_MAX && !text.chars().any(char::is_control);
@@ -166,20 +168,21 @@ pub(crate) fn short_text(value: &Value, pointer: &str) -> Result<Option<String>,
         Ok(Some(text))
     } else {
         Err(format!(
-            "{pointer} is empty, longer than {ID_BYTES_MAX} bytes, or has control characters"
+            "{place} is empty, longer than {ID_BYTES_MAX} bytes, or has control characters"
         ))
     }
+}
+
+/// The member of an object that can serve as an id, by [`usable_id`].
+pub(crate) fn short_text(object: &Value, member: &str) -> Result<Option<String>, String> {
+    let found = object.get(member).filter(|found| !found.is_null());
+    usable_id(found, format_args!("/{member}"))
 }
 
 /// The `timestamp` of a Standard Webhooks payload: when it happened.
 pub(crate) fn event_time(object: &Value) -> Option<Timestamp> {
     let time: jiff::Timestamp = object.get("timestamp")?.as_str()?.parse().ok()?;
     Some(time.as_millisecond())
-}
-
-/// What a pointer leads to; null is as good as nothing.
-fn present<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
-    value.pointer(pointer).filter(|found| !found.is_null())
 }
 
 fn attachment(item: &Value) -> Option<Media> {

@@ -162,7 +162,7 @@ fn receipt(
         return Err(refusal(answer, turn));
     }
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let own_id = short_text(&body, "/id").ok().flatten();
+    let own_id = short_text(&body, "id").ok().flatten();
     Ok(Receipt {
         external_id: own_id.unwrap_or_else(|| webhook_id(message)),
         ..Receipt::default()

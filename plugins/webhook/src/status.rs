@@ -40,10 +40,10 @@ fn report(object: &Value) -> Result<Event, String> {
             data: body.clone(),
         }));
     };
-    let reference = short_text(body, "/reference")?;
-    let external_id = match short_text(body, "/external_id")? {
+    let reference = short_text(body, "reference")?;
+    let external_id = match short_text(body, "external_id")? {
         Some(id) => Some(id),
-        None => short_text(body, "/id")?,
+        None => short_text(body, "id")?,
     };
     let error = body.get("error").filter(|error| !error.is_null());
     let error = error
@@ -82,7 +82,7 @@ fn failure(error: &Value) -> AdapterError {
         .unwrap_or("the receiver gave no reason");
     let words = words.chars().take(REASON_CHARS_MAX).collect::<String>();
     let failure = AdapterError::new(ErrorClass::Bug, "failed", words);
-    match short_text(error, "/code") {
+    match short_text(error, "code") {
         Ok(Some(code)) => failure.with_provider_code(code),
         _ => failure,
     }
