@@ -7,7 +7,7 @@ use trunkline_host::{Aftermath, Entry, PluginSet, Quarantine};
 
 use super::{Gateway, SwitchError, channels::RunningChannel, prepare};
 use crate::{
-    config::Config,
+    config::{Config, Isolation},
     model::{ChannelId, Notice, NoticeKind, OrgId},
 };
 
@@ -40,7 +40,7 @@ pub(super) fn log(found: &Aftermath) {
     }
 }
 
-/// What owners are told of the last run: those who have channels on a culprit.
+/// What owners are told of the last run: those who have channels on a culprit that stay down.
 pub(super) fn notices(
     found: &Aftermath,
     config: &Config,
@@ -49,7 +49,10 @@ pub(super) fn notices(
     let mut notices = Vec::new();
     for culprit in &found.culprits {
         let uses = config.channels.values();
-        let uses = uses.filter(|channel| channel.adapter == culprit.plugin);
+        // One in a process of its own goes on: the file is not trusted in this process alone.
+        let uses = uses.filter(|channel| {
+            channel.adapter == culprit.plugin && channel.isolation == Isolation::None
+        });
         let orgs = uses.filter_map(|channel| organizations.get(&channel.organization));
         let mut orgs: Vec<OrgId> = orgs.copied().collect();
         orgs.sort();
