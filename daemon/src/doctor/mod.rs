@@ -1,8 +1,8 @@
 //! The doctor: what is wrong with a channel, and what to do about it.
 //!
 //! ```text
-//! refused webhooks (memory) ─ causes, secrets ─> trials on the channel's thread ─> what would have matched
-//! names seen, clock, files, plugin, disk ──────────────────────────────────────> checks
+//! refused webhooks (memory) ─ causes, secrets ─> trials ─> what would have matched
+//! names seen, clock, files, plugin, disk ────────────────> checks
 //! ```
 //!
 //! Nothing here talks to the network or writes anything. What it says holds no secret, no path
@@ -17,6 +17,7 @@ mod query;
 mod report;
 mod retest;
 mod secrets;
+mod trials;
 mod words;
 
 use std::{path::Path, sync::Arc};
@@ -66,7 +67,12 @@ impl Doctor {
     pub async fn examine(&self, channel: &Arc<Channel>, may_see: impl Fn(&str) -> bool) -> Report {
         let rejected = self.ingress.rejects().of(channel.org, &channel.id);
         let others = self.others(channel, may_see);
-        let mut retester = Retester::new(channel.clone(), others, self.known(channel));
+        let mut retester = Retester::new(
+            channel.clone(),
+            others,
+            self.known(channel),
+            &self.config.plugins,
+        );
         let mut examined = Vec::with_capacity(rejected.len());
         for one in &rejected {
             examined.push(Examined {

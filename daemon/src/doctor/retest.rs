@@ -1,7 +1,8 @@
 //! Tries refused webhooks again through their channel's own adapter, with what may have been wrong
 //! put right.
 //!
-//! The calls are made on the channel's thread, a few at a time, so that webhooks pass between them.
+//! The calls of its own adapter are made on the channel's thread, a few at a time, so that webhooks pass between
+//! them; those of an adapter opened with other secrets are made elsewhere.
 //! Everything is bounded: trials of one request, trials in all, and time.
 
 use std::{
@@ -14,14 +15,12 @@ use trunkline_plugin_api::{Verdict, WebhookRequest};
 use super::{
     causes::{self, Known, Variation},
     secrets::{self, Candidate},
+    trials::{Place, Stop},
     words,
 };
 use trunkline_host::Instance;
 
-use crate::{
-    channel::{Channel, ChannelError},
-    inbound::Rejected,
-};
+use crate::{channel::Channel, config::Plugins, inbound::Rejected};
 
 /// Trials of one request.
 const PER_REQUEST_MAX: usize = 600;
@@ -29,8 +28,6 @@ const PER_REQUEST_MAX: usize = 600;
 const TRIALS_MAX: usize = 20_000;
 /// Time for one examination.
 const TIME_MAX: Duration = Duration::from_secs(8);
-/// Time that trials may take on the channel's thread before others get their turn.
-const TURN: Duration = Duration::from_millis(2);
 
 /// What would have made a refused webhook pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,19 +47,12 @@ pub enum Finding {
     Nothing(String),
 }
 
-/// Why trying ends early.
-enum Stop {
-    /// This request has had its share.
-    Share,
-    /// No more of them at all; why.
-    All(String),
-}
-
 /// The trials of one channel.
 pub(super) struct Retester {
     channel: Arc<Channel>,
     others: Vec<Arc<Channel>>,
     known: Known,
+    place: Place,
     secret_keys: Vec<String>,
     candidates: Vec<Opened>,
     /// The cause found last: the next request is likely to have the same.
@@ -83,7 +73,12 @@ struct Opened {
 impl Retester {
     /// Prepares the trials of a channel. `others` are channels of the same adapter whose secrets
     /// may have been used by mistake.
-    pub(super) fn new(channel: Arc<Channel>, others: Vec<Arc<Channel>>, known: Known) -> Self {
+    pub(super) fn new(
+        channel: Arc<Channel>,
+        others: Vec<Arc<Channel>>,
+        known: Known,
+        plugins: &Plugins,
+    ) -> Self {
         let schema = channel.plugin.as_ref().map(|plugin| plugin.manifest());
         let secret_keys =
             schema.map_or_else(Vec::new, |manifest| secrets::keys(&manifest.config_schema));
@@ -99,6 +94,7 @@ impl Retester {
         });
         Self {
             candidates: candidates.collect(),
+            place: Place::of(&channel, plugins),
             channel,
             others,
             known,
@@ -204,7 +200,8 @@ impl Retester {
         let config = self.channel.config();
         let url = [url.to_owned()];
         for candidate in secrets::one_by_one(&self.secret_keys, config.config.expose()) {
-            let opened = open(&self.channel, &candidate).await?;
+            self.check_bounds()?;
+            let opened = self.place.open(&self.channel, &candidate).await?;
             let channel = self.channel.clone();
             if let Ok(instance) = opened
                 && self
@@ -244,7 +241,9 @@ impl Retester {
         let channel = self.channel.clone();
         for index in 0..self.candidates.len() {
             if self.candidates[index].instance.is_none() {
-                let opened = open(&channel, &self.candidates[index].candidate).await?;
+                self.check_bounds()?;
+                let candidate = &self.candidates[index].candidate;
+                let opened = self.place.open(&channel, candidate).await?;
                 self.candidates[index].instance = Some(opened);
             }
             let Some(Ok(instance)) = self.candidates[index].instance.clone() else {
@@ -287,7 +286,8 @@ impl Retester {
             self.check_bounds()?;
             let room = PER_REQUEST_MAX - self.trials_of_this;
             let turn: Vec<_> = urls[at..].iter().take(room).cloned().collect();
-            let tried = take_turn(channel, instance.clone(), request.clone(), turn).await?;
+            let (given, request) = (instance.clone(), request.clone());
+            let tried = self.place.take_turn(channel, given, request, turn).await?;
             self.trials += tried.count;
             self.trials_of_this += tried.count;
             if tried.matched {
@@ -308,76 +308,4 @@ impl Retester {
         }
         Ok(())
     }
-}
-
-/// What one turn on the channel's thread brought.
-struct Tried {
-    /// At least one.
-    count: usize,
-    /// The last one matched.
-    matched: bool,
-}
-
-/// Tries URLs until one matches, the turn is over, or the adapter fails. What fails here is not
-/// held against the plugin: it did nothing but look at a request that is not genuine.
-async fn take_turn(
-    channel: &Channel,
-    given: Option<Instance>,
-    mut request: WebhookRequest,
-    urls: Vec<String>,
-) -> Result<Tried, Stop> {
-    let run = move |live: &Instance| {
-        let began = Instant::now();
-        let instance = given.as_ref().unwrap_or(live);
-        let mut count = 0;
-        for url in urls {
-            request.url = url;
-            count += 1;
-            match instance.receive(&request) {
-                Ok(received)
-                    if received.verdict.is_authentic() || received.verdict == Verdict::Expired =>
-                {
-                    return Ok(Ok(Tried {
-                        count,
-                        matched: true,
-                    }));
-                }
-                Ok(_) => {}
-                Err(error) => return Ok(Err(error.to_string())),
-            }
-            if began.elapsed() > TURN {
-                break;
-            }
-        }
-        Ok(Ok(Tried {
-            count,
-            matched: false,
-        }))
-    };
-    match channel.call("receive", run).await {
-        Ok(Ok(tried)) => Ok(tried),
-        Ok(Err(words)) => Err(Stop::All(format!("the adapter could not try it: {words}"))),
-        Err(error) => Err(stopped(&error)),
-    }
-}
-
-/// Opens the adapter with a candidate, on the channel's thread as every call.
-async fn open(channel: &Channel, candidate: &Candidate) -> Result<Result<Instance, ()>, Stop> {
-    let Some(plugin) = channel.plugin.clone() else {
-        return Ok(Err(()));
-    };
-    let (id, section) = (channel.id.clone(), candidate.section.clone());
-    let run = move |live: &Instance| {
-        let opened = plugin.open_in(id.as_str(), &section, &live.isolation());
-        Ok(opened.map(|(opened, _)| opened))
-    };
-    match channel.call("open", run).await {
-        // A section that makes no sense is no candidate.
-        Ok(opened) => Ok(opened.map_err(|_| ())),
-        Err(error) => Err(stopped(&error)),
-    }
-}
-
-fn stopped(error: &ChannelError) -> Stop {
-    Stop::All(format!("it could not be tried again: {error}"))
 }

@@ -137,7 +137,7 @@ impl Gateway {
         }
         if enabled && channel.down_reason().is_some() {
             let mut running = self.running.lock().await;
-            self.restart(&mut running, &[channel.id.to_string()])
+            self.restart_one(&mut running, &channel.id.to_string())
                 .await?;
         }
         if enabled {
@@ -157,19 +157,8 @@ impl Gateway {
         }
     }
 
-    /// Starts channels anew from the configuration in force.
-    pub(super) async fn restart(
-        &self,
-        running: &mut BTreeMap<String, RunningChannel>,
-        ids: &[String],
-    ) -> Result<(), SwitchError> {
-        for id in ids {
-            self.restart_one(running, id).await?;
-        }
-        Ok(())
-    }
-
-    async fn restart_one(
+    /// Starts a channel anew from the configuration in force.
+    pub(super) async fn restart_one(
         &self,
         running: &mut BTreeMap<String, RunningChannel>,
         id: &String,

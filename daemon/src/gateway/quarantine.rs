@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
+use tokio::task::JoinError;
 use trunkline_host::{Aftermath, Entry, PluginSet, Quarantine};
 
 use super::{Gateway, SwitchError, channels::RunningChannel, prepare};
 use crate::{
-    config::Config,
+    config::{Config, Isolation},
     model::{ChannelId, Notice, NoticeKind, OrgId},
 };
 
@@ -15,7 +16,7 @@ use crate::{
 pub struct Released {
     /// What was held against the plugin's files, and is no more.
     pub lifted: Vec<Entry>,
-    /// The plugin's channels, each with the reason where it is down.
+    /// The plugin's channels, each with the reason where it is down: also why it could not be started anew.
     pub channels: Vec<(ChannelId, Option<String>)>,
 }
 
@@ -39,7 +40,7 @@ pub(super) fn log(found: &Aftermath) {
     }
 }
 
-/// What owners are told of the last run: those who have channels on a culprit.
+/// What owners are told of the last run: those who have channels on a culprit that stay down.
 pub(super) fn notices(
     found: &Aftermath,
     config: &Config,
@@ -48,7 +49,10 @@ pub(super) fn notices(
     let mut notices = Vec::new();
     for culprit in &found.culprits {
         let uses = config.channels.values();
-        let uses = uses.filter(|channel| channel.adapter == culprit.plugin);
+        // One in a process of its own goes on: the file is not trusted in this process alone.
+        let uses = uses.filter(|channel| {
+            channel.adapter == culprit.plugin && channel.isolation == Isolation::None
+        });
         let orgs = uses.filter_map(|channel| organizations.get(&channel.organization));
         let mut orgs: Vec<OrgId> = orgs.copied().collect();
         orgs.sort();
@@ -92,6 +96,7 @@ impl Gateway {
         let lifted = self
             .change(move |quarantine| quarantine.release(&id))
             .await?;
+        let mut failed = BTreeMap::new();
         if !lifted.is_empty() {
             tracing::info!(
                 event = "plugin_released",
@@ -99,27 +104,50 @@ impl Gateway {
                 entries = lifted.len(),
                 "a plugin was taken out of quarantine"
             );
-            self.look_again(plugin, &lifted).await?;
-            let down: Vec<String> = of_plugin(&running, plugin)
-                .filter(|channel| channel.channel.down_reason().is_some())
-                .map(|channel| channel.channel.id.to_string())
-                .collect();
-            self.restart(&mut running, &down).await?;
-            for id in &down {
-                self.look(id);
+            failed = self.start_anew(&mut running, plugin, &lifted).await;
+        }
+        let channels = of_plugin(&running, plugin).map(|running| {
+            let channel = &running.channel;
+            let why = failed.remove(channel.id.as_str());
+            (channel.id.clone(), why.or_else(|| channel.down_reason()))
+        });
+        let channels = channels.collect();
+        Ok(Released { lifted, channels })
+    }
+
+    /// Starts the channels of a released plugin that are down: each for itself, since nothing is held against
+    /// any of them any more. Gives those that could not be started, and why.
+    async fn start_anew(
+        &self,
+        running: &mut BTreeMap<String, RunningChannel>,
+        plugin: &str,
+        lifted: &[Entry],
+    ) -> BTreeMap<String, String> {
+        let down: Vec<String> = of_plugin(running, plugin)
+            .filter(|channel| channel.channel.down_reason().is_some())
+            .map(|channel| channel.channel.id.to_string())
+            .collect();
+        let mut failed = BTreeMap::new();
+        if let Err(error) = self.look_again(plugin, lifted).await {
+            let why = format!("the plugin's file could not be looked at again: {error}");
+            failed.extend(down.into_iter().map(|id| (id, why.clone())));
+            return failed;
+        }
+        for id in down {
+            match self.restart_one(running, &id).await {
+                Ok(()) => self.look(&id),
+                Err(error) => {
+                    let why = error.to_string().replace('\n', "; ");
+                    failed.insert(id, why);
+                }
             }
         }
-        let channels = of_plugin(&running, plugin)
-            .map(|running| (running.channel.id.clone(), running.channel.down_reason()));
-        Ok(Released {
-            lifted,
-            channels: channels.collect(),
-        })
+        failed
     }
 
     /// A file that was not loaded because it was in quarantine is loaded now. Whatever else has changed in the
     /// folders is left to a reload.
-    async fn look_again(&self, plugin: &str, lifted: &[Entry]) -> Result<(), SwitchError> {
+    async fn look_again(&self, plugin: &str, lifted: &[Entry]) -> Result<(), JoinError> {
         let previous = self.plugins.load_full();
         if previous.get(plugin).is_some() {
             return Ok(());
@@ -131,7 +159,7 @@ impl Gateway {
             move || PluginSet::scan(&options, Some(&previous))
         };
         let found = tokio::task::spawn_blocking(scan).await;
-        let found = found.map_err(|error| SwitchError::Quarantine(io::Error::other(error)))?;
+        let found = found?;
         let file = found.get(plugin);
         let file = file.filter(|file| lifted.iter().any(|entry| entry.sha256 == file.sha256()));
         if let Some(file) = file {

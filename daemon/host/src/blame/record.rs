@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -63,12 +64,22 @@ pub(in super::super) fn take(state: &Path) -> Vec<Crash> {
     }
 }
 
-/// Removes what the last run left, for good.
+/// Empties what the last run left, for good. The file itself stays: where another daemon runs on this folder,
+/// which is found only later, it goes on to write its own end into it.
 pub(in super::super) fn forget(state: &Path) -> io::Result<()> {
-    match fs::remove_file(path(state)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    let opened = fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path(state));
+    let record = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    if record.metadata()?.len() > 0 {
+        record.set_len(0)?;
+        record.sync_all()?;
     }
+    Ok(())
 }
 
 fn parse(text: &str) -> Vec<Crash> {

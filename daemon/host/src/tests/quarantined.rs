@@ -1,6 +1,6 @@
 //! The list of files that are not trusted: kept, bounded, and never a reason not to start.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _};
 
 use tempfile::TempDir;
 
@@ -113,4 +113,20 @@ fn a_folder_that_can_not_be_used_is_told_and_stops_nothing() {
         quarantine.of_file("a").is_some(),
         "what can't be lifted for good stays"
     );
+}
+
+#[test]
+fn a_second_start_on_the_folder_leaves_the_first_one_its_record() {
+    let state = state();
+    begin(&state);
+    let record = state.path().join("plugins/crash");
+    let mut first = fs::OpenOptions::new()
+        .append(true)
+        .open(record)
+        .expect("begun");
+    begin(&state);
+    first.write_all(b"- - - - - SIGBUS\n").expect("written");
+    let (_, found) = Quarantine::begin(state.path(), 0);
+    assert_eq!(found.unexplained.len(), 1, "{found:?}");
+    begin(&state);
 }

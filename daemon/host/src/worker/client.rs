@@ -16,6 +16,7 @@ use super::{
     frame::{self, Frame, FrameError, Frames, Kind},
     logs::Logs,
     spawn::spawn,
+    stream::Stream,
 };
 use crate::error::printable;
 
@@ -28,12 +29,10 @@ const WORDS_BYTES_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct Worker {
     child: Child,
-    stream: UnixStream,
+    stream: Stream,
     frames: Frames,
     timeout: Duration,
     threads: usize,
-    /// The stream's standing limit, which one read of a frame in pieces may have changed.
-    stream_limit: Duration,
     logs: Logs,
     is_landlocked: bool,
     /// Why it is no more.
@@ -46,8 +45,7 @@ impl Worker {
         let not_started = |error: io::Error| WorkerError::NotStarted(error.to_string());
         let (ours, theirs) = UnixStream::pair().map_err(not_started)?;
         let limit = limits.timeout.max(Duration::from_millis(1));
-        ours.set_read_timeout(Some(limit)).map_err(not_started)?;
-        ours.set_write_timeout(Some(limit)).map_err(not_started)?;
+        let stream = Stream::new(ours, limit).map_err(not_started)?;
         // It works in another folder than this process does.
         let file = std::path::absolute(file).map_err(not_started)?;
         let child = spawn(command(program, &file, limits, theirs)).map_err(|error| {
@@ -55,11 +53,10 @@ impl Worker {
         })?;
         let mut worker = Self {
             child,
-            stream: ours,
+            stream,
             frames: Frames::new(limits.output_bytes_max.saturating_add(FRAME_BYTES_SPARE)),
             timeout: limit,
             threads: limits.threads,
-            stream_limit: limit,
             logs: Logs::default(),
             is_landlocked: false,
             failed: None,
@@ -196,8 +193,8 @@ impl Worker {
             return Err(error.clone());
         }
         let deadline = Instant::now() + self.timeout;
-        let limited = self.limit_stream(self.timeout);
-        match limited.and_then(|()| frame::write(&mut &self.stream, kind, number, pieces)) {
+        let time = (self.timeout, deadline);
+        match self.stream.write(time, kind, number, pieces) {
             Err(error) if is_late(&error) => {
                 let error = WorkerError::Hung(self.timeout);
                 self.end_on_error(Err(error))
@@ -227,19 +224,8 @@ impl Worker {
         mut judge: impl FnMut(Frame<'_>) -> Option<Result<T, WorkerError>>,
     ) -> Result<T, WorkerError> {
         loop {
-            let (stream, limit) = (&self.stream, &mut self.stream_limit);
-            let mut is_first = true;
-            let next = self.frames.next(|buffer| {
-                // The standing limit serves the first read; what comes in pieces has the rest of it.
-                if !std::mem::take(&mut is_first) {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(io::ErrorKind::TimedOut.into());
-                    }
-                    set_limit(stream, limit, left)?;
-                }
-                io::Read::read(&mut &*stream, buffer)
-            });
+            let stream = &mut self.stream;
+            let next = self.frames.next(|buffer| stream.read(deadline, buffer));
             let frame = match next {
                 Ok(frame) => frame,
                 Err(error) => return Err(self.no_frame(&error)),
@@ -271,14 +257,6 @@ impl Worker {
             }
             error => WorkerError::Garbage(error.to_string()),
         }
-    }
-
-    fn limit_stream(&mut self, limit: Duration) -> io::Result<()> {
-        if self.stream_limit == limit {
-            return Ok(());
-        }
-        self.stream.set_write_timeout(Some(limit))?;
-        set_limit(&self.stream, &mut self.stream_limit, limit)
     }
 
     /// Why it takes no more calls: the error of the last one, or that its process ended since.
@@ -313,12 +291,6 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn set_limit(stream: &UnixStream, standing: &mut Duration, limit: Duration) -> io::Result<()> {
-    stream.set_read_timeout(Some(limit))?;
-    *standing = limit;
-    Ok(())
 }
 
 fn command(program: &Program, file: &Path, limits: &Limits, socket: UnixStream) -> Command {

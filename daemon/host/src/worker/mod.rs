@@ -23,6 +23,7 @@ mod logs;
 mod sandbox;
 mod spawn;
 mod storm;
+mod stream;
 #[cfg(test)]
 mod tests;
 

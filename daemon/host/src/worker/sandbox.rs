@@ -120,10 +120,11 @@ pub(super) fn first_stage(file: &Path) -> io::Result<bool> {
 
 /// The stage after the library was loaded, for all threads that it may have started.
 pub(super) fn second_stage() -> io::Result<()> {
-    install(
-        SeccompAction::Errno(errno(libc::EAGAIN)),
-        all(&[libc::SYS_clone]),
-    )?;
+    let later = SeccompAction::Errno(errno(libc::EAGAIN));
+    install(later, all(&[libc::SYS_clone]))?;
+    // One way to ask about a descriptor is enough; C libraries go over to the other by themselves.
+    let absent = SeccompAction::Errno(errno(libc::ENOSYS));
+    install(absent, all(&[libc::SYS_statx]))?;
     install(SeccompAction::Trap, closed()?)
 }
 
@@ -304,15 +305,14 @@ fn closed() -> io::Result<Rules> {
         libc::SYS_stat,
         libc::SYS_lstat,
     ]));
-    // Of an open descriptor a library may ask: printf does.
+    // Of an open descriptor a library may ask: printf does. A filter sees no paths: a descriptor with a path that
+    // begins at the root passes.
     let empty = bits(libc::AT_EMPTY_PATH);
-    for (call, flags) in [(libc::SYS_newfstatat, 3), (libc::SYS_statx, 2)] {
-        let named = when(flags, SeccompCmpOp::MaskedEq(empty), 0)?;
-        rules.insert(
-            call,
-            vec![SeccompRule::new(vec![named]).map_err(io::Error::other)?],
-        );
-    }
+    let rule = |one| SeccompRule::new(vec![one]).map_err(io::Error::other);
+    let named = |flags| rule(when(flags, SeccompCmpOp::MaskedEq(empty), 0)?);
+    let here = rule(when(0, SeccompCmpOp::Eq, bits(libc::AT_FDCWD))?)?;
+    rules.insert(libc::SYS_newfstatat, vec![named(3)?, here]);
+    rules.insert(libc::SYS_statx, vec![named(2)?]);
     Ok(rules)
 }
 

@@ -34,6 +34,10 @@ fn what_a_computation_does_not_need_is_named() {
         ("open(\"/etc/passwd\", O_RDONLY)", "opened a file (openat)"),
         ("fopen(\"/tmp/x\", \"w\")", "opened a file (openat)"),
         ("access(\"/etc/passwd\", 0)", "looked at files (access)"),
+        (
+            "struct stat s; fstatat(AT_FDCWD, \"/etc/passwd\", &s, AT_EMPTY_PATH)",
+            "looked at files (newfstatat)",
+        ),
         ("if (fork() == 0) _exit(0)", "started a process (clone)"),
         (
             "execl(\"/bin/true\", \"true\", (char *)0)",
@@ -105,6 +109,16 @@ fn memory_is_bounded() {
 fn printing_does_no_harm() {
     let place = Place::new();
     let deed = "-DIN_CALL=printf(\"%09d\", 7); fflush(stdout); fputs(\"x\", stderr)";
+    let mut worker = worker(&place, &[deed], &limits()).expect("starts");
+    open(&mut worker);
+    assert_eq!(worker.call(7, &[b"{}"]).expect("an answer").code, 2);
+}
+
+#[test]
+fn what_a_descriptor_is_may_be_asked() {
+    let place = Place::new();
+    let deed = "-DIN_CALL=struct stat s; struct statx x; if (fstat(0, &s) || isatty(1) \
+                || statx(0, \"\", AT_EMPTY_PATH, STATX_SIZE, &x)) return put(out, TL_BAD_INPUT, \"no answer\")";
     let mut worker = worker(&place, &[deed], &limits()).expect("starts");
     open(&mut worker);
     assert_eq!(worker.call(7, &[b"{}"]).expect("an answer").code, 2);
