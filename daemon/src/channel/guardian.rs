@@ -18,7 +18,7 @@ use super::{
     isolation::isolation,
     restart::{Fault, History, Verdict},
 };
-use trunkline_host::{Entry, Instance, Isolation, Plugin, Quarantine};
+use trunkline_host::{Entry, Instance, Isolation, Observer, Plugin, Quarantine};
 
 use crate::{config::Settings, metrics::Metrics, store::Store};
 
@@ -89,7 +89,8 @@ enum End {
 
 /// A running actor and what tells of its end.
 struct Run {
-    instance: Instance,
+    /// No instance: the last clone closes the channel, which is plugin code.
+    observer: Observer,
     arbiter: Arbiter,
     address: Addr<ChannelActor>,
     pulse: Arc<Pulse>,
@@ -136,8 +137,8 @@ impl Watcher {
     }
 
     /// After this the thread of a call is left behind. A process of its own is killed before.
-    fn patience(&self, instance: &Instance) -> Duration {
-        match instance.isolation() {
+    fn patience(&self, observer: &Observer) -> Duration {
+        match observer.isolation() {
             Isolation::None => self.watchdog(),
             Isolation::Process { .. } => self.watchdog() * 2,
         }
@@ -180,8 +181,8 @@ impl Watcher {
     /// Starts the actor on a new arbiter.
     async fn launch(&self, instance: Instance, is_restart: bool) -> Result<Run, Fault> {
         let pulse = Arc::new(Pulse::new());
-        let held = instance.clone();
-        self.channel.note_worker(held.pid());
+        let observer = instance.observer();
+        self.channel.note_worker(observer.pid());
         let actor = ChannelActor {
             channel: self.channel.id.to_string(),
             instance,
@@ -206,7 +207,7 @@ impl Watcher {
             info!(event = "channel_started", channel = %self.channel.id, "channel started");
         }
         Ok(Run {
-            instance: held,
+            observer,
             arbiter,
             address,
             pulse,
@@ -224,7 +225,7 @@ impl Watcher {
                 fault = &mut run.ended => {
                     run.arbiter.stop();
                     let fault = fault.unwrap_or(Fault::Ended);
-                    return End::Fault(run.instance.failure().map_or(fault, Fault::Crash));
+                    return End::Fault(run.observer.failure().map_or(fault, Fault::Crash));
                 }
                 asked = stops.recv() => {
                     let done = asked.unwrap_or_else(|| oneshot::channel().0);
@@ -232,12 +233,12 @@ impl Watcher {
                     return End::Asked(done);
                 }
                 _ = ticks.tick() => {
-                    self.channel.note_worker(run.instance.pid());
-                    if let Some(words) = run.instance.failure() {
+                    self.channel.note_worker(run.observer.pid());
+                    if let Some(words) = run.observer.failure() {
                         run.arbiter.stop();
                         return End::Fault(Fault::Crash(words));
                     }
-                    let patience = self.patience(&run.instance);
+                    let patience = self.patience(&run.observer);
                     if run.pulse.running_for().is_some_and(|took| took > patience) {
                         // The thread is stuck inside the plugin: it can only be left behind.
                         return End::Fault(Fault::Hang("a call"));
