@@ -283,7 +283,7 @@ impl Watcher {
                     let wait = wait.mul_f64(rand::random_range(0.5..1.0));
                     warn!(event = "channel_failed", channel = %self.channel.id, reason = %fault.words(), wait_ms = wait.as_millis(), "channel failed; it will be restarted");
                     self.channel.note_worker(None);
-                    self.live.send_replace(Running::Down(fault.words()));
+                    self.live.send_replace(Running::Restarting(fault.words()));
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         Some(done) = stops.recv() => return Err(done),

@@ -43,6 +43,17 @@ pub enum ChannelError {
     Call(#[from] CallError),
 }
 
+impl ChannelError {
+    /// True where the channel was lost, not where its adapter has answered, well or badly.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Down(_) | Self::Deadline(_) => true,
+            Self::Call(error) => matches!(error, CallError::Crashed(_)),
+            Self::Busy => false,
+        }
+    }
+}
+
 /// What a channel is made of; fixed while it runs.
 pub struct ChannelSpec {
     /// Its id.
@@ -79,6 +90,8 @@ pub enum Running {
     Starting,
     /// The actor, ready for calls.
     Live(Addr<ChannelActor>),
+    /// Nothing for a moment, and why: it is about to be started again.
+    Restarting(String),
     /// Nothing, and why.
     Down(String),
 }
@@ -215,7 +228,7 @@ impl Channel {
     pub fn down_reason(&self) -> Option<String> {
         match &*self.running.borrow() {
             Running::Live(_) | Running::Starting => None,
-            Running::Down(reason) => Some(reason.clone()),
+            Running::Restarting(reason) | Running::Down(reason) => Some(reason.clone()),
         }
     }
 
@@ -229,7 +242,9 @@ impl Channel {
         match tokio::time::timeout(deadline, settled).await {
             Ok(Ok(state)) => match &*state {
                 Running::Live(address) => Ok(address.clone()),
-                Running::Down(reason) => Err(ChannelError::Down(reason.clone())),
+                Running::Restarting(reason) | Running::Down(reason) => {
+                    Err(ChannelError::Down(reason.clone()))
+                }
                 Running::Starting => Err(ChannelError::Deadline(deadline)),
             },
             Ok(Err(_)) => Err(ChannelError::Down("it was stopped".into())),

@@ -17,6 +17,7 @@ mod isolation;
 mod limiter;
 mod registry;
 mod restart;
+mod sight;
 mod window;
 
 pub use actor::ChannelActor;
@@ -24,3 +25,4 @@ pub use guardian::Guardian;
 pub use handle::{Channel, ChannelError, ChannelSpec, Running};
 pub use isolation::isolation;
 pub use registry::{Lookup, Registry, Routes};
+pub use sight::Sight;
