@@ -58,7 +58,7 @@ impl Observer {
     }
 
     /// Why no call can succeed any more: its own process failed or ended. It has to be opened anew.
-    pub fn failure(&self) -> Option<String> {
+    pub fn failure(&self) -> Option<CallError> {
         self.0.as_ref().and_then(|isolated| isolated.failure())
     }
 
@@ -215,7 +215,7 @@ impl Instance {
     }
 
     /// Why no call can succeed any more: its own process failed or ended. It has to be opened anew.
-    pub fn failure(&self) -> Option<String> {
+    pub fn failure(&self) -> Option<CallError> {
         self.observer().failure()
     }
 

@@ -15,10 +15,12 @@ use tracing::{error, info, warn};
 use super::{
     actor::{ChannelActor, Pulse, Stop},
     handle::{Channel, ChannelSpec, Running},
-    isolation::isolation,
+    isolation::{isolation, opening_patience},
     restart::{Fault, History, Verdict},
 };
-use trunkline_host::{Entry, Instance, Isolation, Observer, Plugin, Quarantine};
+use trunkline_host::{
+    CallError, Entry, Instance, Isolation, Observer, OpenError, Plugin, Quarantine,
+};
 
 use crate::{config::Settings, metrics::Metrics, store::Store};
 
@@ -225,7 +227,7 @@ impl Watcher {
                 fault = &mut run.ended => {
                     run.arbiter.stop();
                     let fault = fault.unwrap_or(Fault::Ended);
-                    return End::Fault(run.observer.failure().map_or(fault, Fault::Crash));
+                    return End::Fault(run.observer.failure().map_or(fault, Fault::from));
                 }
                 asked = stops.recv() => {
                     let done = asked.unwrap_or_else(|| oneshot::channel().0);
@@ -234,9 +236,9 @@ impl Watcher {
                 }
                 _ = ticks.tick() => {
                     self.channel.note_worker(run.observer.pid());
-                    if let Some(words) = run.observer.failure() {
+                    if let Some(error) = run.observer.failure() {
                         run.arbiter.stop();
-                        return End::Fault(Fault::Crash(words));
+                        return End::Fault(Fault::from(error));
                     }
                     let patience = self.patience(&run.observer);
                     if run.pulse.running_for().is_some_and(|took| took > patience) {
@@ -275,7 +277,7 @@ impl Watcher {
                         Fault::Hang(_) | Fault::Open(_) | Fault::Crash(_) => {
                             self.quarantine(reason).await;
                         }
-                        Fault::Panic(_) | Fault::Ended => self.give_up(reason),
+                        Fault::Panic(_) | Fault::Ended | Fault::Shortage(_) => self.give_up(reason),
                     }
                     return Ok(None);
                 }
@@ -290,7 +292,7 @@ impl Watcher {
                     }
                     match self.reopen().await {
                         Ok(instance) => return Ok(Some(instance)),
-                        Err(words) => fault = Fault::Open(words),
+                        Err(failed) => fault = failed,
                     }
                 }
             }
@@ -298,22 +300,25 @@ impl Watcher {
     }
 
     /// Opens the adapter anew, away from this thread: opening is plugin code too.
-    async fn reopen(&self) -> Result<Instance, String> {
+    async fn reopen(&self) -> Result<Instance, Fault> {
         let Some(plugin) = self.plugin.clone() else {
-            return Err("its plugin is gone".into());
+            return Err(Fault::Open("its plugin is gone".into()));
         };
         let config = self.channel.config();
         let isolation = isolation(&config, &self.settings.load().plugins);
+        let patience = opening_patience(&isolation, self.watchdog());
         let opening = tokio::task::spawn_blocking(move || {
-            plugin
-                .open_in(&config.id, config.config.expose(), &isolation)
-                .map_err(|error| error.to_string())
+            plugin.open_in(&config.id, config.config.expose(), &isolation)
         });
-        match tokio::time::timeout(self.watchdog(), opening).await {
+        match tokio::time::timeout(patience, opening).await {
             Ok(Ok(Ok((instance, _)))) => Ok(instance),
-            Ok(Ok(Err(words))) => Err(words),
-            Ok(Err(panic)) => Err(panic.to_string()),
-            Err(_) => Err("it hung while being opened".into()),
+            Ok(Ok(Err(OpenError::Fault {
+                error: CallError::NotStarted(words),
+                ..
+            }))) => Err(Fault::Shortage(words)),
+            Ok(Ok(Err(error))) => Err(Fault::Open(error.to_string())),
+            Ok(Err(panic)) => Err(Fault::Open(panic.to_string())),
+            Err(_) => Err(Fault::Open("it hung while being opened".into())),
         }
     }
 }

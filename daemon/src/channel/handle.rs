@@ -48,7 +48,9 @@ impl ChannelError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Down(_) | Self::Deadline(_) => true,
-            Self::Call(error) => matches!(error, CallError::Crashed(_)),
+            Self::Call(error) => {
+                matches!(error, CallError::Crashed(_) | CallError::NotStarted(_))
+            }
             Self::Busy => false,
         }
     }
@@ -372,6 +374,7 @@ fn outcome<R>(result: &Result<R, ChannelError>) -> &'static str {
         Err(ChannelError::Busy) => "busy",
         Err(ChannelError::Deadline(_)) => "deadline",
         Err(ChannelError::Call(error)) => match error {
+            CallError::NotStarted(_) => "down",
             CallError::Failed(_) => "failed",
             CallError::Unsupported => "unsupported",
             CallError::Panic(_) | CallError::Crashed(_) => "panic",

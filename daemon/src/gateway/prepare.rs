@@ -12,7 +12,7 @@ use trunkline_host::{
 };
 
 use crate::{
-    channel::{ChannelSpec, isolation},
+    channel::{ChannelSpec, isolation, opening_patience},
     config::{
         Channel, Config, ConfigErrors, Environment, Finding, PluginBuild, PluginFacts, PluginsFound,
     },
@@ -293,11 +293,7 @@ async fn open_within(
     isolation: Isolation,
     watchdog: Duration,
 ) -> Result<(trunkline_host::Instance, trunkline_plugin_api::Facts), Opened> {
-    // A process of its own ends itself after the watchdog's time, for the start and for the call.
-    let patience = match isolation {
-        Isolation::None => watchdog,
-        Isolation::Process { .. } => watchdog * 3,
-    };
+    let patience = opening_patience(&isolation, watchdog);
     let (tell, told) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let opened = plugin.open_in(&channel.id, channel.config.expose(), &isolation);
