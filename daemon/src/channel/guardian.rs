@@ -9,6 +9,7 @@ use std::{
 };
 
 use actix::{Addr, Arbiter, AsyncContext, Context, dev::ContextFut};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
@@ -27,6 +28,7 @@ use crate::{config::Settings, metrics::Metrics, store::Store};
 /// Asks a guardian to end its channel.
 pub struct Guardian {
     stop: mpsc::Sender<oneshot::Sender<()>>,
+    is_replaced: Arc<Mutex<bool>>,
 }
 
 impl Guardian {
@@ -46,6 +48,7 @@ impl Guardian {
         let (live, running) = watch::channel(state);
         let channel = Arc::new(Channel::new(&spec, running, &settings, metrics.clone()));
         let (stop, stops) = mpsc::channel(1);
+        let is_replaced = Arc::new(Mutex::new(false));
         let watcher = Watcher {
             channel: channel.clone(),
             plugin: spec.plugin,
@@ -53,11 +56,17 @@ impl Guardian {
             store,
             metrics,
             quarantine,
+            is_replaced: is_replaced.clone(),
             history: History::new(settings.load().plugins.failures_max),
             settings,
         };
         guardians.spawn(watcher.run(spec.instance.ok(), stops));
-        (channel, Self { stop })
+        (channel, Self { stop, is_replaced })
+    }
+
+    /// Another takes its place: from here on it puts nothing into quarantine. Waits for what it is writing.
+    pub fn replace(&self) {
+        *self.is_replaced.lock() = true;
     }
 
     /// Ends the channel's actor after the calls it has already taken.
@@ -78,6 +87,7 @@ struct Watcher {
     store: Store,
     metrics: Arc<Metrics>,
     quarantine: Arc<Quarantine>,
+    is_replaced: Arc<Mutex<bool>>,
     history: History,
 }
 
@@ -172,8 +182,16 @@ impl Watcher {
             at_ms: self.store.now(),
         };
         let words = entry.words();
-        let quarantine = self.quarantine.clone();
-        let added = tokio::task::spawn_blocking(move || quarantine.add(entry)).await;
+        let (quarantine, is_replaced) = (self.quarantine.clone(), self.is_replaced.clone());
+        let add = move || {
+            // Held while it is written: a successor sees the entry, or there is none.
+            let is_replaced = is_replaced.lock();
+            if *is_replaced {
+                return Ok(());
+            }
+            quarantine.add(entry)
+        };
+        let added = tokio::task::spawn_blocking(add).await;
         if let Err(error) = added.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             error!(event = "quarantine_not_saved", channel = %self.channel.id, %error, "a restart of the daemon would start this channel again");
         }
