@@ -70,6 +70,8 @@ pub struct ChannelSpec {
     pub facts: Option<Facts>,
     /// The opened adapter, or why there is none.
     pub instance: Result<Instance, String>,
+    /// It could not be opened because the machine could start no process for it.
+    pub is_short: bool,
 }
 
 impl ChannelSpec {
@@ -108,6 +110,8 @@ pub struct Channel {
     pub plugin: Option<Arc<Plugin>>,
     /// What the adapter says of it.
     pub facts: Option<Facts>,
+    /// It could not be opened because the machine could start no process for it.
+    pub is_short: bool,
     /// Told when something was queued for sending.
     pub queue: Notify,
     /// Told when its provider speaks of a template that is not in its catalogue.
@@ -152,6 +156,7 @@ impl Channel {
             org: spec.org,
             plugin: spec.plugin.clone(),
             facts: spec.facts.clone(),
+            is_short: spec.is_short,
             queue: Notify::new(),
             templates: Notify::new(),
             limiter: Limiter::default(),
