@@ -155,6 +155,10 @@ static int32_t call(tl_handle *channel, uint32_t op, const tl_bytes *parts, size
 static void close_channel(tl_handle *channel)
 {
     (void)channel;
+#ifdef FAULTY_CLOSE
+    for (;;)
+        pause();
+#endif
 }
 
 #ifdef FAULTY_MAGIC

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use trunkline_simulator::{Behaviour, Endpoint};
 use trunkline_tests::account::balance;
 use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::daemon::Daemon;
@@ -142,6 +143,46 @@ async fn nothing_is_lost_or_doubled_where_its_process_is_killed_under_load() {
     assert_eq!(total.found, ledger.len(), "{total}");
     let restarts = stage.daemon.api().channel(APART).await["restarts"].clone();
     assert!(restarts.as_u64() >= Some(4), "{restarts}");
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_while_its_process_is_gone_is_heard_once_it_is_back() {
+    let stage = apart().await;
+    let api = stage.daemon.api();
+    let mut killed = Vec::new();
+    // Each end has the next start wait longer: the fourth lasts longer than the provider takes to answer.
+    for _ in 0..3 {
+        let pid = eventually("another process", SOON, || async {
+            let pid = worker(&stage, APART).await;
+            (!killed.contains(&pid)).then_some(pid)
+        })
+        .await;
+        kill9(pid);
+        killed.push(pid);
+    }
+    let pid = eventually("another process", SOON, || async {
+        let pid = worker(&stage, APART).await;
+        (!killed.contains(&pid)).then_some(pid)
+    })
+    .await;
+    let account = stage.simulator.twilio();
+    // What is uncertain stays so.
+    account.set_behaviour_of(Endpoint::List, Behaviour::status(500));
+    account.set_behaviour(Behaviour::Slow(Duration::from_millis(300)));
+    let mut sent = Vec::new();
+    for number in 0..4 {
+        let to = format!("+1500555020{number}");
+        sent.push(api.send_text(APART, &to, "hello").await);
+    }
+    eventually("all are with the provider", SOON, || async {
+        (account.message_count() == sent.len()).then_some(())
+    })
+    .await;
+    kill9(pid);
+    for id in &sent {
+        api.wait_status(id, "sent").await;
+    }
+    assert_eq!(account.message_count(), sent.len());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use trunkline_tests::config::Channel;
 use trunkline_tests::http::Request;
+use trunkline_tests::wait::SOON;
 
 use self::case::Case;
 use crate::plugins::compile;
@@ -189,6 +190,34 @@ async fn a_panic_in_a_call_costs_that_channel_alone() {
         assert!(!case.stage.daemon.log().contains("crash_unexplained"));
         case.nothing_is_lost().await;
     }
+}
+
+/// What never comes back from `close` costs its own thread: reloads, neighbours and the daemon's end go on.
+#[tokio::test]
+async fn a_hang_in_close_stops_nothing_else() {
+    static CLASS: Class = Class {
+        name: "hang in close",
+        source: Source::C(&["FAULTY_CLOSE"]),
+        word: "fine",
+        outcome: Outcome::Contained,
+        reason: "",
+    };
+    let mut case = Case::prepare(&CLASS, false);
+    case.stage.daemon.launch().await;
+    for round in 1..=2 {
+        assert_eq!(case.say("fine").await, Some(200));
+        let section = Channel::new(BAD, BAD).config("round", round);
+        case.stage.daemon.rewrite(|config| config.put(section));
+        let reload = case.stage.daemon.cli_ok(&["reload"]);
+        tokio::time::timeout(SOON, reload)
+            .await
+            .expect("the reload ends");
+        case.neighbour().await;
+    }
+    assert_eq!(case.say("fine").await, Some(200));
+    case.nothing_is_lost().await;
+    let status = case.stage.daemon.terminate().await;
+    assert!(status.success(), "{status}");
 }
 
 /// `channel enable` lifts what keeps that channel down, and only that; another file makes the rest good.

@@ -34,6 +34,9 @@ pub enum CallError {
     /// The plugin's own process failed: it ended, hung or did what it must not.
     #[error("the plugin failed in its process: {0}")]
     Crashed(String),
+    /// A process for the plugin could not be started: the machine's fault, not the plugin's.
+    #[error("{0}")]
+    NotStarted(String),
     /// The adapter refused, with its own class and words.
     #[error("{0}")]
     Failed(AdapterError),

@@ -70,7 +70,12 @@ impl Code {
             timeout: options.call_timeout,
             threads: 0,
         };
-        let output = describe_apart(program, &self.copy, &limits).map_err(|error| match error {
+        let mut output = describe_apart(program, &self.copy, &limits);
+        // The machine may have been too busy: nobody asks again before a reload.
+        if let Err(WorkerError::NotStarted(_) | WorkerError::Hung(_)) = output {
+            output = describe_apart(program, &self.copy, &limits);
+        }
+        let output = output.map_err(|error| match error {
             WorkerError::NotLoaded(words) => words,
             error => format!("can't be loaded and described: {error}"),
         })?;

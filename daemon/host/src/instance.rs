@@ -43,7 +43,29 @@ enum Backend {
     /// In this process. None after a panic, until the next call.
     Here(Mutex<Option<Arc<Handle>>>),
     /// In a process of its own.
-    Apart(Isolated),
+    Apart(Arc<Isolated>),
+}
+
+/// Looks at an instance without keeping it open: what holds this alone never runs a plugin's code here.
+#[derive(Debug, Clone)]
+pub struct Observer(Option<Arc<Isolated>>);
+
+impl Observer {
+    /// Where its calls are made.
+    pub fn isolation(&self) -> Isolation {
+        let isolated = self.0.as_ref();
+        isolated.map_or(Isolation::None, |isolated| isolated.isolation())
+    }
+
+    /// Why no call can succeed any more: its own process failed or ended. It has to be opened anew.
+    pub fn failure(&self) -> Option<CallError> {
+        self.0.as_ref().and_then(|isolated| isolated.failure())
+    }
+
+    /// The id of its own process, where it has one.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.as_ref().and_then(|isolated| isolated.pid())
+    }
 }
 
 impl fmt::Debug for Instance {
@@ -179,28 +201,27 @@ impl Instance {
         self.0.call(call.op, &parts)
     }
 
+    /// What looks at it while others keep it open.
+    pub fn observer(&self) -> Observer {
+        Observer(match &self.0.backend {
+            Backend::Here(_) => None,
+            Backend::Apart(isolated) => Some(Arc::clone(isolated)),
+        })
+    }
+
     /// Where its calls are made.
     pub fn isolation(&self) -> Isolation {
-        match &self.0.backend {
-            Backend::Here(_) => Isolation::None,
-            Backend::Apart(isolated) => isolated.isolation(),
-        }
+        self.observer().isolation()
     }
 
     /// Why no call can succeed any more: its own process failed or ended. It has to be opened anew.
-    pub fn failure(&self) -> Option<String> {
-        match &self.0.backend {
-            Backend::Here(_) => None,
-            Backend::Apart(isolated) => isolated.failure(),
-        }
+    pub fn failure(&self) -> Option<CallError> {
+        self.observer().failure()
     }
 
     /// The id of its own process, where it has one.
     pub fn pid(&self) -> Option<u32> {
-        match &self.0.backend {
-            Backend::Here(_) => None,
-            Backend::Apart(isolated) => isolated.pid(),
-        }
+        self.observer().pid()
     }
 
     /// How long a call in its own process may take from here on. Nothing in this process ends a call.
@@ -223,7 +244,7 @@ impl Backend {
         let program = plugin.code.worker.clone().ok_or_else(|| {
             CallError::Crashed("this program can't start a process for it".into())
         })?;
-        Ok(Self::Apart(Isolated::new(Start {
+        Ok(Self::Apart(Arc::new(Isolated::new(Start {
             program,
             file: plugin.code.copy.clone(),
             limits: Limits {
@@ -233,7 +254,7 @@ impl Backend {
                 threads: 0,
             },
             speaker: speaker(plugin, channel),
-        })))
+        }))))
     }
 }
 

@@ -58,8 +58,8 @@ enum State {
     /// Not opened yet, or left after a panic: the next call opens it anew.
     Closed,
     Open(Box<Worker>),
-    /// The process failed, in words. It is not started again here: who owns the channel does that.
-    Failed(String),
+    /// The process failed. It is not started again here: who owns the channel does that.
+    Failed(CallError),
 }
 
 impl Isolated {
@@ -94,7 +94,7 @@ impl Isolated {
                 self.pass_on_logs(worker);
                 self.keep(&mut state, result)
             }
-            State::Failed(words) => Err(CallError::Crashed(words.clone())),
+            State::Failed(error) => Err(error.clone()),
             State::Closed => Err(CallError::Crashed("its process is not there".into())),
         }
     }
@@ -123,10 +123,10 @@ impl Isolated {
         result: Result<Output, WorkerError>,
     ) -> Result<Output, CallError> {
         result.map_err(|error| {
-            let words = error.to_string();
+            let error = failed(&error);
             self.pid.store(0, Ordering::Relaxed);
-            *state = State::Failed(words.clone());
-            CallError::Crashed(words)
+            *state = State::Failed(error.clone());
+            error
         })
     }
 
@@ -146,17 +146,17 @@ impl Isolated {
     }
 
     /// Why it takes no more calls, where its process has failed or ended, also between two calls.
-    pub(super) fn failure(&self) -> Option<String> {
+    pub(super) fn failure(&self) -> Option<CallError> {
         // While a call is under way that call finds it out.
         let mut state = self.state.try_lock()?;
         if let State::Open(worker) = &mut *state
             && let Some(error) = worker.ended()
         {
             self.pid.store(0, Ordering::Relaxed);
-            *state = State::Failed(error.to_string());
+            *state = State::Failed(failed(&error));
         }
         match &*state {
-            State::Failed(words) => Some(words.clone()),
+            State::Failed(error) => Some(error.clone()),
             State::Closed | State::Open(_) => None,
         }
     }
@@ -181,6 +181,14 @@ impl Isolated {
             memory_bytes_max: self.start.limits.memory_bytes_max,
             timeout: self.timeout(),
         }
+    }
+}
+
+/// Whose fault it is.
+fn failed(error: &WorkerError) -> CallError {
+    match error {
+        WorkerError::NotStarted(_) => CallError::NotStarted(error.to_string()),
+        error => CallError::Crashed(error.to_string()),
     }
 }
 

@@ -43,7 +43,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 pub use error::{CallError, OpenError};
 pub use image::Plugin;
 pub use inspect::{FileFacts, note_of};
-pub use instance::Instance;
+pub use instance::{Instance, Observer};
 pub use isolation::Isolation;
 pub use library::LinkedTable;
 pub use quarantine::{Aftermath, Entry, Quarantine};

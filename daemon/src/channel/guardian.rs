@@ -9,22 +9,26 @@ use std::{
 };
 
 use actix::{Addr, Arbiter, AsyncContext, Context, dev::ContextFut};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::{
     actor::{ChannelActor, Pulse, Stop},
     handle::{Channel, ChannelSpec, Running},
-    isolation::isolation,
+    isolation::{isolation, opening_patience},
     restart::{Fault, History, Verdict},
 };
-use trunkline_host::{Entry, Instance, Isolation, Plugin, Quarantine};
+use trunkline_host::{
+    CallError, Entry, Instance, Isolation, Observer, OpenError, Plugin, Quarantine,
+};
 
 use crate::{config::Settings, metrics::Metrics, store::Store};
 
 /// Asks a guardian to end its channel.
 pub struct Guardian {
     stop: mpsc::Sender<oneshot::Sender<()>>,
+    is_replaced: Arc<Mutex<bool>>,
 }
 
 impl Guardian {
@@ -44,6 +48,7 @@ impl Guardian {
         let (live, running) = watch::channel(state);
         let channel = Arc::new(Channel::new(&spec, running, &settings, metrics.clone()));
         let (stop, stops) = mpsc::channel(1);
+        let is_replaced = Arc::new(Mutex::new(false));
         let watcher = Watcher {
             channel: channel.clone(),
             plugin: spec.plugin,
@@ -51,11 +56,17 @@ impl Guardian {
             store,
             metrics,
             quarantine,
+            is_replaced: is_replaced.clone(),
             history: History::new(settings.load().plugins.failures_max),
             settings,
         };
         guardians.spawn(watcher.run(spec.instance.ok(), stops));
-        (channel, Self { stop })
+        (channel, Self { stop, is_replaced })
+    }
+
+    /// Another takes its place: from here on it puts nothing into quarantine. Waits for what it is writing.
+    pub fn replace(&self) {
+        *self.is_replaced.lock() = true;
     }
 
     /// Ends the channel's actor after the calls it has already taken.
@@ -76,6 +87,7 @@ struct Watcher {
     store: Store,
     metrics: Arc<Metrics>,
     quarantine: Arc<Quarantine>,
+    is_replaced: Arc<Mutex<bool>>,
     history: History,
 }
 
@@ -89,7 +101,8 @@ enum End {
 
 /// A running actor and what tells of its end.
 struct Run {
-    instance: Instance,
+    /// No instance: the last clone closes the channel, which is plugin code.
+    observer: Observer,
     arbiter: Arbiter,
     address: Addr<ChannelActor>,
     pulse: Arc<Pulse>,
@@ -136,8 +149,8 @@ impl Watcher {
     }
 
     /// After this the thread of a call is left behind. A process of its own is killed before.
-    fn patience(&self, instance: &Instance) -> Duration {
-        match instance.isolation() {
+    fn patience(&self, observer: &Observer) -> Duration {
+        match observer.isolation() {
             Isolation::None => self.watchdog(),
             Isolation::Process { .. } => self.watchdog() * 2,
         }
@@ -169,8 +182,16 @@ impl Watcher {
             at_ms: self.store.now(),
         };
         let words = entry.words();
-        let quarantine = self.quarantine.clone();
-        let added = tokio::task::spawn_blocking(move || quarantine.add(entry)).await;
+        let (quarantine, is_replaced) = (self.quarantine.clone(), self.is_replaced.clone());
+        let add = move || {
+            // Held while it is written: a successor sees the entry, or there is none.
+            let is_replaced = is_replaced.lock();
+            if *is_replaced {
+                return Ok(());
+            }
+            quarantine.add(entry)
+        };
+        let added = tokio::task::spawn_blocking(add).await;
         if let Err(error) = added.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             error!(event = "quarantine_not_saved", channel = %self.channel.id, %error, "a restart of the daemon would start this channel again");
         }
@@ -180,8 +201,8 @@ impl Watcher {
     /// Starts the actor on a new arbiter.
     async fn launch(&self, instance: Instance, is_restart: bool) -> Result<Run, Fault> {
         let pulse = Arc::new(Pulse::new());
-        let held = instance.clone();
-        self.channel.note_worker(held.pid());
+        let observer = instance.observer();
+        self.channel.note_worker(observer.pid());
         let actor = ChannelActor {
             channel: self.channel.id.to_string(),
             instance,
@@ -206,7 +227,7 @@ impl Watcher {
             info!(event = "channel_started", channel = %self.channel.id, "channel started");
         }
         Ok(Run {
-            instance: held,
+            observer,
             arbiter,
             address,
             pulse,
@@ -224,7 +245,7 @@ impl Watcher {
                 fault = &mut run.ended => {
                     run.arbiter.stop();
                     let fault = fault.unwrap_or(Fault::Ended);
-                    return End::Fault(run.instance.failure().map_or(fault, Fault::Crash));
+                    return End::Fault(run.observer.failure().map_or(fault, Fault::from));
                 }
                 asked = stops.recv() => {
                     let done = asked.unwrap_or_else(|| oneshot::channel().0);
@@ -232,12 +253,12 @@ impl Watcher {
                     return End::Asked(done);
                 }
                 _ = ticks.tick() => {
-                    self.channel.note_worker(run.instance.pid());
-                    if let Some(words) = run.instance.failure() {
+                    self.channel.note_worker(run.observer.pid());
+                    if let Some(error) = run.observer.failure() {
                         run.arbiter.stop();
-                        return End::Fault(Fault::Crash(words));
+                        return End::Fault(Fault::from(error));
                     }
-                    let patience = self.patience(&run.instance);
+                    let patience = self.patience(&run.observer);
                     if run.pulse.running_for().is_some_and(|took| took > patience) {
                         // The thread is stuck inside the plugin: it can only be left behind.
                         return End::Fault(Fault::Hang("a call"));
@@ -274,7 +295,7 @@ impl Watcher {
                         Fault::Hang(_) | Fault::Open(_) | Fault::Crash(_) => {
                             self.quarantine(reason).await;
                         }
-                        Fault::Panic(_) | Fault::Ended => self.give_up(reason),
+                        Fault::Panic(_) | Fault::Ended | Fault::Shortage(_) => self.give_up(reason),
                     }
                     return Ok(None);
                 }
@@ -282,14 +303,14 @@ impl Watcher {
                     let wait = wait.mul_f64(rand::random_range(0.5..1.0));
                     warn!(event = "channel_failed", channel = %self.channel.id, reason = %fault.words(), wait_ms = wait.as_millis(), "channel failed; it will be restarted");
                     self.channel.note_worker(None);
-                    self.live.send_replace(Running::Down(fault.words()));
+                    self.live.send_replace(Running::Restarting(fault.words()));
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         Some(done) = stops.recv() => return Err(done),
                     }
                     match self.reopen().await {
                         Ok(instance) => return Ok(Some(instance)),
-                        Err(words) => fault = Fault::Open(words),
+                        Err(failed) => fault = failed,
                     }
                 }
             }
@@ -297,22 +318,25 @@ impl Watcher {
     }
 
     /// Opens the adapter anew, away from this thread: opening is plugin code too.
-    async fn reopen(&self) -> Result<Instance, String> {
+    async fn reopen(&self) -> Result<Instance, Fault> {
         let Some(plugin) = self.plugin.clone() else {
-            return Err("its plugin is gone".into());
+            return Err(Fault::Open("its plugin is gone".into()));
         };
         let config = self.channel.config();
         let isolation = isolation(&config, &self.settings.load().plugins);
+        let patience = opening_patience(&isolation, self.watchdog());
         let opening = tokio::task::spawn_blocking(move || {
-            plugin
-                .open_in(&config.id, config.config.expose(), &isolation)
-                .map_err(|error| error.to_string())
+            plugin.open_in(&config.id, config.config.expose(), &isolation)
         });
-        match tokio::time::timeout(self.watchdog(), opening).await {
+        match tokio::time::timeout(patience, opening).await {
             Ok(Ok(Ok((instance, _)))) => Ok(instance),
-            Ok(Ok(Err(words))) => Err(words),
-            Ok(Err(panic)) => Err(panic.to_string()),
-            Err(_) => Err("it hung while being opened".into()),
+            Ok(Ok(Err(OpenError::Fault {
+                error: CallError::NotStarted(words),
+                ..
+            }))) => Err(Fault::Shortage(words)),
+            Ok(Ok(Err(error))) => Err(Fault::Open(error.to_string())),
+            Ok(Err(panic)) => Err(Fault::Open(panic.to_string())),
+            Err(_) => Err(Fault::Open("it hung while being opened".into())),
         }
     }
 }

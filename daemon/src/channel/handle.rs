@@ -43,6 +43,19 @@ pub enum ChannelError {
     Call(#[from] CallError),
 }
 
+impl ChannelError {
+    /// True where the channel was lost, not where its adapter has answered, well or badly.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Down(_) | Self::Deadline(_) => true,
+            Self::Call(error) => {
+                matches!(error, CallError::Crashed(_) | CallError::NotStarted(_))
+            }
+            Self::Busy => false,
+        }
+    }
+}
+
 /// What a channel is made of; fixed while it runs.
 pub struct ChannelSpec {
     /// Its id.
@@ -57,6 +70,8 @@ pub struct ChannelSpec {
     pub facts: Option<Facts>,
     /// The opened adapter, or why there is none.
     pub instance: Result<Instance, String>,
+    /// It could not be opened because the machine could start no process for it.
+    pub is_short: bool,
 }
 
 impl ChannelSpec {
@@ -79,6 +94,8 @@ pub enum Running {
     Starting,
     /// The actor, ready for calls.
     Live(Addr<ChannelActor>),
+    /// Nothing for a moment, and why: it is about to be started again.
+    Restarting(String),
     /// Nothing, and why.
     Down(String),
 }
@@ -93,6 +110,8 @@ pub struct Channel {
     pub plugin: Option<Arc<Plugin>>,
     /// What the adapter says of it.
     pub facts: Option<Facts>,
+    /// It could not be opened because the machine could start no process for it.
+    pub is_short: bool,
     /// Told when something was queued for sending.
     pub queue: Notify,
     /// Told when its provider speaks of a template that is not in its catalogue.
@@ -137,6 +156,7 @@ impl Channel {
             org: spec.org,
             plugin: spec.plugin.clone(),
             facts: spec.facts.clone(),
+            is_short: spec.is_short,
             queue: Notify::new(),
             templates: Notify::new(),
             limiter: Limiter::default(),
@@ -215,7 +235,7 @@ impl Channel {
     pub fn down_reason(&self) -> Option<String> {
         match &*self.running.borrow() {
             Running::Live(_) | Running::Starting => None,
-            Running::Down(reason) => Some(reason.clone()),
+            Running::Restarting(reason) | Running::Down(reason) => Some(reason.clone()),
         }
     }
 
@@ -229,7 +249,9 @@ impl Channel {
         match tokio::time::timeout(deadline, settled).await {
             Ok(Ok(state)) => match &*state {
                 Running::Live(address) => Ok(address.clone()),
-                Running::Down(reason) => Err(ChannelError::Down(reason.clone())),
+                Running::Restarting(reason) | Running::Down(reason) => {
+                    Err(ChannelError::Down(reason.clone()))
+                }
                 Running::Starting => Err(ChannelError::Deadline(deadline)),
             },
             Ok(Err(_)) => Err(ChannelError::Down("it was stopped".into())),
@@ -357,6 +379,7 @@ fn outcome<R>(result: &Result<R, ChannelError>) -> &'static str {
         Err(ChannelError::Busy) => "busy",
         Err(ChannelError::Deadline(_)) => "deadline",
         Err(ChannelError::Call(error)) => match error {
+            CallError::NotStarted(_) => "down",
             CallError::Failed(_) => "failed",
             CallError::Unsupported => "unsupported",
             CallError::Panic(_) | CallError::Crashed(_) => "panic",

@@ -17,10 +17,12 @@ mod isolation;
 mod limiter;
 mod registry;
 mod restart;
+mod sight;
 mod window;
 
 pub use actor::ChannelActor;
 pub use guardian::Guardian;
 pub use handle::{Channel, ChannelError, ChannelSpec, Running};
-pub use isolation::isolation;
+pub use isolation::{isolation, opening_patience};
 pub use registry::{Lookup, Registry, Routes};
+pub use sight::Sight;

@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use trunkline_host::CallError;
+
 /// First wait before a restart.
 const DELAY_BASE: Duration = Duration::from_millis(100);
 /// Longest wait before a restart.
 const DELAY_MAX: Duration = Duration::from_secs(60);
+/// Longest wait where the machine can't start a process.
+const SHORTAGE_DELAY_MAX: Duration = Duration::from_secs(30);
 /// Running this long without a failure forgets the ones before.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
@@ -22,6 +26,19 @@ pub(super) enum Fault {
     Ended,
     /// The plugin could not be opened again.
     Open(String),
+    /// A process for the plugin could not be started: the machine's fault.
+    Shortage(String),
+}
+
+impl From<CallError> for Fault {
+    /// Of a failure of the plugin's own process.
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::NotStarted(words) => Self::Shortage(words),
+            CallError::Crashed(words) => Self::Crash(words),
+            error => Self::Crash(error.to_string()),
+        }
+    }
 }
 
 impl Fault {
@@ -32,6 +49,7 @@ impl Fault {
             Self::Crash(words) => format!("the plugin failed in its process: {words}"),
             Self::Ended => "the channel's actor ended by itself".into(),
             Self::Open(words) => format!("the plugin could not be opened again: {words}"),
+            Self::Shortage(words) => words.clone(),
         }
     }
 }
@@ -51,6 +69,7 @@ pub(super) struct History {
     faults_max: u32,
     faults: u32,
     hangs: u32,
+    shortages: u32,
     last: Option<Instant>,
 }
 
@@ -60,19 +79,26 @@ impl History {
             faults_max,
             faults: 0,
             hangs: 0,
+            shortages: 0,
             last: None,
         }
     }
 
-    /// Decides after a fault at `now`. The second hang is the last: each costs a thread.
+    /// Decides after a fault at `now`. The second hang is the last: each costs a thread. For what the machine
+    /// lacks nothing is given up.
     pub(super) fn after(&mut self, fault: &Fault, now: Instant) -> Verdict {
         let calm = self
             .last
             .is_some_and(|last| now.duration_since(last) > HEALTHY_AFTER);
         if calm {
             self.faults = 0;
+            self.shortages = 0;
         }
         self.last = Some(now);
+        if matches!(fault, Fault::Shortage(_)) {
+            self.shortages += 1;
+            return Verdict::Restart(delay(self.shortages).min(SHORTAGE_DELAY_MAX));
+        }
         self.faults += 1;
         self.hangs += u32::from(matches!(fault, Fault::Hang(_)));
         if self.hangs >= 2 {
@@ -85,9 +111,14 @@ impl History {
                 self.faults
             ));
         }
-        let doublings = (self.faults - 1).min(16);
-        Verdict::Restart((DELAY_BASE * 2u32.pow(doublings)).min(DELAY_MAX))
+        Verdict::Restart(delay(self.faults).min(DELAY_MAX))
     }
+}
+
+/// The wait after so many in a row.
+fn delay(count: u32) -> Duration {
+    let doublings = count.saturating_sub(1).min(16);
+    DELAY_BASE * 2u32.pow(doublings)
 }
 
 #[cfg(test)]
@@ -107,6 +138,19 @@ mod tests {
             [restart(100), restart(200), restart(400), restart(800)]
         );
         assert!(matches!(&waits[4], Verdict::GiveUp(words) if words.contains("5 failures")));
+    }
+
+    #[test]
+    fn what_the_machine_lacks_is_waited_for_without_end() {
+        let mut history = History::new(2);
+        let start = Instant::now();
+        let shortage = Fault::Shortage("no memory".into());
+        for _ in 0..100 {
+            let verdict = history.after(&shortage, start);
+            assert!(matches!(verdict, Verdict::Restart(wait) if wait <= SHORTAGE_DELAY_MAX));
+        }
+        let restart = Verdict::Restart(DELAY_BASE);
+        assert_eq!(history.after(&Fault::Ended, start), restart);
     }
 
     #[test]

@@ -197,8 +197,21 @@ impl Gateway {
     pub(super) async fn replace(
         &self,
         running: &mut BTreeMap<String, RunningChannel>,
-        spec: ChannelSpec,
+        mut spec: ChannelSpec,
     ) {
+        if let Some(old) = running.get(spec.id.as_str()) {
+            old.guardian.replace();
+        }
+        let entry = spec.plugin.as_ref().and_then(|plugin| {
+            self.quarantine
+                .of_channel(plugin.sha256(), spec.id.as_str())
+        });
+        // The old one was given up while this one was opened.
+        if let Some(entry) = entry {
+            let given_up = std::mem::replace(&mut spec.instance, Err(entry.words()));
+            // Closing it is plugin code.
+            std::thread::spawn(move || drop(given_up));
+        }
         let started = self.launch(spec);
         self.swap(running, started).await;
     }
@@ -211,6 +224,7 @@ impl Gateway {
     ) {
         let id = started.channel.id.to_string();
         if let Some(old) = running.get(&id) {
+            old.guardian.replace();
             started.channel.heard(old.channel.heard_at_ms());
         }
         let old = running.insert(id.clone(), started);

@@ -17,6 +17,7 @@ mod quarantine;
 mod reload;
 mod run;
 mod sample;
+mod shortage;
 mod signals;
 mod start;
 mod state;

@@ -8,11 +8,12 @@ use std::{
 use trunkline_plugin_api::Capability;
 
 use trunkline_host::{
-    Aftermath, Isolation, OpenError, Plugin, PluginOptions, PluginSet, Quarantine, worker::Program,
+    Aftermath, CallError, Isolation, OpenError, Plugin, PluginOptions, PluginSet, Quarantine,
+    worker::Program,
 };
 
 use crate::{
-    channel::{ChannelSpec, isolation},
+    channel::{ChannelSpec, isolation, opening_patience},
     config::{
         Channel, Config, ConfigErrors, Environment, Finding, PluginBuild, PluginFacts, PluginsFound,
     },
@@ -259,6 +260,7 @@ async fn open(
         plugin: plugins.get(&channel.adapter),
         facts: None,
         instance: Err(plugins.why_missing(&channel.adapter)),
+        is_short: false,
     };
     let Some(plugin) = spec.plugin.clone() else {
         return Ok(spec);
@@ -276,6 +278,10 @@ async fn open(
         }
         Err(Opened::Refused(words)) => return Err(words),
         Err(Opened::Fault(words)) => spec.instance = Err(words),
+        Err(Opened::Short(words)) => {
+            spec.instance = Err(words);
+            spec.is_short = true;
+        }
     }
     Ok(spec)
 }
@@ -284,6 +290,8 @@ async fn open(
 enum Opened {
     Refused(String),
     Fault(String),
+    /// By the machine's fault.
+    Short(String),
 }
 
 /// Opening is plugin code: it runs on a thread that can be left behind.
@@ -293,11 +301,7 @@ async fn open_within(
     isolation: Isolation,
     watchdog: Duration,
 ) -> Result<(trunkline_host::Instance, trunkline_plugin_api::Facts), Opened> {
-    // A process of its own ends itself after the watchdog's time, for the start and for the call.
-    let patience = match isolation {
-        Isolation::None => watchdog,
-        Isolation::Process { .. } => watchdog * 3,
-    };
+    let patience = opening_patience(&isolation, watchdog);
     let (tell, told) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let opened = plugin.open_in(&channel.id, channel.config.expose(), &isolation);
@@ -307,6 +311,10 @@ async fn open_within(
     match tokio::time::timeout(patience, told).await {
         Ok(Ok(Ok(opened))) => Ok(opened),
         Ok(Ok(Err(OpenError::Refused { error, .. }))) => Err(Opened::Refused(error.to_string())),
+        Ok(Ok(Err(OpenError::Fault {
+            error: CallError::NotStarted(words),
+            ..
+        }))) => Err(Opened::Short(words)),
         Ok(Ok(Err(error))) => Err(Opened::Fault(error.to_string())),
         Ok(Err(_)) => Err(Opened::Fault("its thread ended while it was opened".into())),
         Err(_) => Err(Opened::Fault("the plugin hung while it was opened".into())),

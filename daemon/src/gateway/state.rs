@@ -230,6 +230,7 @@ impl Gateway {
         }
         gateway.launch_all(specs).await;
         gateway.start_followers().await;
+        gateway.start_reopening().await;
         gateway.start_backfill().await?;
         Ok(gateway)
     }

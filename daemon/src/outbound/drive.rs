@@ -1,15 +1,23 @@
 //! Drives an adapter's step machine to its end, whatever the call.
 
-use std::future::Future;
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::Value;
+use tokio::time::Instant;
 use trunkline_plugin_api::{AdapterError, ErrorClass, Reply, Request, Step, Turn};
 
 use super::Transport;
 use trunkline_host::{CallError, Instance};
 
 use crate::{
-    channel::{Channel, ChannelError},
+    channel::{Channel, ChannelError, Sight},
     store::StoreError,
     telemetry::trace::{self, Trace},
 };
@@ -20,6 +28,11 @@ const STEPS_MAX: usize = 16;
 const CURSOR_BYTES_MAX: usize = 4096;
 /// Bytes of the cursor of a list of templates: it holds the pages read so far, and is never saved.
 const CATALOGUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// So long, beyond the watchdog's time, a reply waits for a channel that is started again.
+const COMEBACK: Duration = Duration::from_secs(10);
+/// A step that was under way when its channel was lost is made so often again: it may be what ended it.
+const REPEATS_MAX: u32 = 1;
 
 /// Why a run brought no result.
 #[derive(Debug, thiserror::Error)]
@@ -113,9 +126,7 @@ where
             now_ms: now(),
             random: random.clone(),
         };
-        let run = step.clone();
-        let next = channel
-            .call(what, move |instance| run(instance, &turn))
+        let next = ask(channel, what, &step, turn)
             .await
             .map_err(|error| DriveError::Channel { error, calls })?;
         match next {
@@ -144,6 +155,50 @@ where
         "steps",
         format!("the adapter made {STEPS_MAX} calls in {what} without an end"),
     )))
+}
+
+/// Has the adapter make one step. Steps are pure: where a provider has answered, and the channel is lost
+/// before the step was made, it is made again with the same reply once the channel is back.
+async fn ask<T, S>(
+    channel: &Channel,
+    what: &'static str,
+    step: &S,
+    turn: Turn,
+) -> Result<Step<T>, ChannelError>
+where
+    T: Send + 'static,
+    S: Fn(&Instance, &Turn) -> Result<Step<T>, CallError> + Clone + Send + 'static,
+{
+    let turn = Arc::new(turn);
+    let mut deadline = None;
+    let mut repeats = 0;
+    loop {
+        let sight = Sight::of(channel);
+        let has_begun = Arc::new(AtomicBool::new(false));
+        let run = {
+            let (step, turn, has_begun) = (step.clone(), turn.clone(), has_begun.clone());
+            move |instance: &Instance| {
+                has_begun.store(true, Ordering::Relaxed);
+                step(instance, &turn)
+            }
+        };
+        let error = match channel.call(what, run).await {
+            Ok(next) => return Ok(next),
+            Err(error) => error,
+        };
+        let is_own = has_begun.load(Ordering::Relaxed);
+        repeats += u32::from(is_own);
+        // One that hangs by itself would cost another thread.
+        let is_hang = is_own && matches!(error, ChannelError::Deadline(_));
+        if turn.reply.is_none() || !error.is_outage() || is_hang || repeats > REPEATS_MAX {
+            return Err(error);
+        }
+        let watchdog = channel.settings().load().plugins.call_watchdog;
+        let deadline = *deadline.get_or_insert_with(|| Instant::now() + watchdog + COMEBACK);
+        if !sight.comes_back(deadline).await {
+            return Err(error);
+        }
+    }
 }
 
 /// The span of a call: where it goes, and nothing that it says.

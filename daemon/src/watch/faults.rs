@@ -19,7 +19,7 @@ pub async fn watch_faults(
     let mut running = channel.watch();
     loop {
         let reason = match &*running.borrow_and_update() {
-            Running::Down(reason) => Some(reason.clone()),
+            Running::Restarting(reason) | Running::Down(reason) => Some(reason.clone()),
             Running::Starting | Running::Live(_) => None,
         };
         if let Some(reason) = reason {

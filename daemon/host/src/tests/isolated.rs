@@ -59,12 +59,11 @@ fn a_crash_is_told_and_stays() {
     let (_set, bad) = open(&place, &["-DIN_CALL=abort()"]);
     let pid = bad.pid().expect("a process");
     assert_eq!(bad.failure(), None);
-    let words = "its process was ended by signal 6 (SIGABRT)".to_owned();
-    let crashed = CallError::Crashed(words.clone());
+    let crashed = CallError::Crashed("its process was ended by signal 6 (SIGABRT)".into());
     assert!(crashed.is_fault());
     assert_eq!(bad.templates(&Turn::default()), Err(crashed.clone()));
-    assert_eq!(bad.templates(&Turn::default()), Err(crashed));
-    assert_eq!(bad.failure(), Some(words));
+    assert_eq!(bad.templates(&Turn::default()), Err(crashed.clone()));
+    assert_eq!(bad.failure(), Some(crashed));
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
 }
 
@@ -80,8 +79,8 @@ fn an_end_between_two_calls_is_seen() {
         assert!(std::time::Instant::now() < deadline, "nobody saw it");
         std::thread::yield_now();
     }
-    let words = "its process was ended by signal 9 (SIGKILL)";
-    assert_eq!(bad.failure().as_deref(), Some(words));
+    let killed = CallError::Crashed("its process was ended by signal 9 (SIGKILL)".into());
+    assert_eq!(bad.failure(), Some(killed));
 }
 
 #[test]
