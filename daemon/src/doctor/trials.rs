@@ -70,10 +70,12 @@ impl Place {
         };
         let (id, section) = (channel.id.clone(), candidate.section.clone());
         let isolation = self.isolation.clone();
-        let run = move || plugin.open_in(id.as_str(), &section, &isolation);
-        let opened = self.apart(run).await?;
         // A section that makes no sense is no candidate.
-        Ok(opened.map(|(opened, _)| opened).map_err(|_| ()))
+        let run = move || match plugin.open_in(id.as_str(), &section, &isolation) {
+            Ok((opened, _)) => Ok(opened),
+            Err(_) => Err(()),
+        };
+        self.apart(run).await
     }
 
     /// Tries URLs until one matches, the turn is over, or the adapter fails: the channel's own, or the one given.
@@ -85,13 +87,12 @@ impl Place {
         request: WebhookRequest,
         urls: Vec<String>,
     ) -> Result<Tried, Stop> {
-        let tried = match given {
-            Some(given) => self.apart(move || try_all(&given, request, urls)).await?,
-            None => {
-                let run = move |live: &Instance| Ok(try_all(live, request, urls));
-                let called = channel.call("receive", run).await;
-                called.map_err(|error| stopped(&error))?
-            }
+        let tried = if let Some(given) = given {
+            self.apart(move || try_all(&given, request, urls)).await?
+        } else {
+            let run = move |live: &Instance| Ok(try_all(live, request, urls));
+            let called = channel.call("receive", run).await;
+            called.map_err(|error| stopped(&error))?
         };
         tried.map_err(|words| Stop::All(format!("the adapter could not try it: {words}")))
     }
