@@ -25,14 +25,14 @@ struct Panics {
     on_close: bool,
     /// The calls that panic.
     #[serde(default)]
-    panics_in: Vec<String>,
+    in_calls: Vec<String>,
 }
 
 impl Panics {
     /// Panics where this call is one of those that shall.
     fn at(&self, call: &str) {
         assert!(
-            !self.panics_in.iter().any(|name| name == call),
+            !self.in_calls.iter().any(|name| name == call),
             "told to panic in {call}"
         );
     }

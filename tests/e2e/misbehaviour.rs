@@ -157,7 +157,7 @@ async fn a_panic_in_a_call_costs_that_channel_alone() {
         let mut case = Case::prepare(&CLASSES[0], false);
         let section = match call {
             "open" => Channel::new(BAD, "panics").config("on_open", true),
-            call => Channel::new(BAD, "panics").config("panics_in", vec![call.to_owned()]),
+            call => Channel::new(BAD, "panics").config("in_calls", vec![call.to_owned()]),
         };
         case.stage.daemon.rewrite(|config| config.put(section));
         case.stage.daemon.launch().await;
@@ -201,6 +201,8 @@ async fn a_hang_in_close_stops_nothing_else() {
         word: "fine",
         outcome: Outcome::Contained,
         reason: "",
+        reason_apart: "",
+        logged: None,
     };
     let mut case = Case::prepare(&CLASS, false);
     case.stage.daemon.launch().await;

@@ -326,18 +326,24 @@ impl Watcher {
         let isolation = isolation(&config, &self.settings.load().plugins);
         let patience = opening_patience(&isolation, self.watchdog());
         let opening = tokio::task::spawn_blocking(move || {
-            plugin.open_in(&config.id, config.config.expose(), &isolation)
+            let opened = plugin.open_in(&config.id, config.config.expose(), &isolation);
+            opened.map(|(instance, _)| instance).map_err(fault_of)
         });
         match tokio::time::timeout(patience, opening).await {
-            Ok(Ok(Ok((instance, _)))) => Ok(instance),
-            Ok(Ok(Err(OpenError::Fault {
-                error: CallError::NotStarted(words),
-                ..
-            }))) => Err(Fault::Shortage(words)),
-            Ok(Ok(Err(error))) => Err(Fault::Open(error.to_string())),
+            Ok(Ok(opened)) => opened,
             Ok(Err(panic)) => Err(Fault::Open(panic.to_string())),
             Err(_) => Err(Fault::Open("it hung while being opened".into())),
         }
+    }
+}
+
+fn fault_of(error: OpenError) -> Fault {
+    match error {
+        OpenError::Fault {
+            error: CallError::NotStarted(words),
+            ..
+        } => Fault::Shortage(words),
+        error => Fault::Open(error.to_string()),
     }
 }
 

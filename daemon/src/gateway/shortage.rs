@@ -38,7 +38,7 @@ impl Gateway {
             .map(|running| running.channel.id.to_string())
             .collect();
         for id in &short {
-            if let Err(error) = self.restart(&mut running, std::slice::from_ref(id)).await {
+            if let Err(error) = self.restart_one(&mut running, id).await {
                 tracing::warn!(event = "channel_not_reopened", channel = %id, %error, "a channel could not be opened again");
             }
         }

@@ -225,9 +225,7 @@ impl Gateway {
             accounts: Arc::default(),
         });
         gateway.start_writers(news).await;
-        for notice in notices {
-            gateway.notifier.raise(notice);
-        }
+        gateway.notifier.raise_all(notices);
         gateway.launch_all(specs).await;
         gateway.start_followers().await;
         gateway.start_reopening().await;

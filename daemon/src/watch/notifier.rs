@@ -53,6 +53,13 @@ impl Notifier {
         }
     }
 
+    /// Hands in some.
+    pub fn raise_all(&self, notices: impl IntoIterator<Item = Notice>) {
+        for notice in notices {
+            self.raise(notice);
+        }
+    }
+
     /// Hands in a notice. Never waits. It is kept within about a second, grouped with all others
     /// of its kind on its channel.
     pub fn raise(&self, notice: Notice) {

@@ -47,7 +47,7 @@ fn a_panic_in_any_call_ends_that_call() {
     let place = place_with("panics");
     let plugin = place.scan().get("panics").expect("loads");
     for op in Op::ALL {
-        let config = json!({"panics_in": [op.as_str()]});
+        let config = json!({"in_calls": [op.as_str()]});
         let (instance, _) = plugin.open("here", &config).expect("opens");
         let turn = Turn::default();
         let (message, sent, media) = Default::default();
