@@ -67,7 +67,8 @@ const ATTEMPTS_MAX: u32 = 20;
 #[rustfmt::skip]
 const CLASSES: [Class; 10] = [
     Class { name: "panic", source: Source::Rust, word: "str", outcome: Outcome::Contained, reason: "panicked", reason_apart: "panicked", logged: Some("the plugin panicked: plain words") },
-    Class { name: "double panic", source: Source::Rust, word: "double", outcome: Outcome::EndsDaemon, reason: "SIGABRT in receive of channel bad", reason_apart: "ended by signal 6 (SIGABRT)", logged: None },
+    // The report of a second panic looks for files, which is forbidden there before it aborts.
+    Class { name: "double panic", source: Source::Rust, word: "double", outcome: Outcome::EndsDaemon, reason: "SIGABRT in receive of channel bad", reason_apart: "its process was ended", logged: None },
     Class { name: "abort", source: Source::C(&[]), word: "abort", outcome: Outcome::EndsDaemon, reason: "SIGABRT in receive of channel bad", reason_apart: "ended by signal 6 (SIGABRT)", logged: None },
     Class { name: "stack overflow", source: Source::C(&[]), word: "overflow", outcome: Outcome::EndsDaemon, reason: "SIGSEGV in receive of channel bad", reason_apart: "was ended by signal", logged: None },
     Class { name: "infinite loop", source: Source::C(&[]), word: "loop", outcome: Outcome::Contained, reason: "second time", reason_apart: "gave no answer within 1000 ms", logged: None },

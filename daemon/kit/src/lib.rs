@@ -9,7 +9,7 @@
 //!
 //! - Whatever of the plugin runs, runs in another process: one that crashes, hangs or opens a file fails
 //!   the check that made the call, and the next check begins with a new process.
-//! - A check is a function in [`checks`]; each has an id that does not change.
+//! - A check is a function in `checks`; each has an id that does not change.
 //! - Nothing here knows a provider: what is right is said by the interface and by the fixtures.
 
 #![forbid(unsafe_code)]

@@ -7,9 +7,9 @@
 //!     └> for each recipient: inbound/ingress as method LMTP ─ durable ─> 250, one reply for each
 //! ```
 //!
-//! - [`command`]: what a client says. [`data`]: the mail itself, byte for byte.
-//! - [`connection`]: lines in, replies out, within their times. [`session`]: the conversation.
-//! - [`route`]: which channel an address belongs to.
+//! - `command`: what a client says. `data`: the mail itself, byte for byte.
+//! - `connection`: lines in, replies out, within their times. `session`: the conversation.
+//! - `route`: which channel an address belongs to.
 //!
 //! 250 is the store's word that the mail is durable; 451 leaves it with the mail server, which comes
 //! back. Only loopback addresses and sockets are listened at, since nothing proves who connects.

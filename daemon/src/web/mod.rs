@@ -2,14 +2,14 @@
 //!
 //! | listener | route | what |
 //! |---|---|---|
-//! | public | `GET POST /webhooks/{channel}[/{token}]`, aliases | webhooks: [`public`] |
-//! | public | `/forms/{slug}` | forms: [`form`] |
+//! | public | `GET POST /webhooks/{channel}[/{token}]`, aliases | webhooks: `public` |
+//! | public | `/forms/{slug}` | forms: `form` |
 //! | public | `GET HEAD /media/{token}/{name}` | a file, for the provider that was given the link |
-//! | public | `/chat/{channel}...` | the visitor's page and what it talks to: [`chat`] |
+//! | public | `/chat/{channel}...` | the visitor's page and what it talks to: `chat` |
 //! | public, admin | `GET /healthz` | the process lives |
 //! | admin | `GET /readyz` | both listeners serve |
 //! | admin | `GET /metrics` | counts, for a scraper |
-//! | admin | `/api/v1/...` | the API: [`api`] |
+//! | admin | `/api/v1/...` | the API: `api` |
 //!
 //! The admin listener speaks to holders of a token, its socket to permitted users of this machine.
 
