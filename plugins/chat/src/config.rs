@@ -27,7 +27,7 @@ pub struct Config {
     #[serde(default)]
     #[schemars(length(max = 1000))]
     greeting: Option<String>,
-    /// The sites that may show the chat in a frame of their own, such as "https://www.example.org";
+    /// The sites that may show the chat in a frame of their own, such as `https://www.example.org`;
     /// no path. Default: none; the chat's own page always works.
     #[serde(default)]
     allowed_origins: Vec<String>,
