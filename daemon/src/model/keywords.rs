@@ -59,10 +59,8 @@ impl Keywords {
             return None;
         }
         let written = bare(text);
-        if written.is_empty() {
-            return None;
-        }
-        let found = if written.is_ascii() {
+        // A sign that is no letter may stand for letters: only a text in ASCII is what it looks like.
+        let found = if text.is_ascii() {
             self.find_ascii(written)
         } else {
             self.find_folded(text, written)
@@ -190,6 +188,16 @@ mod tests {
         let keywords = keywords();
         let (keyword, written) = keywords.find(" Stop! ").unwrap();
         assert_eq!((keyword.language.as_str(), written), ("en", "Stop"));
+    }
+
+    #[test]
+    fn a_sign_that_stands_for_letters_is_found() {
+        let keywords = Keywords::new([("ja".into(), ConsentChange::Help, "\u{1f200}".into())]);
+        for text in ["\u{1f200}", "\u{307b}\u{304b}", " \u{1f200}! "] {
+            assert!(keywords.find(text).is_some(), "{text:?}");
+        }
+        assert!(keywords.find("").is_none());
+        assert!(keywords.find("\u{1f64f}").is_none());
     }
 
     #[test]
