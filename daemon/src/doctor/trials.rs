@@ -85,13 +85,12 @@ impl Place {
         request: WebhookRequest,
         urls: Vec<String>,
     ) -> Result<Tried, Stop> {
-        let tried = match given {
-            Some(given) => self.apart(move || try_all(&given, request, urls)).await?,
-            None => {
-                let run = move |live: &Instance| Ok(try_all(live, request, urls));
-                let called = channel.call("receive", run).await;
-                called.map_err(|error| stopped(&error))?
-            }
+        let tried = if let Some(given) = given {
+            self.apart(move || try_all(&given, request, urls)).await?
+        } else {
+            let run = move |live: &Instance| Ok(try_all(live, request, urls));
+            let called = channel.call("receive", run).await;
+            called.map_err(|error| stopped(&error))?
         };
         tried.map_err(|words| Stop::All(format!("the adapter could not try it: {words}")))
     }
