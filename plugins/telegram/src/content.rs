@@ -5,14 +5,18 @@ use trunkline_plugin_api::{
     AdapterError, Content, ErrorClass, Interactive, Location, Media, OutboundMessage, ReactionCall,
 };
 
-use crate::ids;
+use crate::{MEDIA_BYTES_MAX, ids};
 
 /// Characters of a text (Bot API, sendMessage).
 pub(crate) const TEXT_CHARS_MAX: u32 = 4_096;
 /// Characters of a text beside an attachment (Bot API, sendPhoto and its like).
 const CAPTION_CHARS_MAX: usize = 1_024;
-/// The largest photo; a larger picture goes as a document (Bot API, sending files).
+/// The largest photo that is uploaded; a larger picture goes as a document (Bot API, sending files).
 const PHOTO_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// The same where Telegram gets it by a link.
+const PHOTO_BY_LINK_BYTES_MAX: u64 = 5 * 1024 * 1024;
+/// The largest file that Telegram gets by a link (Bot API, sending files).
+const FILE_BY_LINK_BYTES_MAX: u64 = 20 * 1024 * 1024;
 
 /// A call to be made.
 pub(crate) struct Call<'a> {
@@ -22,10 +26,17 @@ pub(crate) struct Call<'a> {
     pub(crate) file: Option<(&'static str, &'a Media)>,
 }
 
-/// The call for a message to `chat`.
+/// Whether a message goes as a photo.
+pub(crate) fn is_photo(message: &OutboundMessage) -> bool {
+    let media = message.content.media.first();
+    media.is_some_and(|media| kind(media) == PHOTO)
+}
+
+/// The call for a message to `chat`. With `as_document`, what would be a photo is a document.
 pub(crate) fn call<'a>(
     message: &'a OutboundMessage,
     chat: &Value,
+    as_document: bool,
 ) -> Result<Call<'a>, AdapterError> {
     let content = &message.content;
     check_one_kind(content)?;
@@ -34,7 +45,8 @@ pub(crate) fn call<'a>(
     }
     let text = content.text.as_deref().filter(|text| !text.is_empty());
     let (method, mut parameters, file) = if let Some(media) = content.media.first() {
-        attachment(media, text)?
+        let kind = if as_document { DOCUMENT } else { kind(media) };
+        attachment(media, kind, text)?
     } else if let Some(place) = &content.location {
         let (method, parameters) = location(place);
         (method, parameters, None)
@@ -129,8 +141,12 @@ type Attached<'a> = (
 );
 
 /// A file of the daemon is uploaded; of others Telegram is given an id that it gave, or a link.
-fn attachment<'a>(media: &'a Media, text: Option<&str>) -> Result<Attached<'a>, AdapterError> {
-    let (method, parameter) = kind(media);
+fn attachment<'a>(
+    media: &'a Media,
+    (method, parameter): Kind,
+    text: Option<&str>,
+) -> Result<Attached<'a>, AdapterError> {
+    check_size(media)?;
     let mut parameters = Map::new();
     if let Some(text) = text {
         check_length(
@@ -152,34 +168,64 @@ fn attachment<'a>(media: &'a Media, text: Option<&str>) -> Result<Attached<'a>, 
     Ok((method, parameters, None))
 }
 
-/// The method and its parameter by the type of a file, else by the ending of its name or link.
-fn kind(media: &Media) -> (&'static str, &'static str) {
+/// A file that Telegram has already is of no size that matters.
+fn check_size(media: &Media) -> Result<(), AdapterError> {
+    let size = media.size.unwrap_or_default();
+    if media.source.sha256.is_some() && size > MEDIA_BYTES_MAX {
+        let words = "Telegram takes at most 50 MB in a file";
+        return Err(refused("media_too_large", words));
+    }
+    if is_by_link(media) && size > FILE_BY_LINK_BYTES_MAX {
+        let words =
+            "Telegram takes at most 20 MB by a link: have the gateway keep the file and upload it";
+        return Err(refused("media_too_large", words));
+    }
+    Ok(())
+}
+
+fn is_by_link(media: &Media) -> bool {
+    media.source.sha256.is_none() && media.source.provider_id.is_none()
+}
+
+/// A method and the parameter that holds the file.
+type Kind = (&'static str, &'static str);
+
+const PHOTO: Kind = ("sendPhoto", "photo");
+const DOCUMENT: Kind = ("sendDocument", "document");
+
+/// The method by the type of a file, else by the ending of its name or link.
+fn kind(media: &Media) -> Kind {
     let content_type = media.content_type.as_deref().unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    let is_photo = media.size.is_none_or(|size| size <= PHOTO_BYTES_MAX);
+    let photo_bytes_max = if is_by_link(media) {
+        PHOTO_BY_LINK_BYTES_MAX
+    } else {
+        PHOTO_BYTES_MAX
+    };
+    let is_photo = media.size.is_none_or(|size| size <= photo_bytes_max);
     match essence.to_ascii_lowercase().as_str() {
-        "image/jpeg" | "image/png" | "image/webp" if is_photo => ("sendPhoto", "photo"),
+        "image/jpeg" | "image/png" | "image/webp" if is_photo => PHOTO,
         "image/gif" => ("sendAnimation", "animation"),
         "video/mp4" => ("sendVideo", "video"),
         "audio/mpeg" | "audio/mp4" | "audio/x-m4a" => ("sendAudio", "audio"),
         "audio/ogg" => ("sendVoice", "voice"),
-        "" if is_photo => by_ending(media),
-        _ => ("sendDocument", "document"),
+        "" => by_ending(media, is_photo),
+        _ => DOCUMENT,
     }
 }
 
-fn by_ending(media: &Media) -> (&'static str, &'static str) {
+fn by_ending(media: &Media, is_photo: bool) -> Kind {
     let link = media.source.url.as_deref().unwrap_or_default();
     let path = link.split(['?', '#']).next().unwrap_or_default();
     let name = media.name.as_deref().unwrap_or(path);
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     match ending.to_ascii_lowercase().as_str() {
-        "jpg" | "jpeg" | "png" | "webp" => ("sendPhoto", "photo"),
+        "jpg" | "jpeg" | "png" | "webp" if is_photo => PHOTO,
         "gif" => ("sendAnimation", "animation"),
         "mp4" => ("sendVideo", "video"),
         "mp3" | "m4a" => ("sendAudio", "audio"),
         "ogg" | "oga" => ("sendVoice", "voice"),
-        _ => ("sendDocument", "document"),
+        _ => DOCUMENT,
     }
 }
 

@@ -219,6 +219,13 @@ pub(crate) fn migrated_to(answer: &HttpReply) -> Option<i64> {
         .filter(|_| refused)
 }
 
+/// The picture is too wide, too high or too narrow for a photo; the message was not taken.
+pub(crate) fn has_odd_dimensions(answer: &HttpReply) -> bool {
+    let body = api::body(answer);
+    let said = body["description"].as_str().unwrap_or_default();
+    answer.status == 400 && body["ok"] == false && said.contains("PHOTO_INVALID_DIMENSIONS")
+}
+
 /// Reading twice harms nobody: what would be ambiguous for a send passes.
 pub(crate) fn for_reading(error: AdapterError) -> AdapterError {
     match error.class {

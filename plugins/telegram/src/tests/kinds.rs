@@ -1,7 +1,7 @@
 //! The kinds of messages.
 
 use serde_json::{Value, json};
-use trunkline_plugin_api::{Content, Location, Media, MediaRef};
+use trunkline_plugin_api::{Content, Event, Location, Media, MediaRef};
 
 use super::{kit, message, only_message, update};
 
@@ -131,6 +131,32 @@ fn places_and_contacts() {
     let card = json!({"phone_number": "+15550100", "first_name": "Grace"});
     let (content, _) = read(&json!({"contact": card}));
     assert_eq!(content.contacts, [card]);
+}
+
+#[test]
+fn what_nobody_wrote_is_no_message() {
+    for name in [
+        "gift",
+        "unique_gift",
+        "checklist_tasks_added",
+        "checklist_tasks_done",
+        "paid_message_price_changed",
+        "direct_message_price_changed",
+        "suggested_post_approved",
+        "suggested_post_approval_failed",
+        "suggested_post_declined",
+        "suggested_post_paid",
+        "suggested_post_refunded",
+        "forum_topic_created",
+    ] {
+        let received = kit().receive(&update("message", &message(&json!({name: {}}))));
+        let [Event::Note(_)] = received.events.as_slice() else {
+            panic!("{name}: {:?}", received.events);
+        };
+    }
+    let (content, _) =
+        read(&json!({"text": "a post", "suggested_post_info": {"state": "pending"}}));
+    assert_eq!(content, Content::text("a post"));
 }
 
 /// Everything that has no place is kept by Telegram's names.

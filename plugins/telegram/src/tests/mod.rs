@@ -7,6 +7,7 @@ mod folder;
 mod inbound;
 mod kinds;
 mod media;
+mod photos;
 mod probe;
 mod property;
 mod send;

@@ -1,14 +1,16 @@
 //! The folder of fixture cases, made of what the other tests hold (`UPDATE_FIXTURES=1` writes it).
 
+mod whatsapp;
+
 use serde_json::{Value, json};
 use trunkline_plugin_api::{
-    Content, FileReply, HttpReply, Identity, Location, Media, MediaRef, OutboundMessage, Reply,
-    Sent, TemplateCall, TransportKind, sign,
+    FileReply, HttpReply, Identity, Media, MediaRef, OutboundMessage, Reply, Sent, TransportKind,
+    sign,
     testkit::{self, Channel, Folder, NOW_MS, json_reply, reply, transport},
 };
 
 use super::{
-    ACCOUNT, ADA, HOOK, Pairs, SID, TOKEN, US, config_with, encoded, message, signature, signed,
+    ACCOUNT, ADA, HOOK, Pairs, TOKEN, US, config_with, encoded, message, signature, signed,
     signed_get, with_signature,
 };
 use crate::Twilio;
@@ -25,15 +27,19 @@ fn fixtures() {
     let keys = json!({"shared_keys": {"K1": "shared-secret-new"}});
     let mut sms = folder.channel::<Twilio>("sms", &config_with(&keys));
     inbound(&mut sms);
+    otherwise_signed(&mut sms);
     callbacks(&mut sms);
     refused(&mut sms);
     sends(&mut sms);
+    failed_sends(&mut sms);
     lookups(&mut sms);
+    backfill(&mut sms);
     reads(&mut sms);
     let from = json!({"from": "whatsapp:+15005550102"});
-    let mut whatsapp = folder.channel::<Twilio>("whatsapp", &config_with(&from));
-    on_whatsapp(&mut whatsapp);
-    templates(&mut whatsapp);
+    let mut whatsapp_sender = folder.channel::<Twilio>("whatsapp", &config_with(&from));
+    whatsapp::inbound(&mut whatsapp_sender);
+    whatsapp::sends(&mut whatsapp_sender);
+    whatsapp::templates(&mut whatsapp_sender);
     folder.finish();
 }
 
@@ -90,6 +96,9 @@ fn inbound(cases: &mut Channel<'_, Twilio>) {
         "HELP, which Twilio has answered itself.",
         &signed(HOOK, &message(help)),
     );
+}
+
+fn otherwise_signed(cases: &mut Channel<'_, Twilio>) {
     let mut params = message(&[("Body", "Hi")]);
     params.sort_unstable();
     let pairs = params.iter().map(|(name, value)| [*name, *value].concat());
@@ -188,6 +197,9 @@ fn sends(cases: &mut Channel<'_, Twilio>) {
     full.content.media = vec![media];
     full.callback_url = Some(format!("{HOOK}?message={REFERENCE}"));
     cases.send("send_mms", "A picture, with a callback.", &full, [taken()]);
+}
+
+fn failed_sends(cases: &mut Channel<'_, Twilio>) {
     let wait = Reply::Http(HttpReply {
         status: 429,
         headers: vec![("retry-after".into(), "7".into())],
@@ -282,6 +294,9 @@ fn lookups(cases: &mut Channel<'_, Twilio>) {
         &sent,
         [reply(404, "")],
     );
+}
+
+fn backfill(cases: &mut Channel<'_, Twilio>) {
     let item = |sid: &str, hour: u32| {
         json!({
             "sid": sid, "from": ADA, "to": US, "body": "Hi", "direction": "inbound",
@@ -345,120 +360,4 @@ fn reads(cases: &mut Channel<'_, Twilio>) {
     });
     cases.fetch_media("media", "An attachment, into a file.", &picture, [file]);
     cases.fetch_media("media_gone", "It was deleted.", &picture, [reply(404, "")]);
-}
-
-fn on_whatsapp(cases: &mut Channel<'_, Twilio>) {
-    let from = ("From", "whatsapp:+15005550101");
-    let to = ("To", "whatsapp:+15005550102");
-    let button: Pairs<'_> = &[
-        from,
-        to,
-        ("WaId", "15005550101"),
-        ("ProfileName", "Ada ✓"),
-        ("Body", "Yes"),
-        ("ButtonText", "Yes"),
-        ("ButtonPayload", "confirm_42"),
-        ("OriginalRepliedMessageSid", "SM9"),
-    ];
-    cases.receive(
-        "in_button",
-        "A button that answers a message.",
-        &signed(HOOK, &message(button)),
-    );
-    let place: Pairs<'_> = &[
-        from,
-        to,
-        ("Latitude", "52.5"),
-        ("Longitude", "-13.25"),
-        ("Label", "Office"),
-    ];
-    cases.receive("in_place", "A place.", &signed(HOOK, &message(place)));
-    let flow: Pairs<'_> = &[from, to, ("Body", ""), ("FlowData", r#"{"screen":"done"}"#)];
-    cases.receive("in_flow", "A finished flow.", &signed(HOOK, &message(flow)));
-    let hidden: Pairs<'_> = &[
-        ("From", ""),
-        to,
-        ("ExternalUserId", "whatsapp:US.77"),
-        ("Body", "Hi"),
-    ];
-    cases.receive(
-        "in_without_number",
-        "Somebody without a number.",
-        &signed(HOOK, &message(hidden)),
-    );
-    let status = [
-        ("MessageSid", SID),
-        ("MessageStatus", "read"),
-        ("From", "whatsapp:+15005550102"),
-        ("To", "whatsapp:+15005550101"),
-        ("AccountSid", ACCOUNT),
-        ("EventType", "READ"),
-    ];
-    cases.receive("status_read", "A read mark.", &signed(HOOK, &status));
-    let place = Location {
-        latitude: 52.5,
-        longitude: -13.25,
-        label: Some("Office".into()),
-        address: None,
-    };
-    let mut here = testkit::message("whatsapp", ADA, "");
-    here.content.location = Some(place);
-    cases.send("send_place", "A place.", &here, [taken()]);
-    let hello = testkit::message("whatsapp", ADA, "Hi");
-    cases.send("send_text", "A text.", &hello, [taken()]);
-    cases.send(
-        "send_window",
-        "Outside the window.",
-        &hello,
-        [refusal(400, 63016)],
-    );
-    let template = OutboundMessage {
-        content: Content {
-            template: Some(TemplateCall {
-                name: "order".into(),
-                id: Some(TEMPLATE.into()),
-                variables: json!({"1": "Ada"}).as_object().cloned().unwrap_or_default(),
-                ..TemplateCall::default()
-            }),
-            ..Content::default()
-        },
-        ..hello
-    };
-    cases.send(
-        "send_template",
-        "A template with a variable.",
-        &template,
-        [taken()],
-    );
-}
-
-fn templates(cases: &mut Channel<'_, Twilio>) {
-    let content = |number: u32, status: &str| {
-        json!({
-            "sid": format!("HX{number:032}"), "friendly_name": "order", "language": "en",
-            "variables": {"1": "Ada"}, "types": {"twilio/text": {"body": "Hi {{1}}"}},
-            "approval_requests": {"status": status, "category": "UTILITY", "rejection_reason": ""},
-        })
-    };
-    let page = |item: Value, next: Option<&str>| {
-        json_reply(
-            200,
-            &json!({"contents": [item], "meta": {"next_page_url": next}}),
-        )
-    };
-    let next = "https://content.twilio.com/v1/ContentAndApprovals?PageSize=100&Page=1";
-    let pages = [
-        page(content(1, "approved"), Some(next)),
-        page(content(2, "rejected"), None),
-    ];
-    cases.templates("templates", "Two pages.", pages);
-    let elsewhere = [page(
-        content(1, "approved"),
-        Some("https://evil.example.org/"),
-    )];
-    cases.templates(
-        "templates_elsewhere",
-        "The next page is somewhere else: not asked for.",
-        elsewhere,
-    );
 }
