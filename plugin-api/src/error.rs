@@ -86,6 +86,11 @@ impl AdapterError {
         }
     }
 
+    /// A configuration that can't work; the words say which key, and never quote a secret.
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::Config, "invalid_config", message)
+    }
+
     /// Adds the provider's own code.
     #[must_use]
     pub fn with_provider_code(mut self, code: impl Into<String>) -> Self {

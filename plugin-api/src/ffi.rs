@@ -4,23 +4,18 @@
 //! Every function catches panics: one that crossed `extern "C"` would end the daemon.
 
 mod lent;
+mod panics;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    any::Any,
-    cell::Cell,
-    ffi::c_void,
-    marker::PhantomData,
-    panic::{AssertUnwindSafe, catch_unwind},
-    ptr, slice,
-};
+use std::{cell::Cell, ffi::c_void, marker::PhantomData, ptr, slice};
 
 use crate::{
     Adapter, RawBody,
     wire::{self, ABI_MINOR, Answer, Code, MAGIC, Op, PARTS_MAX},
 };
 pub(crate) use lent::Lent;
+use panics::{caught, guarded};
 
 /// `tl_bytes`: bytes that belong to the caller and live as long as the call.
 #[derive(Debug, Clone, Copy)]
@@ -191,6 +186,7 @@ unsafe extern "C" fn open<E: Export>(
         // SAFETY: the host's sink is valid during this call.
         return unsafe { write(out, &answer) };
     }
+    panics::tell_the_host();
     // SAFETY: the host's bytes are valid during this call.
     let input = unsafe { borrow(config) };
     let answer = guarded(|| {
@@ -258,29 +254,11 @@ unsafe extern "C" fn close<E: Export>(handle: *mut Handle) {
     }
     // SAFETY: the handle came from `open::<E>`, and the host closes it once, after all calls.
     let channel = unsafe { Box::from_raw(handle.cast::<Channel<E::Adapter>>()) };
-    // There is nobody to tell if dropping panics.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(channel))) {
-        std::mem::forget(payload);
-    }
-}
-
-/// Runs what the adapter wrote; a panic becomes an answer. Unwind safety is the host's business:
-/// it gives a handle up after a panic.
-fn guarded(run: impl FnOnce() -> Answer) -> Answer {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
-        let words = last_words(payload.as_ref());
-        // A payload may panic when dropped, and nothing would catch that.
-        std::mem::forget(payload);
-        Answer::words(Code::Panic, words)
-    })
-}
-
-fn last_words(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without words").to_owned()
+    // There is no answer to give if dropping panics.
+    let _words = caught(|| {
+        let _logging = Logging::to(channel.host);
+        drop(channel);
+    });
 }
 
 /// Writes the parts of an answer and gives its code.
@@ -353,6 +331,11 @@ impl Drop for Logging {
     fn drop(&mut self) {
         HOST.set(self.before);
     }
+}
+
+/// Whether this thread is in a call of the host's.
+fn is_in_call() -> bool {
+    !HOST.get().is_null()
 }
 
 /// Writes a line into the daemon's log, under the channel that the running call is for. Does

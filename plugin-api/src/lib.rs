@@ -18,6 +18,8 @@
 #![deny(unsafe_code)]
 
 mod adapter;
+#[cfg(feature = "url")]
+pub mod api_base;
 mod body;
 mod error;
 mod event;

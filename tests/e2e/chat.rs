@@ -1,5 +1,7 @@
 //! The visitor's chat: live both ways, and caught up.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use trunkline_tests::config::{Channel, Config};
 use trunkline_tests::daemon::Daemon;
@@ -148,6 +150,30 @@ async fn a_closed_page_catches_up() {
     let (_, all) = visitor.arrive(None).await;
     let all: Vec<&Value> = messages(&all).iter().map(|frame| &frame["text"]).collect();
     assert_eq!(all, ["first", "one", "two", "three"]);
+}
+
+/// A page opens at the moment at which an answer goes out: pushed before the page is there, and not yet
+/// written down as sent when the page reads what it missed.
+#[tokio::test]
+async fn an_answer_that_goes_out_while_the_page_opens_is_shown() {
+    let daemon = daemon().await;
+    let api = daemon.api();
+    let visitor = visitor(&daemon).await;
+    let (mut socket, _) = visitor.arrive(None).await;
+    let mut last = socket.say("c1", "first").await["id"].clone();
+    let (who, _) = author_of(&daemon, "first").await;
+    drop(socket);
+    for round in 0..60 {
+        let sent = api.send_text(WEB, &who, "an answer").await;
+        // A little later each time, over what a send takes.
+        tokio::time::sleep(Duration::from_micros(round * 100)).await;
+        let (mut socket, missed) = visitor.arrive(last.as_str()).await;
+        let is_it = |frame: &Value| frame["id"] == sent;
+        if !missed.iter().any(is_it) {
+            assert!(is_it(&socket.expect("message").await), "round {round}");
+        }
+        last = sent.into();
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod case;
 use std::fs;
 use std::time::Duration;
 
+use serde_json::json;
 use trunkline_tests::config::Channel;
 use trunkline_tests::http::Request;
 use trunkline_tests::wait::SOON;
@@ -68,7 +69,7 @@ const ATTEMPTS_MAX: u32 = 20;
 const CLASSES: [Class; 10] = [
     Class { name: "panic", source: Source::Rust, word: "str", outcome: Outcome::Contained, reason: "panicked", reason_apart: "panicked", logged: Some("the plugin panicked: plain words") },
     // The report of a second panic looks for files, which is forbidden there before it aborts.
-    Class { name: "double panic", source: Source::Rust, word: "double", outcome: Outcome::EndsDaemon, reason: "SIGABRT in receive of channel bad", reason_apart: "its process was ended", logged: None },
+    Class { name: "double panic", source: Source::Rust, word: "double", outcome: Outcome::EndsDaemon, reason: "SIGABRT in receive of channel bad", reason_apart: "ended by signal 6 (SIGABRT)", logged: None },
     Class { name: "abort", source: Source::C(&[]), word: "abort", outcome: Outcome::EndsDaemon, reason: "SIGABRT in receive of channel bad", reason_apart: "ended by signal 6 (SIGABRT)", logged: None },
     Class { name: "stack overflow", source: Source::C(&[]), word: "overflow", outcome: Outcome::EndsDaemon, reason: "SIGSEGV in receive of channel bad", reason_apart: "was ended by signal", logged: None },
     Class { name: "infinite loop", source: Source::C(&[]), word: "loop", outcome: Outcome::Contained, reason: "second time", reason_apart: "gave no answer within 1000 ms", logged: None },
@@ -258,7 +259,16 @@ async fn one_channel_is_quarantined_and_the_plugins_other_goes_on() {
     case.stage.daemon.restart().await;
     assert_eq!(case.say("fine").await, Some(503));
     assert_eq!(case.stage.post(&other).await.status, 200);
+    // An owner may let it go, nobody else, and it is known who did.
+    let api = case.stage.daemon.api();
+    let path = format!("/api/v1/plugins/{BAD}/release");
+    let admin = case.stage.daemon.create_token("admin").await;
+    let refused = api.with_token(&admin).post(&path, &json!({})).await;
+    assert_eq!(refused.status, 403, "{}", refused.reply.text());
     tokio::time::timeout(Duration::from_secs(10), case.release())
         .await
         .expect("in time");
+    let entered = api.all("/api/v1/audit?action=plugin.release").await;
+    assert_eq!(entered.len(), 1, "{entered:?}");
+    assert_eq!(entered[0]["object"], json!({"plugin": BAD}));
 }

@@ -12,11 +12,12 @@ use trunkline_tests::daemon::{Daemon, trunkline};
 use trunkline_tests::wait::{SOON, eventually};
 
 /// Adapter, who writes, and who is answered.
-const PEOPLE: [(&str, &str, &str); 5] = [
+const PEOPLE: [(&str, &str, &str); 6] = [
     ("twilio", "+15005550141", "+15005550141"),
     ("vonage", "+15005550142", "+15005550142"),
     ("whatsapp", "+15005550143", "+15005550143"),
     ("email", "ada@example.org", "ada@example.org"),
+    ("telegram", "5001144", "5001144"),
     ("webhook", "order-17", "order-17"),
 ];
 
@@ -43,7 +44,7 @@ async fn every_adapter_can_be_tried_offline_with_faults() {
         .await;
     assert_eq!(
         started["channels"].as_array().map(Vec::len),
-        Some(6),
+        Some(7),
         "{started}"
     );
     daemon.launch().await;

@@ -233,6 +233,17 @@ impl Message {
         self.apply_to(next, report);
     }
 
+    /// The same, as if the provider had what goes next.
+    #[must_use]
+    pub fn as_if_sent(mut self) -> Self {
+        let next = self.next_part();
+        if let Some(part) = self.parts.get_mut(next) {
+            part.status = Status::Sent;
+        }
+        self.status = whole(&self.parts).unwrap_or(Status::Sent);
+        self
+    }
+
     /// True where somebody here has read it, and the sender was told so.
     pub fn was_read(&self) -> bool {
         let mut history = self.history.iter();

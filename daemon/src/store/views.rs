@@ -1,7 +1,10 @@
 //! What is read for people and programs: contacts, timelines, threads, messages.
 
 use super::{Page, Store, codec, engine::StoreError, keys, records::IdentityRecord};
-use crate::model::{Contact, ContactId, Message, MessageId, OrgId, Thread, ThreadId, TurnRecord};
+use crate::model::{
+    Contact, ContactId, Message, MessageId, OrgId, OutboxState, Status, Thread, ThreadId,
+    TurnRecord,
+};
 
 impl Store {
     /// A message by its id.
@@ -15,6 +18,34 @@ impl Store {
         }
         // It may have left the queue between the two looks; it never goes back there.
         self.record(&key)
+    }
+
+    /// Resolves once readers see all that was handed over before.
+    ///
+    /// # Errors
+    /// Those of the commits that are waited for, and [`StoreError::Busy`].
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        let pending = self.engine.transact(|tx| {
+            tx.wait_for_all();
+            Ok::<_, StoreError>(())
+        })?;
+        pending.await.map(|_| ())
+    }
+
+    /// A message as it is where somebody may have it already: one that a provider is being called for at
+    /// this moment counts as sent. Its outcome is stored only behind the call, so that who looks between
+    /// the two would miss it.
+    pub fn as_it_goes(&self, org: OrgId, message: Message) -> Result<Message, StoreError> {
+        if message.status != Status::Queued {
+            return Ok(message);
+        }
+        match self.queued(org, message.id)? {
+            Some((item, message)) if item.called && item.state == OutboxState::Leased => {
+                Ok(message.as_if_sent())
+            }
+            // It may have left the queue between the two looks.
+            _ => Ok(self.message(org, message.id)?.unwrap_or(message)),
+        }
     }
 
     /// A contact by its id.

@@ -124,17 +124,16 @@ impl<A: Adapter> Channel<'_, A> {
         message: &OutboundMessage,
         replies: impl IntoIterator<Item = Reply>,
     ) {
-        let replies = Vec::from_iter(replies);
-        let run = self.kit.send(message, replies.clone());
         let input = json!({ "message": message });
-        self.steps(Op::Send, name, about, &input, replies, run);
+        let run = |kit: &Kit<A>, replies| kit.send(message, replies);
+        self.steps((Op::Send, name, about), &input, replies, run);
     }
 
     /// A check of the provider.
     pub fn probe(&mut self, name: &str, about: &str, replies: impl IntoIterator<Item = Reply>) {
-        let replies = Vec::from_iter(replies);
-        let run = self.kit.probe(replies.clone());
-        self.steps(Op::Probe, name, about, &json!({}), replies, run);
+        let input = json!({});
+        let run = |kit: &Kit<A>, replies| kit.probe(replies);
+        self.steps((Op::Probe, name, about), &input, replies, run);
     }
 
     /// A question for the state of a message.
@@ -145,10 +144,9 @@ impl<A: Adapter> Channel<'_, A> {
         sent: &Sent,
         replies: impl IntoIterator<Item = Reply>,
     ) {
-        let replies = Vec::from_iter(replies);
-        let run = self.kit.delivery_status(sent, replies.clone());
         let input = json!({ "sent": sent });
-        self.steps(Op::DeliveryStatus, name, about, &input, replies, run);
+        let run = |kit: &Kit<A>, replies| kit.delivery_status(sent, replies);
+        self.steps((Op::DeliveryStatus, name, about), &input, replies, run);
     }
 
     /// A look-up of a send of unknown outcome.
@@ -159,10 +157,9 @@ impl<A: Adapter> Channel<'_, A> {
         message: &OutboundMessage,
         replies: impl IntoIterator<Item = Reply>,
     ) {
-        let replies = Vec::from_iter(replies);
-        let run = self.kit.find_sent(message, replies.clone());
         let input = json!({ "message": message });
-        self.steps(Op::FindSent, name, about, &input, replies, run);
+        let run = |kit: &Kit<A>, replies| kit.find_sent(message, replies);
+        self.steps((Op::FindSent, name, about), &input, replies, run);
     }
 
     /// A list of what came in.
@@ -173,17 +170,16 @@ impl<A: Adapter> Channel<'_, A> {
         since_ms: Timestamp,
         replies: impl IntoIterator<Item = Reply>,
     ) {
-        let replies = Vec::from_iter(replies);
-        let run = self.kit.list_inbound(since_ms, replies.clone());
         let input = json!({ "since_ms": since_ms });
-        self.steps(Op::ListInbound, name, about, &input, replies, run);
+        let run = |kit: &Kit<A>, replies| kit.list_inbound(since_ms, replies);
+        self.steps((Op::ListInbound, name, about), &input, replies, run);
     }
 
     /// A list of templates.
     pub fn templates(&mut self, name: &str, about: &str, replies: impl IntoIterator<Item = Reply>) {
-        let replies = Vec::from_iter(replies);
-        let run = self.kit.templates(replies.clone());
-        self.steps(Op::Templates, name, about, &json!({}), replies, run);
+        let input = json!({});
+        let run = |kit: &Kit<A>, replies| kit.templates(replies);
+        self.steps((Op::Templates, name, about), &input, replies, run);
     }
 
     /// An attachment to be fetched.
@@ -194,10 +190,9 @@ impl<A: Adapter> Channel<'_, A> {
         media: &MediaRef,
         replies: impl IntoIterator<Item = Reply>,
     ) {
-        let replies = Vec::from_iter(replies);
-        let run = self.kit.fetch_media(media, replies.clone());
         let input = json!({ "media": media });
-        self.steps(Op::FetchMedia, name, about, &input, replies, run);
+        let run = |kit: &Kit<A>, replies| kit.fetch_media(media, replies);
+        self.steps((Op::FetchMedia, name, about), &input, replies, run);
     }
 
     /// A read mark.
@@ -208,10 +203,9 @@ impl<A: Adapter> Channel<'_, A> {
         message: &ReceivedRef,
         replies: impl IntoIterator<Item = Reply>,
     ) {
-        let replies = Vec::from_iter(replies);
-        let run = self.kit.mark_read(message, replies.clone());
         let input = json!({ "message": message });
-        self.steps(Op::MarkRead, name, about, &input, replies, run);
+        let run = |kit: &Kit<A>, replies| kit.mark_read(message, replies);
+        self.steps((Op::MarkRead, name, about), &input, replies, run);
     }
 
     /// The rest of a webhook that only announced what came in.
@@ -222,21 +216,20 @@ impl<A: Adapter> Channel<'_, A> {
         follow_up: &Value,
         replies: impl IntoIterator<Item = Reply>,
     ) {
-        let replies = Vec::from_iter(replies);
-        let run = self.kit.complete(follow_up, replies.clone());
         let input = json!({ "follow_up": follow_up });
-        self.steps(Op::Complete, name, about, &input, replies, run);
+        let run = |kit: &Kit<A>, replies| kit.complete(follow_up, replies);
+        self.steps((Op::Complete, name, about), &input, replies, run);
     }
 
     fn steps<T: Serialize>(
         &mut self,
-        op: Op,
-        name: &str,
-        about: &str,
+        (op, name, about): (Op, &str, &str),
         input: &Value,
-        replies: Vec<Reply>,
-        run: Run<T>,
+        replies: impl IntoIterator<Item = Reply>,
+        run: impl FnOnce(&Kit<A>, Vec<Reply>) -> Run<T>,
     ) {
+        let replies = Vec::from_iter(replies);
+        let run = run(&self.kit, replies.clone());
         let turns = run.requests.into_iter().zip(replies);
         let case = Case::steps(about, op, input, turns, &run.outcome);
         self.put(name, &case.expect("what the kit ran is a case"));

@@ -3,7 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use trunkline_plugin_api::{AdapterError, ErrorClass, Facts, Front, Medium};
+use trunkline_plugin_api::{AdapterError, Facts, Front, Medium};
 use url::Url;
 
 use crate::SPACE;
@@ -38,7 +38,9 @@ impl Config {
     pub(crate) fn check(&self) -> Result<Facts, AdapterError> {
         if let Some(title) = &self.title {
             if title.trim().is_empty() {
-                return Err(refused("title is empty: set it or leave it out"));
+                return Err(AdapterError::config(
+                    "title is empty: set it or leave it out",
+                ));
             }
             bounded("title", title, TITLE_CHARS_MAX)?;
         }
@@ -49,11 +51,12 @@ impl Config {
         )?;
         if self.allowed_origins.len() > ORIGINS_MAX {
             let words = format!("allowed_origins has more than {ORIGINS_MAX} entries");
-            return Err(refused(words));
+            return Err(AdapterError::config(words));
         }
         for (index, origin) in self.allowed_origins.iter().enumerate() {
-            check_origin(origin)
-                .map_err(|why| refused(format!("allowed_origins, number {}: {why}", index + 1)))?;
+            check_origin(origin).map_err(|why| {
+                AdapterError::config(format!("allowed_origins, number {}: {why}", index + 1))
+            })?;
         }
         Ok(Facts {
             can_receive: true,
@@ -82,7 +85,7 @@ fn bounded(key: &str, text: &str, chars_max: usize) -> Result<(), AdapterError> 
     if text.chars().count() <= chars_max {
         return Ok(());
     }
-    Err(refused(format!(
+    Err(AdapterError::config(format!(
         "{key} is longer than {chars_max} characters"
     )))
 }
@@ -100,8 +103,4 @@ fn check_origin(text: &str) -> Result<(), &'static str> {
         );
     }
     Ok(())
-}
-
-fn refused(message: impl Into<String>) -> AdapterError {
-    AdapterError::new(ErrorClass::Config, "invalid_config", message)
 }

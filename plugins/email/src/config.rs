@@ -4,12 +4,14 @@ use mail_parser::MessageParser;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use trunkline_plugin_api::{
-    AdapterError, ErrorClass, Facts, Front, Medium, Secret, SecretList, SmtpTls,
+    AdapterError, Facts, Front, Medium, Secret, SecretList, SmtpTls, api_base,
 };
-use url::{Host, Url};
+use url::Url;
 
 use crate::{SPACE, address::Mailbox, proof::Proofs, sigv4, svix};
 
+/// Where Resend's API is.
+const RESEND_BASE: &str = "https://api.resend.com";
 /// Bytes of a mail that comes in: 20 MB of mail, and what a relay may add.
 const BODY_BYTES_MAX: u64 = 26 * 1024 * 1024;
 
@@ -190,7 +192,7 @@ impl Config {
         let notes = self.notes(from.is_some(), carrier.as_ref());
         let keys = self.webhook_secret.iter().map(svix::Key::parse);
         let keys: Result<Vec<_>, _> = keys.collect();
-        let keys = keys.map_err(|why| refused(format!("webhook_secret: {why}")))?;
+        let keys = keys.map_err(|why| AdapterError::config(format!("webhook_secret: {why}")))?;
         let proofs = Proofs::new(self.inbound_secret, keys);
         let addresses = [&from, &bounce].into_iter().flatten();
         let facts = Facts {
@@ -232,7 +234,9 @@ impl Config {
         for (key, secrets) in lists {
             // Anyone could send an empty secret, or sign with one.
             if secrets.iter().any(str::is_empty) {
-                return Err(refused(format!("{key} is empty: set it or leave it out")));
+                return Err(AdapterError::config(format!(
+                    "{key} is empty: set it or leave it out"
+                )));
             }
         }
         Ok(())
@@ -247,7 +251,7 @@ impl Config {
             Some(Provider::Resend) => match self.api_key.first() {
                 None => None,
                 Some(key) => Some(Carrier::Resend(Resend {
-                    base: base(self.api_base.as_deref(), "https://api.resend.com")?,
+                    base: api_base::parse(self.api_base.as_deref().unwrap_or(RESEND_BASE))?,
                     authorization: Secret::new(format!("Bearer {key}")),
                 })),
             },
@@ -258,8 +262,8 @@ impl Config {
         let login = match (&self.username, self.password.first()) {
             (Some(user), Some(password)) => Some((user.clone(), Secret::new(password))),
             (None, None) => None,
-            (Some(_), None) => return Err(refused("username needs password")),
-            (None, Some(_)) => return Err(refused("password needs username")),
+            (Some(_), None) => return Err(AdapterError::config("username needs password")),
+            (None, Some(_)) => return Err(AdapterError::config("password needs username")),
         };
         let tls = match self.tls.unwrap_or(Security::StartTls) {
             Security::None => SmtpTls::None,
@@ -290,11 +294,11 @@ impl Config {
         };
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if region.is_empty() || !region.chars().all(plain) {
-            return Err(refused("region is not one like eu-west-1"));
+            return Err(AdapterError::config("region is not one like eu-west-1"));
         }
         let own = format!("https://email.{region}.amazonaws.com");
         Ok(Some(Ses {
-            base: base(self.api_base.as_deref(), &own)?,
+            base: api_base::parse(self.api_base.as_deref().unwrap_or(&own))?,
             signer: sigv4::Signer::new(id, secret, region, "ses"),
         }))
     }
@@ -320,9 +324,7 @@ impl Config {
             Some(Carrier::Resend(resend)) => Some(&resend.base),
             _ => None,
         };
-        if base.is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
-            notes.push("api_base is plain http: credentials can be read on the way".into());
-        }
+        notes.extend(base.and_then(api_base::note));
         if !self.webhook_secret.is_empty() && self.api_key.is_empty() {
             notes.push(
                 "without api_key the text of mails that Resend announces can't be fetched".into(),
@@ -335,7 +337,7 @@ impl Config {
 fn mailbox(key: &str, text: Option<&str>) -> Result<Option<Mailbox>, AdapterError> {
     let parse = |text| {
         Mailbox::parse(text).ok_or_else(|| {
-            refused(format!(
+            AdapterError::config(format!(
                 "{key} is not an address like support@example.com or Support <support@example.com>"
             ))
         })
@@ -354,22 +356,9 @@ fn unsubscribe(text: String) -> Result<String, AdapterError> {
     {
         return Ok(text);
     }
-    Err(refused(
+    Err(AdapterError::config(
         "unsubscribe must be https://... or mailto:..., without blanks and commas",
     ))
-}
-
-fn base(given: Option<&str>, own: &str) -> Result<Url, AdapterError> {
-    // The text is not quoted: it may hold a password.
-    let url = Url::parse(given.unwrap_or(own))
-        .map_err(|error| refused(format!("api_base is not a URL: {error}")))?;
-    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
-        return Err(refused(
-            "api_base must be http:// or https:// with a host, without user name, password and query",
-        ));
-    }
-    Ok(url)
 }
 
 fn is_local_name(host: &str) -> bool {
@@ -377,17 +366,4 @@ fn is_local_name(host: &str) -> bool {
         || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|ip| ip.is_loopback())
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn refused(message: impl Into<String>) -> AdapterError {
-    AdapterError::new(ErrorClass::Config, "invalid_config", message)
 }

@@ -2,8 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use trunkline_plugin_api::{AdapterError, ErrorClass, Facts, Medium, Secret, SecretList};
-use url::Url;
+use trunkline_plugin_api::{AdapterError, ErrorClass, Facts, Medium, Secret, SecretList, api_base};
 
 use crate::{api::Api, content::TEXT_CHARS_MAX};
 
@@ -72,19 +71,18 @@ impl Config {
     /// Checks the configuration and says what a channel with it can do. Half a configuration is valid; a value
     /// that can never work is an error of class `config`.
     pub(crate) fn check(self, channel: &str) -> Result<(Settings, Facts), AdapterError> {
-        let base = parse_base(&self.api_base)?;
+        let base = api_base::parse(&self.api_base)?;
         if !self.secret_token.iter().all(is_secret_token) {
-            return Err(refused(
+            return Err(AdapterError::config(
                 "secret_token must be 1 to 256 of A-Z, a-z, 0-9, _ and -: Telegram takes nothing else",
             ));
         }
-        let mut notes = Vec::new();
-        if base.scheme() == "http" && !is_loopback(&base) {
-            notes.push("api_base is plain http: the token can be read on the way".into());
-        }
+        let mut notes = Vec::from_iter(api_base::note(&base));
         let api = match &self.bot_token {
             Some(token) => Some(Api::new(&base, token.expose()).ok_or_else(|| {
-                refused("bot_token does not look like 123456789:AA...: copy it from @BotFather")
+                AdapterError::config(
+                    "bot_token does not look like 123456789:AA...: copy it from @BotFather",
+                )
             })?),
             None => None,
         };
@@ -111,33 +109,4 @@ impl Config {
 fn is_secret_token(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     (1..=SECRET_CHARS_MAX).contains(&text.len()) && text.bytes().all(allowed)
-}
-
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn parse_base(text: &str) -> Result<Url, AdapterError> {
-    // The text is not quoted: it may hold a password.
-    let base =
-        Url::parse(text).map_err(|error| refused(format!("api_base is not a URL: {error}")))?;
-    let plain = base.username().is_empty()
-        && base.password().is_none()
-        && base.query().is_none()
-        && base.fragment().is_none();
-    if !matches!(base.scheme(), "http" | "https") || !base.has_host() || !plain {
-        return Err(refused(
-            "api_base must be http:// or https:// with a host, without user name or query",
-        ));
-    }
-    Ok(base)
-}
-
-fn refused(message: impl Into<String>) -> AdapterError {
-    AdapterError::new(ErrorClass::Config, "invalid_config", message)
 }

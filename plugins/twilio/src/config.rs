@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use trunkline_plugin_api::{AdapterError, ErrorClass, Facts, Medium, SecretList};
+use trunkline_plugin_api::{AdapterError, Facts, Medium, SecretList, api_base};
 use url::Url;
 
 use crate::{
@@ -107,7 +107,7 @@ impl Config {
     /// SIDs of an unusual shape only earn a note, since Twilio's test values differ.
     pub(crate) fn check(self, channel: &str) -> Result<(Settings, Facts), AdapterError> {
         self.check_not_empty()?;
-        let base = parse_base(&self.api_base)?;
+        let base = api_base::parse(&self.api_base)?;
         let notes = self.notes(&base);
         let max_len = self.max_len.map_or(BODY_CHARS_MAX, NonZeroU32::get);
         let api = self.api(base)?;
@@ -148,7 +148,9 @@ impl Config {
         ];
         for (key, value) in texts {
             if value.as_deref().is_some_and(|text| text.trim().is_empty()) {
-                return Err(refused(format!("{key} is empty: set it or leave it out")));
+                return Err(AdapterError::config(format!(
+                    "{key} is empty: set it or leave it out"
+                )));
             }
         }
         let lists = [
@@ -162,13 +164,15 @@ impl Config {
         for (key, secrets) in lists.into_iter().chain(shared) {
             // Anyone could sign with an empty secret.
             if secrets.iter().any(str::is_empty) {
-                return Err(refused(format!(
+                return Err(AdapterError::config(format!(
                     "the secret {key} is empty: set it or leave it out"
                 )));
             }
         }
         if self.from.as_deref() == Some(WHATSAPP) {
-            return Err(refused("from holds no number after `whatsapp:`"));
+            return Err(AdapterError::config(
+                "from holds no number after `whatsapp:`",
+            ));
         }
         Ok(())
     }
@@ -179,15 +183,21 @@ impl Config {
         let key = match (&self.api_key_sid, self.api_key_secret.first()) {
             (Some(sid), Some(secret)) => Some((sid.as_str(), secret)),
             (None, None) => None,
-            (Some(_), None) => return Err(refused("api_key_sid needs api_key_secret")),
-            (None, Some(_)) => return Err(refused("api_key_secret needs api_key_sid")),
+            (Some(_), None) => {
+                return Err(AdapterError::config("api_key_sid needs api_key_secret"));
+            }
+            (None, Some(_)) => {
+                return Err(AdapterError::config("api_key_secret needs api_key_sid"));
+            }
         };
         let Some(account) = self.account_sid.as_deref() else {
             return Ok(None);
         };
         let login = key.or(self.auth_token.first().map(|token| (account, token)));
         if login.is_some_and(|(user, _)| user.contains(':')) {
-            return Err(refused("account_sid and api_key_sid can't hold a colon"));
+            return Err(AdapterError::config(
+                "account_sid and api_key_sid can't hold a colon",
+            ));
         }
         Ok(login.map(|(user, password)| Api::new(base, account, user, password, key.is_some())))
     }
@@ -211,9 +221,7 @@ impl Config {
                 "max_len is lowered to {BODY_CHARS_MAX}, the most that Twilio takes"
             ));
         }
-        if base.scheme() == "http" && !is_loopback(base) {
-            notes.push("api_base is plain http: credentials can be read on the way".into());
-        }
+        notes.extend(api_base::note(base));
         if self.account_sid.is_none() && self.from.is_some() {
             notes.push("without account_sid this channel can't send".into());
         }
@@ -225,30 +233,4 @@ fn is_sid(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|digits| {
         digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
     })
-}
-
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn parse_base(text: &str) -> Result<Url, AdapterError> {
-    // The text is not quoted: it may hold a password.
-    let base =
-        Url::parse(text).map_err(|error| refused(format!("api_base is not a URL: {error}")))?;
-    let plain = base.username().is_empty() && base.password().is_none() && base.query().is_none();
-    if !matches!(base.scheme(), "http" | "https") || !base.has_host() || !plain {
-        return Err(refused(
-            "api_base must be http:// or https:// with a host, without user name or query",
-        ));
-    }
-    Ok(base)
-}
-
-fn refused(message: impl Into<String>) -> AdapterError {
-    AdapterError::new(ErrorClass::Config, "invalid_config", message)
 }

@@ -3,8 +3,7 @@
 use data_encoding::BASE64;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use trunkline_plugin_api::{AdapterError, ErrorClass, Facts, Medium, Secret, SecretList};
-use url::Url;
+use trunkline_plugin_api::{AdapterError, Facts, Medium, Secret, SecretList, api_base};
 
 use crate::{
     address, messages, pem,
@@ -169,7 +168,9 @@ impl Config {
         ];
         for (key, value) in texts {
             if value.as_deref().is_some_and(|text| text.trim().is_empty()) {
-                return Err(refused(format!("{key} is empty: set it or leave it out")));
+                return Err(AdapterError::config(format!(
+                    "{key} is empty: set it or leave it out"
+                )));
             }
         }
         let lists = [
@@ -179,17 +180,17 @@ impl Config {
         for (key, secrets) in lists {
             // Anyone could sign with an empty secret.
             if secrets.iter().any(str::is_empty) {
-                return Err(refused(format!(
+                return Err(AdapterError::config(format!(
                     "the secret {key} is empty: set it or leave it out"
                 )));
             }
         }
         let key = self.api_key.as_deref().unwrap_or_default();
         if key.contains(':') {
-            return Err(refused("api_key can't hold a colon"));
+            return Err(AdapterError::config("api_key can't hold a colon"));
         }
         if !self.balance_min.is_finite() {
-            return Err(refused("balance_min must be a number"));
+            return Err(AdapterError::config("balance_min must be a number"));
         }
         Ok(())
     }
@@ -198,9 +199,11 @@ impl Config {
         let application = match (&self.application_id, &self.private_key) {
             (Some(id), Some(key)) => Some(Application {
                 id: id.clone(),
-                key: pem::read_key(key.expose()).map_err(refused)?,
+                key: pem::read_key(key.expose()).map_err(AdapterError::config)?,
             }),
-            (None, Some(_)) => return Err(refused("private_key needs application_id")),
+            (None, Some(_)) => {
+                return Err(AdapterError::config("private_key needs application_id"));
+            }
             // An application alone still says which webhooks are ours.
             (_, None) => None,
         };
@@ -209,14 +212,14 @@ impl Config {
                 let login = BASE64.encode(format!("{key}:{secret}").as_bytes());
                 Some(Secret::new(format!("Basic {login}")))
             }
-            (None, Some(_)) => return Err(refused("api_secret needs api_key")),
+            (None, Some(_)) => return Err(AdapterError::config("api_secret needs api_key")),
             (_, None) => None,
         };
-        let base = |default: &str| parse_base(self.api_base.as_deref().unwrap_or(default));
+        let base = |default: &str| api_base::parse(self.api_base.as_deref().unwrap_or(default));
         let messages = base(MESSAGES_BASE)?;
         // Vonage's regional hosts have the Messages API alone.
         let rest = match base(REST_BASE)? {
-            own if self.api == Which::Messages && is_vonage(&own) => parse_base(REST_BASE)?,
+            own if self.api == Which::Messages && is_vonage(&own) => api_base::parse(REST_BASE)?,
             own => own,
         };
         Ok(Api {
@@ -260,37 +263,6 @@ fn notes(settings: &Settings) -> Vec<String> {
     if settings.which == Which::Sms && settings.application_id.is_some() {
         notes.push("application_id is only used with api = \"messages\"".into());
     }
-    if [&api.rest, &api.messages]
-        .iter()
-        .any(|base| base.scheme() == "http" && !is_loopback(base))
-    {
-        notes.push("api_base is plain http: credentials can be read on the way".into());
-    }
+    notes.extend(api_base::note(&api.rest).or_else(|| api_base::note(&api.messages)));
     notes
-}
-
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn parse_base(text: &str) -> Result<Url, AdapterError> {
-    // The text is not quoted: it may hold a password.
-    let base =
-        Url::parse(text).map_err(|error| refused(format!("api_base is not a URL: {error}")))?;
-    let plain = base.username().is_empty() && base.password().is_none() && base.query().is_none();
-    if !matches!(base.scheme(), "http" | "https") || !base.has_host() || !plain {
-        return Err(refused(
-            "api_base must be http:// or https:// with a host, without user name or query",
-        ));
-    }
-    Ok(base)
-}
-
-fn refused(message: impl Into<String>) -> AdapterError {
-    AdapterError::new(ErrorClass::Config, "invalid_config", message)
 }

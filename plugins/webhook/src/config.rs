@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use trunkline_plugin_api::{AdapterError, ErrorClass, Facts, Medium, SecretList};
+use trunkline_plugin_api::{AdapterError, Facts, Medium, SecretList};
 use url::{Host, Url};
 
 use crate::{
@@ -73,10 +73,12 @@ impl Config {
         for (key, secrets) in [("secret", &self.secret), ("hub_secret", &self.hub_secret)] {
             // Anyone could send an empty secret, or sign with one.
             if secrets.iter().any(str::is_empty) {
-                return Err(refused(format!("{key} is empty: set it or leave it out")));
+                return Err(AdapterError::config(format!(
+                    "{key} is empty: set it or leave it out"
+                )));
             }
         }
-        self.fields.check().map_err(refused)?;
+        self.fields.check().map_err(AdapterError::config)?;
         let keys = parse_all("signing_secret", &self.signing_secret, Key::parse)?;
         let signers = parse_all("url_secret", &self.url_secret, SigningKey::parse)?;
         let url = self.url.as_deref().map(parse_url).transpose()?;
@@ -104,7 +106,8 @@ fn parse_all<K>(
     parse: impl Fn(&str) -> Result<K, &'static str>,
 ) -> Result<Vec<K>, AdapterError> {
     let parsed = secrets.iter().enumerate().map(|(index, secret)| {
-        parse(secret).map_err(|why| refused(format!("{key}, number {}: {why}", index + 1)))
+        parse(secret)
+            .map_err(|why| AdapterError::config(format!("{key}, number {}: {why}", index + 1)))
     });
     parsed.collect()
 }
@@ -152,16 +155,13 @@ fn is_loopback(url: &Url) -> bool {
 
 /// The text itself is not quoted: its path or query may be what protects it.
 fn parse_url(text: &str) -> Result<Url, AdapterError> {
-    let url = Url::parse(text).map_err(|error| refused(format!("url is not a URL: {error}")))?;
+    let url = Url::parse(text)
+        .map_err(|error| AdapterError::config(format!("url is not a URL: {error}")))?;
     let plain = url.username().is_empty() && url.password().is_none();
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
-        return Err(refused(
+        return Err(AdapterError::config(
             "url must be http:// or https:// with a host, without user name or password",
         ));
     }
     Ok(url)
-}
-
-fn refused(message: impl Into<String>) -> AdapterError {
-    AdapterError::new(ErrorClass::Config, "invalid_config", message)
 }

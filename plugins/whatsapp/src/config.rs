@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use trunkline_plugin_api::{AdapterError, ErrorClass, Facts, Medium, SecretList};
+use trunkline_plugin_api::{AdapterError, ErrorClass, Facts, Medium, SecretList, api_base};
 use url::Url;
 
 use crate::graph::Api;
@@ -110,9 +110,9 @@ impl Config {
         self.check_ids()?;
         self.check_secrets()?;
         if !is_version(&self.graph_version) {
-            return Err(refused("graph_version must look like `v25.0`"));
+            return Err(AdapterError::config("graph_version must look like `v25.0`"));
         }
-        let base = parse_base(&self.api_base)?;
+        let base = api_base::parse(&self.api_base)?;
         let notes = self.notes(&base);
         let token = self.access_token.first();
         let api = token.map(|token| Api::new(base, &self.graph_version, token));
@@ -150,7 +150,7 @@ impl Config {
             let Some(id) = id else { continue };
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
             if id.is_empty() || !id.bytes().all(plain) {
-                return Err(refused(format!(
+                return Err(AdapterError::config(format!(
                     "{key} must be the id that Meta shows: digits, no plus and no blanks"
                 )));
             }
@@ -167,14 +167,14 @@ impl Config {
         for (key, secrets) in lists {
             // Anyone could sign with an empty secret.
             if secrets.iter().any(str::is_empty) {
-                return Err(refused(format!(
+                return Err(AdapterError::config(format!(
                     "the secret {key} is empty: set it or leave it out"
                 )));
             }
         }
         let token = self.access_token.first().unwrap_or_default();
         if token.bytes().any(|byte| !byte.is_ascii_graphic()) {
-            return Err(refused(
+            return Err(AdapterError::config(
                 "access_token holds characters that no header can carry: paste it again without blanks and line breaks",
             ));
         }
@@ -194,9 +194,7 @@ impl Config {
                 ));
             }
         }
-        if base.scheme() == "http" && !is_loopback(base) {
-            notes.push("api_base is plain http: credentials can be read on the way".into());
-        }
+        notes.extend(api_base::note(base));
         let (can_verify, has_token) = (!self.app_secret.is_empty(), !self.access_token.is_empty());
         if can_verify && self.verify_token.is_empty() {
             notes.push(
@@ -224,30 +222,4 @@ fn is_version(text: &str) -> bool {
     text.strip_prefix('v')
         .and_then(|rest| rest.split_once('.'))
         .is_some_and(|(major, minor)| is_number(major) && is_number(minor))
-}
-
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn parse_base(text: &str) -> Result<Url, AdapterError> {
-    // The text is not quoted: it may hold a password.
-    let base =
-        Url::parse(text).map_err(|error| refused(format!("api_base is not a URL: {error}")))?;
-    let plain = base.username().is_empty() && base.password().is_none() && base.query().is_none();
-    if !matches!(base.scheme(), "http" | "https") || !base.has_host() || !plain {
-        return Err(refused(
-            "api_base must be http:// or https:// with a host, without user name or query",
-        ));
-    }
-    Ok(base)
-}
-
-fn refused(message: impl Into<String>) -> AdapterError {
-    AdapterError::new(ErrorClass::Config, "invalid_config", message)
 }

@@ -68,7 +68,7 @@ impl Case {
             .channel(twilio(SMS, &simulator))
             .channel(channel);
         let mut daemon = Daemon::prepare(config);
-        daemon.set_env("RUST_BACKTRACE", "0");
+        daemon.set_env("RUST_BACKTRACE", "1");
         match class.source {
             Source::Rust => {
                 let file = daemon.file("plugins/libtrunkline_plugin_panics.so");

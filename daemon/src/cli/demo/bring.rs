@@ -12,7 +12,7 @@ use super::{
     channels::OUR_ADDRESS,
     inbound::{deliver, lost, text},
     settings::LMTP,
-    tour::{By, Stage},
+    tour::{By, Stage, TELEGRAM_USER},
     visitor::Visitor,
     world::World,
 };
@@ -68,6 +68,12 @@ pub(super) async fn bring(
                 .deliver(&url, &hook)
                 .await
                 .map_err(lost)?
+        }
+        By::Telegram => {
+            let url = world.gateway.webhook_url(stage.channel).await?;
+            let bot = simulator.telegram();
+            let given = bot.say(&url, TELEGRAM_USER, says).await;
+            given.map_err(lost)?
         }
         By::MailServer => return mail(world, stage).await,
         By::Page => return chat(world, visitor, stage).await,

@@ -10,7 +10,9 @@ use data_encoding::BASE64;
 use serde_json::Value;
 use trunkline_simulator::{MailServer, Simulator};
 
-use super::settings::{MAIL, SALES, SHOP, SMS_VONAGE, SUPPORT, WEB, WHATSAPP, WHATSAPP_TWILIO};
+use super::settings::{
+    MAIL, SALES, SHOP, SMS_VONAGE, SUPPORT, TELEGRAM, WEB, WHATSAPP, WHATSAPP_TWILIO,
+};
 
 /// Our mail address, as the world sees it.
 pub(super) const OUR_ADDRESS: &str = "help@example.com";
@@ -37,6 +39,7 @@ pub(super) fn write(folder: &Path, simulator: &Simulator) -> io::Result<String> 
     vonage(folder, simulator)?;
     meta(folder, simulator)?;
     mail(folder, simulator)?;
+    telegram(folder, simulator)?;
     chat(folder)?;
     let signing_secret = format!("whsec_{}", BASE64.encode(&rand::random::<[u8; 32]>()));
     shop(folder, &signing_secret, simulator)?;
@@ -114,6 +117,17 @@ fn mail(folder: &Path, simulator: &Simulator) -> io::Result<()> {
         ("password", secret(folder, "mail", &server.password())?),
     ];
     channel(folder, MAIL, "email", "Mail", &section)
+}
+
+fn telegram(folder: &Path, simulator: &Simulator) -> io::Result<()> {
+    let bot = simulator.telegram();
+    let proof = bot.secret_token();
+    let section = [
+        ("bot_token", secret(folder, "telegram", &bot.token())?),
+        ("secret_token", secret(folder, "telegram-in", &proof)?),
+        ("api_base", quoted(&bot.api_base())),
+    ];
+    channel(folder, TELEGRAM, "telegram", "Telegram", &section)
 }
 
 fn chat(folder: &Path) -> io::Result<()> {

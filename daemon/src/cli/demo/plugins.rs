@@ -13,7 +13,9 @@ const INSTALLED: &str = "/usr/lib/trunkline/plugins";
 /// How the file of a plugin begins.
 const PREFIX: &str = "libtrunkline_plugin_";
 /// The adapters that the story needs.
-const NEEDED: [&str; 6] = ["chat", "email", "twilio", "vonage", "webhook", "whatsapp"];
+const NEEDED: [&str; 7] = [
+    "chat", "email", "telegram", "twilio", "vonage", "webhook", "whatsapp",
+];
 
 /// Copies the plugins found beside this program, or else installed, into `folder`.
 pub(super) fn install(folder: &Path) -> anyhow::Result<()> {

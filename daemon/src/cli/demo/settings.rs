@@ -21,6 +21,8 @@ pub(super) const WHATSAPP: &str = "whatsapp";
 pub(super) const WHATSAPP_TWILIO: &str = "whatsapp_twilio";
 /// Mails.
 pub(super) const MAIL: &str = "mail";
+/// A bot.
+pub(super) const TELEGRAM: &str = "telegram";
 /// The chat on a website.
 pub(super) const WEB: &str = "web_chat";
 /// A shop that posts and takes signed webhooks.
@@ -28,13 +30,14 @@ pub(super) const SHOP: &str = "shop";
 /// The channel that a reload adds.
 pub(super) const EVENTS: &str = "sms_events";
 /// Those that are there from the start.
-pub(super) const CHANNELS: [&str; 8] = [
+pub(super) const CHANNELS: [&str; 9] = [
     SUPPORT,
     SALES,
     SMS_VONAGE,
     WHATSAPP,
     WHATSAPP_TWILIO,
     MAIL,
+    TELEGRAM,
     WEB,
     SHOP,
 ];

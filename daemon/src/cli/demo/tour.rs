@@ -8,7 +8,7 @@ use super::{
     gateway::settle,
     inbound::ADA,
     report::{Count, Report},
-    settings::{MAIL, SHOP, SMS_VONAGE, SUPPORT, WEB, WHATSAPP, WHATSAPP_TWILIO},
+    settings::{MAIL, SHOP, SMS_VONAGE, SUPPORT, TELEGRAM, WEB, WHATSAPP, WHATSAPP_TWILIO},
     visitor::Visitor,
     world::World,
 };
@@ -17,6 +17,8 @@ use super::{
 pub(super) const ADA_WHATSAPP: &str = "+15005550116";
 /// Ada's mail address.
 pub(super) const ADA_MAIL: &str = "ada@example.org";
+/// Somebody else, as Telegram's bots know them.
+pub(super) const TELEGRAM_USER: i64 = 5_001_001;
 /// The order of statuses.
 const STATUSES: [&str; 4] = ["queued", "sent", "delivered", "read"];
 /// Where the findings of a line begin.
@@ -29,6 +31,7 @@ pub(super) enum By {
     Vonage,
     Meta,
     MailServer,
+    Telegram,
     Page,
     Shop,
 }
@@ -47,7 +50,7 @@ pub(super) struct Stage {
     way: &'static [&'static str],
 }
 
-const TOUR: [Stage; 7] = [
+const TOUR: [Stage; 8] = [
     Stage {
         title: "SMS by Twilio",
         by: By::Twilio,
@@ -96,6 +99,16 @@ const TOUR: [Stage; 7] = [
         person: ADA_MAIL,
         says: "Please send me the invoice.",
         answer: "The invoice is on its way.",
+        way: &["queued", "sent"],
+    },
+    Stage {
+        title: "Telegram",
+        by: By::Telegram,
+        channel: TELEGRAM,
+        medium: "chat",
+        person: "5001001",
+        says: "Do you also ship abroad?",
+        answer: "We do, everywhere.",
         way: &["queued", "sent"],
     },
     Stage {
@@ -226,6 +239,12 @@ fn arrived(world: &World, stage: &Stage) -> usize {
             let sent = simulator.meta().messages();
             let sent = sent.iter();
             sent.filter(|sent| sent.to == to && sent.body["text"]["body"] == answer)
+                .count()
+        }
+        By::Telegram => {
+            let sent = simulator.telegram().messages();
+            let sent = sent.iter();
+            sent.filter(|sent| sent.chat == TELEGRAM_USER && sent.parameters["text"] == answer)
                 .count()
         }
         By::MailServer => {

@@ -18,7 +18,7 @@ use super::{
     gateway::{Gateway, settle},
     plugins,
     report::{Report, say, shown},
-    settings::{self, CHANNELS, FORM, PUBLIC_URL, WEB},
+    settings::{self, CHANNELS, FORM, PUBLIC_URL, TELEGRAM, WEB},
     visitor,
 };
 
@@ -79,6 +79,8 @@ impl World {
             addresses.public, addresses.admin
         ))?;
         let gateway = &self.gateway;
+        let updates = gateway.webhook_url(TELEGRAM).await?;
+        self.simulator.telegram().set_webhook(&updates);
         let healthy = settle(CHANNELS.len(), async || {
             let mut healthy = 0;
             for id in CHANNELS {
@@ -105,6 +107,7 @@ impl World {
             simulator.vonage().problems(),
             simulator.meta().problems(),
             simulator.smtp().complaints(),
+            simulator.telegram().problems(),
             sink.into_iter().filter_map(|post| post.problem).collect(),
         ]
         .concat()

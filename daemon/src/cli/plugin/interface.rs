@@ -2,7 +2,7 @@
 //! that stands by itself, made of the workspace's.
 
 use include_dir::{Dir, include_dir};
-use toml_edit::{DocumentMut, Item, TableLike};
+use toml_edit::{DocumentMut, InlineTable, Item, TableLike};
 
 use super::super::failure::Failure;
 
@@ -56,7 +56,12 @@ fn manifest() -> Result<String, Failure> {
         for (key, item) in table.iter_mut() {
             if is_inherited(item) {
                 let found = shared[from].get(key.get());
-                *item = found.cloned().ok_or_else(|| wrong(key.get()))?;
+                let found = found.cloned().ok_or_else(|| wrong(key.get()))?;
+                *item = if is_true(item, "optional") {
+                    optional(&found).ok_or_else(|| wrong(key.get()))?
+                } else {
+                    found
+                };
             }
         }
     }
@@ -65,8 +70,20 @@ fn manifest() -> Result<String, Failure> {
 
 /// `key.workspace = true`.
 fn is_inherited(item: &Item) -> bool {
+    is_true(item, "workspace")
+}
+
+fn is_true(item: &Item, key: &str) -> bool {
     let inner: Option<&dyn TableLike> = item.as_table_like();
-    inner.is_some_and(|inner| inner.get("workspace").and_then(Item::as_bool) == Some(true))
+    inner.is_some_and(|inner| inner.get(key).and_then(Item::as_bool) == Some(true))
+}
+
+/// A dependency, given by its version, that a feature asks for.
+fn optional(version: &Item) -> Option<Item> {
+    let mut table = InlineTable::new();
+    table.insert("version", version.as_str()?.into());
+    table.insert("optional", true.into());
+    Some(Item::Value(table.into()))
 }
 
 #[cfg(test)]
@@ -87,6 +104,8 @@ mod tests {
             assert!(version.is_some(), "{name} has no version:\n{manifest}");
         }
         assert!(read["features"].get("testkit").is_some());
+        let url = &read["dependencies"]["url"];
+        assert!(is_true(url, "optional"), "{manifest}");
     }
 
     #[test]

@@ -41,10 +41,11 @@ impl Bearer {
         listener: SocketAddr,
     ) -> Self {
         for made in &fragment.channels {
-            if made.part.side == Side::Whatsapp {
-                simulator
-                    .meta()
-                    .subscribe(&format!("{public}{}", made.path));
+            let url = format!("{public}{}", made.path);
+            match made.part.side {
+                Side::Whatsapp => simulator.meta().subscribe(&url),
+                Side::Telegram => simulator.telegram().set_webhook(&url),
+                _ => {}
             }
         }
         Self {
@@ -151,6 +152,12 @@ impl Bearer {
                 let secret = &self.fragment.signing_secret;
                 let hook = InboundHook::new(Proof::Standard, secret, &body);
                 simulator.webhook().deliver(url, &hook).await
+            }
+            Side::Telegram => {
+                let person = from.parse();
+                let person =
+                    person.map_err(|_| "who writes is a number: send telegram 5001001 Hello")?;
+                simulator.telegram().say(url, person, text).await
             }
             Side::Acme => {
                 let id = format!("{:016x}", rand::random::<u64>());

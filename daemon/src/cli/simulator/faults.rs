@@ -75,6 +75,7 @@ pub(super) fn provoke(simulator: &Simulator, faults: &[Fault]) {
     simulator.meta().set_behaviour(behaviour.clone());
     simulator.webhook().set_behaviour(behaviour.clone());
     simulator.resend().set_behaviour(behaviour.clone());
+    simulator.telegram().set_behaviour(behaviour.clone());
     simulator.acme().set_behaviour(behaviour.clone());
     simulator.ses().set_behaviour(behaviour);
 }

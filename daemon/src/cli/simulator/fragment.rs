@@ -105,6 +105,14 @@ fn section(side: Side, simulator: &Simulator, signing_secret: &str) -> Vec<(&'st
                 ("api_base", account.api_base()),
             ]
         }
+        Side::Telegram => {
+            let bot = simulator.telegram();
+            vec![
+                ("bot_token", bot.token()),
+                ("secret_token", bot.secret_token()),
+                ("api_base", bot.api_base()),
+            ]
+        }
         Side::Acme => {
             let account = simulator.acme();
             vec![("token", account.token()), ("api_base", account.api_base())]

@@ -43,6 +43,8 @@ pub(super) enum Side {
     Whatsapp,
     /// E-mail by Resend.
     Email,
+    /// A bot on Telegram.
+    Telegram,
     /// A visitor of the chat.
     Chat,
     /// A generic webhook peer.
@@ -68,11 +70,12 @@ impl Part {
 }
 
 impl Side {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Twilio,
         Self::Vonage,
         Self::Whatsapp,
         Self::Email,
+        Self::Telegram,
         Self::Chat,
         Self::Webhook,
     ];
@@ -84,6 +87,7 @@ impl Side {
             Self::Vonage => "vonage",
             Self::Whatsapp => "whatsapp",
             Self::Email => "email",
+            Self::Telegram => "telegram",
             Self::Chat => "chat",
             Self::Webhook => "webhook",
             Self::Acme => "acme",

@@ -164,6 +164,11 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    /// Has this transaction wait for all that was handed over before it, whatever it has read.
+    pub fn wait_for_all(&self) {
+        self.waits.set(true);
+    }
+
     /// What this transaction and those before it say about a key, if they do.
     fn pending(&self, key: &[u8]) -> Option<Fate<'_>> {
         if let Ok(at) = self.find(key) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use trunkline_plugin_api::ErrorClass;
 
 use super::*;
-use crate::model::OutboxItem;
+use crate::model::{Message, OutboxItem};
 
 fn item(bench: &Bench, id: MessageId) -> OutboxItem {
     let entry = bench.store.outbox_entry(bench.channel.org, id).unwrap();
@@ -51,6 +51,31 @@ async fn an_answer_overtakes_a_mass_mailing_also_to_the_same_person() {
     assert_eq!(bench.lease_some(quota(9, 9, false)).await, [other]);
     bench.finish(mass, sent("X1")).await;
     assert_eq!(bench.lease().await, [second]);
+}
+
+#[tokio::test]
+async fn what_a_provider_is_being_called_for_counts_as_sent_for_who_may_have_it() {
+    let bench = bench().await;
+    let org = bench.channel.org;
+    let id = in_three(&bench).await;
+    let parts_of = |seen: &Message| {
+        let message = bench.store.as_it_goes(org, seen.clone()).unwrap();
+        let parts = message.parts.iter().map(|part| part.status);
+        parts.collect::<Vec<_>>()
+    };
+    let (waits, gone) = (Status::Queued, Status::Sent);
+    // Seen by who looked before any of it, and looks closer later.
+    let seen = bench.message(id);
+    assert_eq!(parts_of(&seen), [waits, waits, waits]);
+    bench.lease().await;
+    bench.store.settle().await.unwrap();
+    assert_eq!(parts_of(&seen), [gone, waits, waits]);
+    assert_eq!(bench.message(id).status, waits);
+    bench.finish_part(id, 0, sent("X1")).await;
+    assert_eq!(parts_of(&seen), [gone, waits, waits]);
+    bench.finish_part(id, 1, sent("X2")).await;
+    bench.finish_part(id, 2, sent("X3")).await;
+    assert_eq!(parts_of(&seen), [gone, gone, gone]);
 }
 
 #[tokio::test]

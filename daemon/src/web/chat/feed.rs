@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use actix_web::web;
 use serde_json::json;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::{
     door::{Door, Entry},
@@ -21,6 +21,9 @@ use crate::{
 /// Between two beats, so that each side knows that the other is there. Well under what proxies allow.
 pub(super) const BEAT: Duration = Duration::from_secs(20);
 
+/// Longest wait for the history to hold what was pushed before.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
+
 /// The frames for one page, in order.
 pub(super) struct Feed {
     backlog: VecDeque<Frame>,
@@ -32,8 +35,9 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// Lets a page in. It is among the live ones before its history is read, so nothing falls between
-    /// the two; what is in both has one id, and the page shows it once.
+    /// Lets a page in. It is among the live ones before its history is read, and what was pushed before
+    /// that is in the history, so nothing falls between the two; what is in both has one id, and the page
+    /// shows it once.
     pub(super) async fn open(
         door: &Arc<Door>,
         entry: &Entry,
@@ -86,6 +90,8 @@ async fn backlog(
     after: Option<MessageId>,
 ) -> Result<VecDeque<Frame>, Refusal> {
     let (store, files) = (door.gateway.store.clone(), door.files.clone());
+    // Where it can't, the page gets what can be read.
+    let _settled = timeout(SETTLE_MAX, store.settle()).await;
     let (channel, visitor) = (entry.channel.clone(), visitor.clone());
     let read = web::block(move || {
         let link = |sha256: &str| files.link(channel.org, sha256);

@@ -77,6 +77,7 @@ fn collect(
         let page = store.timeline(channel.org, contact.id, before, PAGE)?;
         scanned += page.items.len();
         for message in page.items {
+            let message = store.as_it_goes(channel.org, message)?;
             let is_old = after.is_some_and(|after| message.id <= after);
             looked_back += usize::from(is_old);
             let is_theirs = message.channel == channel.id && message.peer == identity;
