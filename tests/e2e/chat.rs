@@ -1,6 +1,6 @@
 //! The visitor's chat: live both ways, and caught up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use trunkline_tests::config::{Channel, Config};
@@ -163,10 +163,13 @@ async fn an_answer_that_goes_out_while_the_page_opens_is_shown() {
     let mut last = socket.say("c1", "first").await["id"].clone();
     let (who, _) = author_of(&daemon, "first").await;
     drop(socket);
-    for round in 0..60 {
+    for round in 0..200 {
         let sent = api.send_text(WEB, &who, "an answer").await;
-        // A little later each time, over what a send takes.
-        tokio::time::sleep(Duration::from_micros(round * 100)).await;
+        // A little later each time, over what a send takes; sleep knows whole milliseconds alone.
+        let opens = Instant::now() + Duration::from_micros(round * 25);
+        while Instant::now() < opens {
+            tokio::task::yield_now().await;
+        }
         let (mut socket, missed) = visitor.arrive(last.as_str()).await;
         let is_it = |frame: &Value| frame["id"] == sent;
         if !missed.iter().any(is_it) {
