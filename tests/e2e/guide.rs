@@ -51,7 +51,9 @@ impl Drop for Proxy {
 /// Starts a proxy; none, said in words, where the machine has no such program.
 fn start(mut command: Command) -> Option<Proxy> {
     let name = command.get_program().to_string_lossy().into_owned();
-    match command.stdin(Stdio::null()).spawn() {
+    // What it leaves behind, if it does, must not hold up who reads this program's output.
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null());
+    match command.stderr(Stdio::null()).spawn() {
         Ok(child) => Some(Proxy(child)),
         Err(error) => {
             println!("not tested: {name} can't be started: {error}");
@@ -86,7 +88,7 @@ async fn nginx_as_in_the_guide_carries_webhooks_and_chats() {
         .map(|kind| format!("{kind}_temp_path {};", at(kind)))
         .join("\n");
     let whole = format!(
-        "daemon off; pid {}; error_log {} warn; events {{}}\nhttp {{\naccess_log off;\n{temporary}\n{server}\n}}\n",
+        "daemon off; master_process off; pid {}; error_log {} warn; events {{}}\nhttp {{\naccess_log off;\n{temporary}\n{server}\n}}\n",
         at("pid"),
         at("error.log")
     );
@@ -132,9 +134,7 @@ async fn caddy_as_in_the_guide_carries_webhooks_and_chats() {
     std::fs::write(&file, format!("{{\n\tadmin off\n}}\n{site}\n")).unwrap();
     let mut command = Command::new("caddy");
     command.arg("run").arg("--config").arg(&file);
-    command
-        .args(["--adapter", "caddyfile"])
-        .stderr(Stdio::null());
+    command.args(["--adapter", "caddyfile"]);
     command.env("HOME", folder.path());
     let Some(_proxy) = start(command) else { return };
     listens(address).await;
