@@ -5,4 +5,9 @@
 use trunkline_fuzz::{receive, signer};
 use trunkline_plugin_twilio as _;
 
-receive!("twilio", tl_adapter_entry_v1, signer::twilio);
+receive!(
+    "twilio",
+    tl_adapter_entry_v1,
+    signer::twilio,
+    signer::twilio_parameters
+);

@@ -39,10 +39,16 @@ pub fn channels(plugin: &str) -> Vec<CaseChannel> {
 }
 
 /// A target for the webhooks of one adapter: the folder of its fixtures, the function that gives its table,
-/// and what signs its webhooks.
+/// what signs its webhooks and, where one signature fits several bodies, the text that is signed.
 #[macro_export]
 macro_rules! receive {
     ($plugin:literal, $entry:ident, $sign:path) => {
+        $crate::receive!(@ $plugin, $entry, $sign, None);
+    };
+    ($plugin:literal, $entry:ident, $sign:path, $signed:path) => {
+        $crate::receive!(@ $plugin, $entry, $sign, Some($signed));
+    };
+    (@ $plugin:literal, $entry:ident, $sign:path, $signed:expr) => {
         unsafe extern "C" {
             fn $entry() -> *const $crate::trunkline_plugin_api::ffi::AdapterV1;
         }
@@ -50,7 +56,7 @@ macro_rules! receive {
         static RECEIVER: std::sync::LazyLock<$crate::receiver::Receiver> =
             std::sync::LazyLock::new(|| {
                 // SAFETY: the adapter that is linked in exports this name with this type, and its table is static.
-                unsafe { $crate::receiver::Receiver::new($plugin, $entry(), $sign) }
+                unsafe { $crate::receiver::Receiver::new($plugin, $entry(), $sign, $signed) }
             });
 
         libfuzzer_sys::fuzz_target!(|data: &[u8]| RECEIVER.check(data));

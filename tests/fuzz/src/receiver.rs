@@ -3,8 +3,9 @@
 //! - No panic, and no answer that the host can't decode or finds unsound.
 //! - The same answer twice.
 //! - A webhook that the harness did not sign is genuine only if it means what one of the fixtures means: the
-//!   fuzzer has their signatures and no key. (Not where a secret beside the body is the proof, and not at the
-//!   daemon's own doors, which no request comes by.)
+//!   fuzzer has their signatures and no key. (Not where a secret beside the body is the proof, not at the
+//!   daemon's own doors, which no request comes by, and not where the text that the provider signs is that of a
+//!   fixture: Twilio puts names and values one behind the other, so that `a=bc` and `ab=c` are the same to it.)
 
 use serde_json::Value;
 use trunkline_host::{Instance, LinkedTable, Plugin};
@@ -25,10 +26,14 @@ const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Signs a webhook as the provider would, in one of several ways, for a channel of this configuration.
 pub type Sign = fn(config: &Value, way: u8, request: &mut WebhookRequest);
 
+/// The text of a webhook's body that a provider signs, where another body can have the same.
+pub type Signed = fn(request: &WebhookRequest) -> String;
+
 /// One adapter with the channels of its fixtures.
 pub struct Receiver {
     channels: Vec<Opened>,
     sign: Sign,
+    signed: Option<Signed>,
 }
 
 struct Opened {
@@ -36,6 +41,8 @@ struct Opened {
     config: Value,
     /// What genuine webhooks mean; none where the proof does not cover the body.
     meanings: Option<Vec<Received>>,
+    /// What is signed of them, where meanings are not enough.
+    texts: Vec<String>,
 }
 
 impl Receiver {
@@ -43,16 +50,22 @@ impl Receiver {
     ///
     /// # Safety
     /// `table` points at a table that keeps to `trunkline_plugin.h`, and lives for ever.
-    pub unsafe fn new(plugin: &str, table: *const AdapterV1, sign: Sign) -> Self {
+    pub unsafe fn new(
+        plugin: &str,
+        table: *const AdapterV1,
+        sign: Sign,
+        signed: Option<Signed>,
+    ) -> Self {
         // SAFETY: by this function's own condition.
         let table = unsafe { LinkedTable::new(table) }.expect("a table of this version");
         let linked = Plugin::linked(table, OUTPUT_BYTES_MAX).expect("a manifest");
         let channels = channels(plugin).into_iter();
         Self {
             channels: channels
-                .map(|channel| Opened::new(&linked, channel))
+                .map(|channel| Opened::new(&linked, channel, signed))
                 .collect(),
             sign,
+            signed,
         }
     }
 
@@ -73,14 +86,19 @@ impl Receiver {
         let received = channel.receive(&request);
         let again = channel.receive(&request);
         assert_eq!(received, again, "the same webhook, another answer");
-        if signing.is_none() && received.verdict == Verdict::Authentic && by_http(&request) {
+        let is_replayed = |signed: Signed| channel.texts.contains(&signed(&request));
+        if signing.is_none()
+            && received.verdict == Verdict::Authentic
+            && by_http(&request)
+            && !self.signed.is_some_and(is_replayed)
+        {
             channel.must_be_known(&received);
         }
     }
 }
 
 impl Opened {
-    fn new(plugin: &Plugin, channel: CaseChannel) -> Self {
+    fn new(plugin: &Plugin, channel: CaseChannel, signed: Option<Signed>) -> Self {
         let (instance, _) = plugin
             .open("fuzzed", &channel.config)
             .unwrap_or_else(|error| panic!("{}: {error}", channel.name));
@@ -88,6 +106,7 @@ impl Opened {
             instance,
             config: channel.config,
             meanings: Some(Vec::new()),
+            texts: Vec::new(),
         };
         for named in channel.cases {
             let CaseCall::Receive(mut case) = named.case.call else {
@@ -95,6 +114,8 @@ impl Opened {
             };
             // The fuzzer's webhooks come at this time, and so those that were too late are not.
             case.request.received_at_ms = NOW_MS;
+            let text = signed.map(|signed| signed(&case.request));
+            opened.texts.extend(text.filter(|text| !text.is_empty()));
             let received = opened.receive(&case.request);
             if received.verdict != Verdict::Authentic {
                 opened.learn_from_refused(&case.request);

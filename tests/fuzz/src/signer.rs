@@ -67,7 +67,7 @@ pub fn twilio(config: &Value, way: u8, request: &mut WebhookRequest) {
         0 => {
             request.method = "POST".into();
             set(request, "content-type", "application/x-www-form-urlencoded");
-            signed += &twilio_parameters(&request.body);
+            signed += &twilio_parameters(request);
         }
         1 => {
             request.method = "POST".into();
@@ -88,10 +88,10 @@ pub fn twilio(config: &Value, way: u8, request: &mut WebhookRequest) {
     set(request, "x-twilio-signature", sign::base64(&mac));
 }
 
-/// Names in order, and each different value of a name in order.
-fn twilio_parameters(form: &[u8]) -> String {
+/// What Twilio signs of a form: names in order, and each different value of a name in order.
+pub fn twilio_parameters(request: &WebhookRequest) -> String {
     let mut parameters = BTreeMap::<String, BTreeSet<String>>::new();
-    for (name, value) in form_urlencoded::parse(form).into_owned() {
+    for (name, value) in form_urlencoded::parse(&request.body).into_owned() {
         parameters.entry(name).or_default().insert(value);
     }
     let mut text = String::new();
