@@ -6,8 +6,8 @@ use trunkline_plugin_api::{
 };
 
 use super::{
-    ACCOUNT, ADA, HOOK, Pairs, SID, US, authentic, encoded, from_ada, kit, kit_with, message,
-    signed, signed_get, twiml, with_signature,
+    ACCOUNT, ADA, HOOK, Pairs, SID, TOKEN, US, authentic, encoded, from_ada, kit, kit_with,
+    message, signature, signed, signed_get, twiml, with_signature,
 };
 
 /// Text with port, escapes, UTF-8 and a trailing space, signed beforehand.
@@ -140,7 +140,7 @@ fn the_older_names_of_the_sid_count() {
 /// Genuine, kept for a replay, and answered as if it had been read: Twilio would only repeat it.
 #[test]
 fn what_can_not_be_read_is_kept() {
-    let long = "S".repeat(129);
+    let long = "S".repeat(35);
     let rows: [(&str, Pairs<'_>, &str); 6] = [
         ("no id", &[("From", ADA), ("Body", "Hi")], "no MessageSid"),
         (
@@ -151,7 +151,7 @@ fn what_can_not_be_read_is_kept() {
         (
             "long id",
             &[("MessageSid", &long), ("From", ADA)],
-            "MessageSid is longer than 128 bytes",
+            "MessageSid is longer than 34 bytes",
         ),
         ("nobody", &[("MessageSid", SID), ("Body", "Hi")], "no From"),
         (
@@ -171,6 +171,20 @@ fn what_can_not_be_read_is_kept() {
     }
     let received = kit().receive(&signed(HOOK, &[]));
     assert_eq!(received, Received::unparsed(twiml(), "no MessageSid"));
+}
+
+/// A webhook that somebody has seen, its SID with the next parameter in it: to the signature the same.
+#[test]
+fn a_seen_webhook_gets_no_new_id() {
+    let seen: Pairs<'_> = &[("From", ADA), ("MessageSid", SID), ("NumMedia", "0")];
+    let proof = signature(TOKEN, HOOK, seen);
+    let longer = format!("{SID}NumMedia0");
+    let changed: Pairs<'_> = &[("From", ADA), ("MessageSid", &longer)];
+    assert_eq!(signature(TOKEN, HOOK, changed), proof);
+    let request = with_signature(testkit::form(HOOK, &encoded(changed)), &proof);
+    let received = kit().receive(&request);
+    let why = "MessageSid is longer than 34 bytes";
+    assert_eq!(received, Received::unparsed(twiml(), why));
 }
 
 /// JSON that is genuine but broken, or nested beyond reason.
