@@ -195,7 +195,7 @@ fn broken_json_is_kept() {
         let hash = trunkline_plugin_api::sign::hex(&hash);
         let url = format!("{HOOK}?bodySHA256={hash}");
         let request = testkit::post(&url, "application/json", body);
-        let request = with_signature(request, &super::signature(super::TOKEN, &url, &[]));
+        let request = with_signature(request, &signature(TOKEN, &url, &[]));
         let received = kit().receive(&request);
         assert_eq!(received.verdict, Verdict::Authentic);
         assert_eq!(received.response, twiml());
