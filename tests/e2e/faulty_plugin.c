@@ -53,6 +53,10 @@ static int32_t open_channel(const tl_host *host, tl_bytes config, tl_handle **ou
 {
     (void)host;
     (void)config;
+#ifdef FAULTY_OPEN
+    for (;;)
+        pause();
+#endif
 #ifdef FAULTY_REFUSES
     return put(out, TL_ERROR,
         "{\"class\":\"config\",\"code\":\"config\",\"message\":\"no section is good enough\"}");

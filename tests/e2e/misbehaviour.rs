@@ -7,7 +7,7 @@
 mod case;
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use trunkline_tests::config::Channel;
@@ -62,13 +62,12 @@ struct Class {
 }
 
 const FAILURES_MAX: u32 = 3;
-/// So often it may misbehave until it is given up.
-const ATTEMPTS_MAX: u32 = 20;
+/// So long it may misbehave until it is given up.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(30);
 
 #[rustfmt::skip]
 const CLASSES: [Class; 10] = [
     Class { name: "panic", source: Source::Rust, word: "str", outcome: Outcome::Contained, reason: "panicked", reason_apart: "panicked", logged: Some("the plugin panicked: plain words") },
-    // The report of a second panic looks for files, which is forbidden there before it aborts.
     Class { name: "double panic", source: Source::Rust, word: "double", outcome: Outcome::EndsDaemon, reason: "SIGABRT in receive of channel bad", reason_apart: "ended by signal 6 (SIGABRT)", logged: None },
     Class { name: "abort", source: Source::C(&[]), word: "abort", outcome: Outcome::EndsDaemon, reason: "SIGABRT in receive of channel bad", reason_apart: "ended by signal 6 (SIGABRT)", logged: None },
     Class { name: "stack overflow", source: Source::C(&[]), word: "overflow", outcome: Outcome::EndsDaemon, reason: "SIGSEGV in receive of channel bad", reason_apart: "was ended by signal", logged: None },
@@ -163,7 +162,8 @@ async fn a_panic_in_a_call_costs_that_channel_alone() {
         };
         case.stage.daemon.rewrite(|config| config.put(section));
         case.stage.daemon.launch().await;
-        for _ in 0..ATTEMPTS_MAX {
+        let begun = Instant::now();
+        while begun.elapsed() < GIVEN_UP_WITHIN {
             match call {
                 "receive" => assert!(case.say("fine").await.is_some_and(|status| status >= 500)),
                 "send" => {
@@ -191,6 +191,59 @@ async fn a_panic_in_a_call_costs_that_channel_alone() {
         assert!(shown.to_string().contains("panic"), "{call}: {shown}");
         assert!(!case.stage.daemon.log().contains("crash_unexplained"));
         case.nothing_is_lost().await;
+    }
+}
+
+/// A file that ended the daemon is not trusted in it any more; in a process of its own it goes on.
+#[tokio::test]
+async fn a_file_that_ended_the_daemon_goes_on_apart() {
+    let mut case = Case::prepare(&CLASSES[2], false);
+    case.stage.daemon.rewrite(|config| {
+        config.put(Channel::new("apart", BAD).key("isolation", "process"));
+    });
+    case.stage.daemon.launch().await;
+    let apart = Request::new("POST", case.stage.daemon.path("apart")).body("text/plain", "fine");
+    assert_eq!(case.stage.post(&apart).await.status, 200);
+    case.misbehave().await;
+    case.is_down().await;
+    assert_eq!(case.stage.post(&apart).await.status, 200);
+    case.neighbour().await;
+    case.stage.daemon.restart().await;
+    case.is_down().await;
+    assert_eq!(case.stage.post(&apart).await.status, 200);
+    case.release().await;
+    case.nothing_is_lost().await;
+}
+
+/// A plugin that panics or hangs whenever it is to open a channel is tried again, and then held to account.
+#[tokio::test]
+async fn what_never_opens_is_given_up() {
+    static HANGS: Class = Class {
+        name: "hang in open",
+        source: Source::C(&["FAULTY_OPEN"]),
+        word: "fine",
+        outcome: Outcome::Contained,
+        reason: "hung while it was opened (2 times in a row)",
+        reason_apart: "",
+        logged: None,
+    };
+    for class in [&CLASSES[0], &HANGS] {
+        let mut case = Case::prepare(class, false);
+        if let Source::Rust = class.source {
+            let section = Channel::new(BAD, case.adapter()).config("on_open", true);
+            case.stage.daemon.rewrite(|config| config.put(section));
+        }
+        case.stage.daemon.launch().await;
+        case.neighbour().await;
+        case.is_quarantined().await;
+        case.is_down().await;
+        case.neighbour().await;
+        case.stage.daemon.restart().await;
+        case.is_down().await;
+        case.neighbour().await;
+        case.nothing_is_lost().await;
+        let status = case.stage.daemon.terminate().await;
+        assert!(status.success(), "{}: {status}", class.name);
     }
 }
 

@@ -19,9 +19,7 @@ use super::{
     isolation::{isolation, opening_patience},
     restart::{Fault, History, Verdict},
 };
-use trunkline_host::{
-    CallError, Entry, Instance, Isolation, Observer, OpenError, Plugin, Quarantine,
-};
+use trunkline_host::{CallError, Instance, Isolation, Observer, OpenError, Quarantine};
 
 use crate::{config::Settings, metrics::Metrics, store::Store};
 
@@ -51,7 +49,6 @@ impl Guardian {
         let is_replaced = Arc::new(Mutex::new(false));
         let watcher = Watcher {
             channel: channel.clone(),
-            plugin: spec.plugin,
             live,
             store,
             metrics,
@@ -81,7 +78,6 @@ impl Guardian {
 
 struct Watcher {
     channel: Arc<Channel>,
-    plugin: Option<Arc<Plugin>>,
     settings: Settings,
     live: watch::Sender<Running>,
     store: Store,
@@ -170,16 +166,8 @@ impl Watcher {
 
     /// Gives the channel up for what its plugin did, also after a restart of the daemon.
     async fn quarantine(&self, reason: String) {
-        let Some(plugin) = &self.plugin else {
+        let Some(entry) = self.channel.entry(reason.clone(), self.store.now()) else {
             return self.give_up(reason);
-        };
-        let entry = Entry {
-            sha256: plugin.sha256().to_owned(),
-            plugin: plugin.id().to_owned(),
-            version: plugin.version().to_owned(),
-            channel: Some(self.channel.id.to_string()),
-            reason,
-            at_ms: self.store.now(),
         };
         let words = entry.words();
         let (quarantine, is_replaced) = (self.quarantine.clone(), self.is_replaced.clone());
@@ -319,7 +307,7 @@ impl Watcher {
 
     /// Opens the adapter anew, away from this thread: opening is plugin code too.
     async fn reopen(&self) -> Result<Instance, Fault> {
-        let Some(plugin) = self.plugin.clone() else {
+        let Some(plugin) = self.channel.plugin.clone() else {
             return Err(Fault::Open("its plugin is gone".into()));
         };
         let config = self.channel.config();

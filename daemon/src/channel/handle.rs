@@ -16,7 +16,7 @@ use super::{
     actor::{Call, ChannelActor},
     limiter::Limiter,
 };
-use trunkline_host::{CallError, Instance, Plugin};
+use trunkline_host::{CallError, Entry, Instance, Plugin};
 
 use crate::{
     config::{self, Settings},
@@ -56,6 +56,17 @@ impl ChannelError {
     }
 }
 
+/// Why a channel could not be opened, for a reason that may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unopened {
+    /// The machine could start no process for its plugin.
+    Shortage,
+    /// Its plugin misbehaved: a panic, garbage, the end of its process.
+    Fault,
+    /// Its plugin did not come back; a thread was left behind.
+    Hang,
+}
+
 /// What a channel is made of; fixed while it runs.
 pub struct ChannelSpec {
     /// Its id.
@@ -70,8 +81,8 @@ pub struct ChannelSpec {
     pub facts: Option<Facts>,
     /// The opened adapter, or why there is none.
     pub instance: Result<Instance, String>,
-    /// It could not be opened because the machine could start no process for it.
-    pub is_short: bool,
+    /// Why it could not be opened, where another try may bring more.
+    pub unopened: Option<Unopened>,
 }
 
 impl ChannelSpec {
@@ -110,8 +121,8 @@ pub struct Channel {
     pub plugin: Option<Arc<Plugin>>,
     /// What the adapter says of it.
     pub facts: Option<Facts>,
-    /// It could not be opened because the machine could start no process for it.
-    pub is_short: bool,
+    /// Why it could not be opened, where another try may bring more.
+    pub unopened: Option<Unopened>,
     /// Told when something was queued for sending.
     pub queue: Notify,
     /// Told when its provider speaks of a template that is not in its catalogue.
@@ -156,7 +167,7 @@ impl Channel {
             org: spec.org,
             plugin: spec.plugin.clone(),
             facts: spec.facts.clone(),
-            is_short: spec.is_short,
+            unopened: spec.unopened,
             queue: Notify::new(),
             templates: Notify::new(),
             limiter: Limiter::default(),
@@ -229,6 +240,19 @@ impl Channel {
             (None, Some(alias)) => alias.clone(),
             (None, None) => format!("/webhooks/{}", self.id),
         }
+    }
+
+    /// What is held against its plugin's file where the channel is given up for it; none where it has no plugin.
+    pub fn entry(&self, reason: String, at_ms: Millis) -> Option<Entry> {
+        let plugin = self.plugin.as_ref()?;
+        Some(Entry {
+            sha256: plugin.sha256().to_owned(),
+            plugin: plugin.id().to_owned(),
+            version: plugin.version().to_owned(),
+            channel: Some(self.id.to_string()),
+            reason,
+            at_ms,
+        })
     }
 
     /// Why it is down, where it is.

@@ -22,7 +22,7 @@ mod window;
 
 pub use actor::ChannelActor;
 pub use guardian::Guardian;
-pub use handle::{Channel, ChannelError, ChannelSpec, Running};
+pub use handle::{Channel, ChannelError, ChannelSpec, Running, Unopened};
 pub use isolation::{isolation, opening_patience};
 pub use registry::{Lookup, Registry, Routes};
 pub use sight::Sight;

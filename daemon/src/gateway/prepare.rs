@@ -13,7 +13,7 @@ use trunkline_host::{
 };
 
 use crate::{
-    channel::{ChannelSpec, isolation, opening_patience},
+    channel::{ChannelSpec, Unopened, isolation, opening_patience},
     config::{
         Channel, Config, ConfigErrors, Environment, Finding, PluginBuild, PluginFacts, PluginsFound,
     },
@@ -260,7 +260,7 @@ async fn open(
         plugin: plugins.get(&channel.adapter),
         facts: None,
         instance: Err(plugins.why_missing(&channel.adapter)),
-        is_short: false,
+        unopened: None,
     };
     let Some(plugin) = spec.plugin.clone() else {
         return Ok(spec);
@@ -277,10 +277,9 @@ async fn open(
             spec.instance = Ok(instance);
         }
         Err(Opened::Refused(words)) => return Err(words),
-        Err(Opened::Fault(words)) => spec.instance = Err(words),
-        Err(Opened::Short(words)) => {
+        Err(Opened::Failed(why, words)) => {
             spec.instance = Err(words);
-            spec.is_short = true;
+            spec.unopened = Some(why);
         }
     }
     Ok(spec)
@@ -289,9 +288,7 @@ async fn open(
 /// Why an adapter was not opened.
 enum Opened {
     Refused(String),
-    Fault(String),
-    /// By the machine's fault.
-    Short(String),
+    Failed(Unopened, String),
 }
 
 /// Opening is plugin code: it runs on a thread that can be left behind.
@@ -314,9 +311,15 @@ async fn open_within(
         Ok(Ok(Err(OpenError::Fault {
             error: CallError::NotStarted(words),
             ..
-        }))) => Err(Opened::Short(words)),
-        Ok(Ok(Err(error))) => Err(Opened::Fault(error.to_string())),
-        Ok(Err(_)) => Err(Opened::Fault("its thread ended while it was opened".into())),
-        Err(_) => Err(Opened::Fault("the plugin hung while it was opened".into())),
+        }))) => Err(Opened::Failed(Unopened::Shortage, words)),
+        Ok(Ok(Err(error))) => Err(Opened::Failed(Unopened::Fault, error.to_string())),
+        Ok(Err(_)) => {
+            let words = "its thread ended while it was opened";
+            Err(Opened::Failed(Unopened::Fault, words.into()))
+        }
+        Err(_) => {
+            let words = "the plugin hung while it was opened";
+            Err(Opened::Failed(Unopened::Hang, words.into()))
+        }
     }
 }

@@ -63,7 +63,7 @@ pub const EVENTS: &[Event] = &[
     event("certificate_taken", "A new certificate is in use."),
     event("channel_failed", "A channel's actor ended, panicked or hung; it is started again after the wait."),
     event("channel_given_up", "A channel failed too often and stays down, also after a restart where its plugin is at fault. Look at its plugin, then release it or enable the channel."),
-    event("channel_not_reopened", "The machine could not start the process of a channel's plugin, and trying again failed too. It goes on trying."),
+    event("channel_not_reopened", "A channel that could not be opened was tried again, and its adapter refused its section or the try failed. It goes on trying."),
     event("channel_restarted", "A channel's actor runs again."),
     event("channel_started", "A channel's actor runs."),
     event("channel_switched", "A channel was switched on or off."),

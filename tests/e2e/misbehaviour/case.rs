@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::Value;
 use trunkline_simulator::Simulator;
@@ -15,7 +16,7 @@ use trunkline_tests::http::Request;
 use trunkline_tests::twilio::Sms;
 use trunkline_tests::wait::{SOON, eventually};
 
-use super::{ADA, ATTEMPTS_MAX, BAD, Class, FAILURES_MAX, Outcome, SIGABRT, Source};
+use super::{ADA, BAD, Class, FAILURES_MAX, GIVEN_UP_WITHIN, Outcome, SIGABRT, Source};
 use crate::plugins::compile;
 use crate::stage::{SMS, Stage, twilio};
 
@@ -153,8 +154,10 @@ impl Case {
     pub(super) async fn misbehave(&mut self) {
         match self.outcome() {
             Outcome::Contained => {
-                // A good answer in between, such as a check's, begins the count anew.
-                for _ in 0..ATTEMPTS_MAX {
+                // Not so many times: a good answer in between, such as a check's, begins the count anew, and
+                // while it waits to be started again nothing counts.
+                let begun = Instant::now();
+                while begun.elapsed() < GIVEN_UP_WITHIN {
                     let status = self.say(self.class.word).await;
                     assert!(
                         status.is_some_and(|status| status >= 500),
@@ -196,6 +199,14 @@ impl Case {
     pub(super) async fn has_ended(&mut self) {
         let status = self.stage.daemon.wait_exit(SOON).await;
         assert_eq!(status.signal(), Some(SIGABRT), "{}", self.name());
+    }
+
+    /// It was tried again until it was given up.
+    pub(super) async fn is_quarantined(&self) {
+        eventually("it is given up", GIVEN_UP_WITHIN, || async {
+            (self.listed().await["state"] == "quarantined").then_some(())
+        })
+        .await;
     }
 
     /// What `plugin list` says of the culprit.
