@@ -2,7 +2,7 @@
 //!
 //! - No panic, and no answer that the host can't decode or finds unsound.
 //! - The same answer twice.
-//! - A webhook that the harness did not sign is genuine only if it means what one of the fixtures means: the
+//! - A webhook that the harness did not sign is genuine only if it means what one of the fixtures means there: the
 //!   fuzzer has their signatures and no key. (Not where a secret beside the body is the proof, not at the
 //!   daemon's own doors, which no request comes by, and not where the text that the provider signs is that of a
 //!   fixture: Twilio puts names and values one behind the other, so that `a=bc` and `ab=c` are the same to it.)
@@ -14,7 +14,7 @@ use trunkline_plugin_api::{
     ffi::AdapterV1,
     testkit::{
         NOW_MS, Tampering,
-        case::{CaseCall, CaseChannel},
+        case::{Case, CaseCall, CaseChannel},
     },
 };
 
@@ -34,6 +34,28 @@ pub struct Receiver {
     channels: Vec<Opened>,
     sign: Sign,
     signed: Option<Signed>,
+}
+
+/// A webhook of the fixtures.
+struct Genuine {
+    request: WebhookRequest,
+    /// Its proof covers the body.
+    is_bound: bool,
+}
+
+impl Genuine {
+    fn of(case: Case) -> Option<Self> {
+        let CaseCall::Receive(case) = case.call else {
+            return None;
+        };
+        let mut request = case.request;
+        // The fuzzer's webhooks come at this time, and so those that were too late are not.
+        request.received_at_ms = NOW_MS;
+        Some(Self {
+            request,
+            is_bound: case.tampering != Tampering::Unseen,
+        })
+    }
 }
 
 struct Opened {
@@ -59,10 +81,17 @@ impl Receiver {
         // SAFETY: by this function's own condition.
         let table = unsafe { LinkedTable::new(table) }.expect("a table of this version");
         let linked = Plugin::linked(table, OUTPUT_BYTES_MAX).expect("a manifest");
-        let channels = channels(plugin).into_iter();
+        let mut channels = channels(plugin);
+        // Of all channels, for each of them: several have one secret, and what they make of a webhook differs.
+        let genuine: Vec<Genuine> = channels
+            .iter_mut()
+            .flat_map(|channel| std::mem::take(&mut channel.cases))
+            .filter_map(|named| Genuine::of(named.case))
+            .collect();
         Self {
             channels: channels
-                .map(|channel| Opened::new(&linked, channel, signed))
+                .into_iter()
+                .map(|channel| Opened::new(&linked, channel, &genuine, signed))
                 .collect(),
             sign,
             signed,
@@ -98,7 +127,12 @@ impl Receiver {
 }
 
 impl Opened {
-    fn new(plugin: &Plugin, channel: CaseChannel, signed: Option<Signed>) -> Self {
+    fn new(
+        plugin: &Plugin,
+        channel: CaseChannel,
+        genuine: &[Genuine],
+        signed: Option<Signed>,
+    ) -> Self {
         let (instance, _) = plugin
             .open("fuzzed", &channel.config)
             .unwrap_or_else(|error| panic!("{}: {error}", channel.name));
@@ -108,20 +142,13 @@ impl Opened {
             meanings: Some(Vec::new()),
             texts: Vec::new(),
         };
-        for named in channel.cases {
-            let CaseCall::Receive(mut case) = named.case.call else {
-                continue;
-            };
-            // The fuzzer's webhooks come at this time, and so those that were too late are not.
-            case.request.received_at_ms = NOW_MS;
-            let text = signed.map(|signed| signed(&case.request));
+        for Genuine { request, is_bound } in genuine {
+            let text = signed.map(|signed| signed(request));
             opened.texts.extend(text.filter(|text| !text.is_empty()));
-            let received = opened.receive(&case.request);
+            let received = opened.receive(request);
             if received.verdict != Verdict::Authentic {
-                opened.learn_from_refused(&case.request);
-                continue;
-            }
-            if case.tampering == Tampering::Unseen {
+                opened.learn_from_refused(request);
+            } else if !is_bound {
                 opened.meanings = None;
             } else if let Some(meanings) = &mut opened.meanings {
                 meanings.push(known_by(received));
