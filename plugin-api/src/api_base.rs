@@ -30,8 +30,9 @@ pub fn note(base: &Url) -> Option<String> {
     is_open.then(|| "api_base is plain http: credentials can be read on the way".to_owned())
 }
 
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
+/// True where the host is this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

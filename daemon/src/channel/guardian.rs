@@ -15,9 +15,10 @@ use tracing::{error, info, warn};
 
 use super::{
     actor::{ChannelActor, Pulse, Stop},
-    handle::{Channel, ChannelSpec, Running},
+    handle::{Channel, Running},
     isolation::{isolation, opening_patience},
     restart::{Fault, History, Verdict},
+    spec::ChannelSpec,
 };
 use trunkline_host::{CallError, Instance, Isolation, Observer, OpenError, Quarantine};
 

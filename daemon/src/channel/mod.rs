@@ -18,11 +18,14 @@ mod limiter;
 mod registry;
 mod restart;
 mod sight;
+mod spec;
 mod window;
 
 pub use actor::ChannelActor;
 pub use guardian::Guardian;
-pub use handle::{Channel, ChannelError, ChannelSpec, Running, Unopened};
+pub use handle::{Channel, ChannelError, Running};
 pub use isolation::{isolation, opening_patience};
 pub use registry::{Lookup, Registry, Routes};
+pub use restart::HANGS_MAX;
 pub use sight::Sight;
+pub use spec::{ChannelSpec, Unopened};

@@ -10,6 +10,8 @@ const DELAY_BASE: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(60);
 /// Longest wait where the machine can't start a process.
 const SHORTAGE_DELAY_MAX: Duration = Duration::from_secs(30);
+/// So often a plugin may hang: each time costs a thread.
+pub const HANGS_MAX: u32 = 2;
 /// Running this long without a failure forgets the ones before.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
@@ -84,7 +86,7 @@ impl History {
         }
     }
 
-    /// Decides after a fault at `now`. The second hang is the last: each costs a thread. For what the machine
+    /// Decides after a fault at `now`. For what the machine
     /// lacks nothing is given up.
     pub(super) fn after(&mut self, fault: &Fault, now: Instant) -> Verdict {
         let calm = self
@@ -101,7 +103,7 @@ impl History {
         }
         self.faults += 1;
         self.hangs += u32::from(matches!(fault, Fault::Hang(_)));
-        if self.hangs >= 2 {
+        if self.hangs >= HANGS_MAX {
             return Verdict::GiveUp(format!("{}, for the second time", fault.words()));
         }
         if self.faults >= self.faults_max {

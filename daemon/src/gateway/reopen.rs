@@ -1,6 +1,7 @@
 //! Channels that are down because they could not be opened, for a reason that may pass: they are opened again.
 //!
-//! What the machine lacks is waited for without end. What the plugin did is held against its file when it goes on.
+//! A guardian can't do it: opening tells the channel's facts, and so makes it another. What the machine lacks is
+//! waited for without end; what the plugin did is held against its file when it goes on.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +13,12 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{Gateway, channels::RunningChannel};
-use crate::channel::{Channel, Unopened};
+use crate::channel::{Channel, HANGS_MAX, Unopened};
 
 /// How often it is looked whether a channel is to be opened again, at first.
 const WAIT_MIN: Duration = Duration::from_secs(1);
 /// And at the longest, while it can't be.
 const WAIT_MAX: Duration = Duration::from_secs(30);
-/// So often a plugin may hang: each time costs a thread.
-const HANGS_MAX: u32 = 2;
 
 /// Channels whose plugin's file failed to open them: its hash, and how often.
 type Failures = BTreeMap<String, (String, u32)>;
@@ -76,7 +75,7 @@ impl Gateway {
             self.hold(channel, reason).await;
         }
         if let Err(error) = self.restart_one(running, id).await {
-            // It was opened, and has refused its section: nothing to hold against it.
+            // Most likely it was opened, and has refused its section: nothing to hold against it.
             failures.remove(id);
             tracing::warn!(event = "channel_not_reopened", channel = %id, %error, "a channel could not be opened again");
         }

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use trunkline_plugin_api::{AdapterError, Facts, Medium, SecretList};
-use url::{Host, Url};
+use trunkline_plugin_api::{AdapterError, Facts, Medium, SecretList, api_base};
+use url::Url;
 
 use crate::{
     SPACE,
@@ -138,19 +138,10 @@ fn notes(keys: &[Key], signers: &[SigningKey], url: Option<&Url>) -> Vec<String>
         None if !signers.is_empty() => notes.push("url_secret does nothing without url".into()),
         _ => {}
     }
-    if url.is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
+    if url.is_some_and(|url| url.scheme() == "http" && !api_base::is_loopback(url)) {
         notes.push("url is plain http: messages can be read on the way".into());
     }
     notes
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// The text itself is not quoted: its path or query may be what protects it.
