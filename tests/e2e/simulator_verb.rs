@@ -21,6 +21,9 @@ const PEOPLE: [(&str, &str, &str); 6] = [
     ("webhook", "order-17", "order-17"),
 ];
 
+/// With a share of 15 % each, the first call of a provider gets 500, the second 429, and the next ten are taken.
+const SEED: &str = "1310";
+
 #[tokio::test]
 async fn every_adapter_can_be_tried_offline_with_faults() {
     let mut daemon = Daemon::prepare(Config::new().set("outbound.attempts_max", 50));
@@ -35,6 +38,8 @@ async fn every_adapter_can_be_tried_offline_with_faults() {
         "429:15%",
         "--fault",
         "500:15%",
+        "--seed",
+        SEED,
         "--reports",
         "doubled",
         "--json",
@@ -47,6 +52,7 @@ async fn every_adapter_can_be_tried_offline_with_faults() {
         Some(7),
         "{started}"
     );
+    assert_eq!(started["seed"].to_string(), SEED, "{started}");
     daemon.launch().await;
     let api = daemon.api();
     for (adapter, from, to) in PEOPLE {
@@ -72,6 +78,11 @@ async fn every_adapter_can_be_tried_offline_with_faults() {
             texts.any(|text| text.trim() == expected).then_some(())
         })
         .await;
+        if adapter == "telegram" {
+            // It has no word by which a send could be told from its repetition: behind a 500 nothing is sent again.
+            let id = api.send_text(&channel, to, "Is it there?").await;
+            api.wait_status(&id, "uncertain").await;
+        }
         let id = api
             .send_text(&channel, to, &format!("Answer by {adapter}"))
             .await;

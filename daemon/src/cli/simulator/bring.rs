@@ -31,6 +31,8 @@ pub(super) struct Bearer {
     public: String,
     /// Where it listens.
     listener: SocketAddr,
+    /// What decides which calls go wrong.
+    seed: u64,
 }
 
 impl Bearer {
@@ -39,6 +41,7 @@ impl Bearer {
         fragment: Fragment,
         public: String,
         listener: SocketAddr,
+        seed: u64,
     ) -> Self {
         for made in &fragment.channels {
             let url = format!("{public}{}", made.path);
@@ -53,6 +56,7 @@ impl Bearer {
             fragment,
             public,
             listener,
+            seed,
         }
     }
 
@@ -71,7 +75,7 @@ impl Bearer {
                 .split_whitespace()
                 .map(str::parse)
                 .collect::<Result<Vec<Fault>, String>>()
-                .map(|faults| faults::provoke(&self.simulator, &faults)),
+                .map(|faults| faults::provoke(&self.simulator, &faults, self.seed)),
             "reports" => {
                 Reports::from_str(rest, true).map(|how| faults::report(&self.simulator, how))
             }

@@ -61,13 +61,13 @@ pub(super) enum Reports {
     None,
 }
 
-/// Has every provider behave so; without faults all is accepted.
-pub(super) fn provoke(simulator: &Simulator, faults: &[Fault]) {
+/// Has every provider behave so; without faults all is accepted. Each one draws from the same sequence, from its start.
+pub(super) fn provoke(simulator: &Simulator, faults: &[Fault], seed: u64) {
     let shares = faults
         .iter()
         .map(|fault| (fault.share, fault.behaviour.clone()));
     let behaviour = Behaviour::Mix {
-        seed: rand::random(),
+        seed,
         shares: shares.collect(),
     };
     simulator.twilio().set_behaviour(behaviour.clone());

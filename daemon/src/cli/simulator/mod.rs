@@ -127,6 +127,9 @@ pub(super) struct Simulator {
     /// Has a share of the calls go wrong: `429:10%`, `500:5%`, `hang:1%`, `reset:1%`, `lost:1%` (done, and not answered).
     #[arg(long = "fault", value_name = "WHAT:SHARE")]
     faults: Vec<Fault>,
+    /// Which calls go wrong: the same number, the same calls. By default another one each time; it is told at the start.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
     /// How states of messages are reported.
     #[arg(long, value_name = "HOW", default_value = "in-order")]
     reports: Reports,
@@ -149,11 +152,12 @@ impl Simulator {
         let public = self.public_url.as_ref().unwrap_or(&self.gateway);
         let public = public.as_str().trim_end_matches('/').to_owned();
         simulator.route(&public, &format!("http://{listener}"));
-        faults::provoke(&simulator, &self.faults);
+        let seed = self.seed.unwrap_or_else(rand::random);
+        faults::provoke(&simulator, &self.faults, seed);
         faults::report(&simulator, self.reports);
         let show = Show { json: self.json };
-        self.introduce(&show, &simulator, &fragment)?;
-        let bearer = Bearer::new(simulator, fragment, public, listener);
+        self.introduce(&show, &simulator, &fragment, seed)?;
+        let bearer = Bearer::new(simulator, fragment, public, listener, seed);
         play(&show, &bearer).await
     }
 
@@ -175,6 +179,7 @@ impl Simulator {
         show: &Show,
         simulator: &trunkline_simulator::Simulator,
         fragment: &fragment::Fragment,
+        seed: u64,
     ) -> Result<(), Failure> {
         if self.print_config {
             show.text(&fragment.text)?;
@@ -189,10 +194,11 @@ impl Simulator {
                 "event": "started",
                 "url": simulator.url(),
                 "config": self.write_config,
+                "seed": seed,
                 "channels": channels,
             }),
             &format!(
-                "Providers are played on {}. Ctrl-C ends it; `help` says what can be typed.",
+                "Providers are played on {} (--seed {seed}). Ctrl-C ends it; `help` says what can be typed.",
                 simulator.url()
             ),
         )
