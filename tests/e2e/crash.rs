@@ -24,7 +24,10 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
             &hook,
             &Plan::new(format!("1500{round:03}")),
         );
-        let moment = Duration::from_millis(rand::random_range(100..900));
+        // In the middle of the load, wherever that is.
+        let count = rand::random_range(10..250);
+        load.reaches(count).await;
+        let moment = Duration::from_millis(rand::random_range(0..50));
         tokio::time::sleep(moment).await;
         stage.daemon.kill9().await;
         let mut ledger = load.stop().await;
@@ -33,7 +36,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
         let after = balance(&api, &ledger).await;
         assert!(
             after.is_right(),
-            "round {round}, killed after {moment:?}: {after}"
+            "round {round}, killed {moment:?} behind {count}: {after}"
         );
         unanswered += ledger
             .iter()
@@ -52,11 +55,6 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
     assert!(
         unanswered > 0,
         "no kill ever met a request: the load was too small to show anything"
-    );
-    assert!(
-        everything.len() > 1_000,
-        "hardly any load: {}",
-        everything.len()
     );
 }
 

@@ -74,10 +74,8 @@ async fn crashed(prefix: &str) -> (Stage, Vec<Sent>) {
 
 async fn load(stage: &Stage, prefix: &str) -> Vec<Sent> {
     let load = Load::start(stage.daemon.public(), &stage.hook(SMS), &Plan::new(prefix));
-    tokio::time::sleep(Duration::from_millis(250)).await;
-    let ledger = load.stop().await;
-    assert!(ledger.len() > 20, "hardly any load: {}", ledger.len());
-    ledger
+    load.reaches(100).await;
+    load.stop().await
 }
 
 /// Starts again; waits until everything is there (a rebuild may run beside), then delivers

@@ -176,7 +176,7 @@ async fn sixty_four_at_once_never_meet_a_503() {
     let mut plan = Plan::new("1500560");
     plan.connections = 64;
     let load = Load::start(stage.daemon.public(), &stage.hook(SMS), &plan);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    load.reaches(500).await;
     let ledger = load.stop().await;
     let bad: Vec<_> = ledger
         .iter()
@@ -189,7 +189,6 @@ async fn sixty_four_at_once_never_meet_a_503() {
         ledger.len(),
         bad.first()
     );
-    assert!(ledger.len() > 64, "hardly any load: {}", ledger.len());
     balance(&stage.daemon.api(), &ledger).await.must_be_right();
 }
 

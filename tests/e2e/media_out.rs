@@ -91,7 +91,7 @@ async fn an_upload_goes_out_as_a_link_that_the_provider_can_fetch() {
 #[tokio::test]
 async fn a_wrong_link_is_the_same_404_as_any_wrong_path() {
     let stage = Stage::new(|simulator| {
-        let config = Config::new().set("media.link_lifetime", "2s");
+        let config = Config::new().set("media.link_lifetime", "4s");
         config.channel(twilio(SMS, simulator))
     })
     .await;

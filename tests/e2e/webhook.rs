@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trunkline_simulator::{Behaviour, InboundHook, Proof, batch, message};
 use trunkline_tests::config::{Channel, Config};
-use trunkline_tests::wait::SOON;
+use trunkline_tests::wait::{SOON, eventually};
 
 use crate::stage::Stage;
 
@@ -225,11 +225,15 @@ async fn a_lost_answer_does_not_reach_the_consumer_twice() {
     sink.behave_once(Behaviour::ResetAfterRead.after_accepting());
     let api = stage.daemon.api();
     let id = api.send_text("hook", "ada", "once").await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    eventually("its outcome shows", SOON, || async {
+        let status = api.message(&id).await["status"].clone();
+        (status == "sent" || status == "uncertain").then_some(())
+    })
+    .await;
+    // Longer than the longest wait before a send is tried again.
+    tokio::time::sleep(Duration::from_millis(600)).await;
     let taken = sink.taken();
     assert_eq!(taken.len(), 1, "{taken:?}");
-    let status = api.message(&id).await["status"].clone();
-    assert!(status == "sent" || status == "uncertain", "{status}");
 }
 
 #[tokio::test]

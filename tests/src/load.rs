@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::http::Connection;
 use crate::twilio::{Hook, Sms};
-use crate::wait::SOON;
+use crate::wait::{SOON, eventually};
 
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +116,14 @@ impl Load {
             .iter()
             .filter(|sent| sent.outcome == Outcome::Acknowledged);
         done.count()
+    }
+
+    /// Waits until so many messages have been acknowledged.
+    pub async fn reaches(&self, count: usize) {
+        eventually("the load gets on", SOON * 3, || async {
+            (self.acknowledged() >= count).then_some(())
+        })
+        .await;
     }
 
     /// Lets every worker end its request, and gives the ledger.

@@ -77,9 +77,9 @@ impl Plan {
     }
 
     /// More messages than this can hardly be of unknown outcome for good: a twentieth of all (a
-    /// fiftieth hangs or breaks off without effect), and half of what can be under way at each kill.
+    /// fiftieth hangs or breaks off without effect), and what can be under way at each kill.
     pub fn uncertain_max(&self) -> usize {
-        self.sends / 20 + self.kills * self.channels * CONCURRENCY / 2
+        self.sends / 20 + self.kills * self.channels * CONCURRENCY
     }
 
     /// The number of channel `index`; the simulator's account owns them.
