@@ -258,7 +258,7 @@ async fn send_bill(stage: &Stage, size: usize) -> Vec<u8> {
 }
 
 fn patient(simulator: &Simulator, channel: fn(&Simulator) -> Channel) -> Config {
-    let config = Config::new().set("outbound.call_timeout", "10s");
+    let config = Config::new().set("outbound.call_timeout", "30s");
     config.channel(channel(simulator))
 }
 

@@ -131,6 +131,7 @@ async fn a_hundred_megabytes_come_and_go_on_whatsapp() {
 async fn a_large_attachment_goes_out_by_every_mail_carrier() {
     let (stage, _ca) = believing(
         |config, simulator| {
+            let config = config.set("outbound.call_timeout", "30s");
             let config = config.channel(ses(simulator).renamed("ses"));
             config.channel(resend(simulator).renamed("resend"))
         },

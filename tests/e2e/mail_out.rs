@@ -101,7 +101,7 @@ async fn a_mail_goes_out_encrypted_and_as_it_should_look() {
 
 #[tokio::test]
 async fn an_attachment_is_streamed_into_the_mail() {
-    let patient = |config: Config, _: &Simulator| config.set("outbound.call_timeout", "10s");
+    let patient = |config: Config, _: &Simulator| config.set("outbound.call_timeout", "30s");
     let (stage, _ca) = believing(patient, |channel, _| channel).await;
     let server = stage.simulator.smtp();
     let mut file = b"%PDF-1.7\n".to_vec();

@@ -43,6 +43,18 @@ fn filled(clean: bool) -> tempfile::TempDir {
     copied
 }
 
+/// The same, not closed in order, with its log alone: every frame of it is needed.
+fn without_index_and_snapshots() -> tempfile::TempDir {
+    let folder = filled(false);
+    std::fs::remove_dir_all(index_of(folder.path())).unwrap();
+    std::fs::remove_dir_all(folder.path().join("snapshots")).unwrap();
+    folder
+}
+
+fn oldest_segment(store: &Path) -> PathBuf {
+    files_in(&store.join("log")).into_iter().min().unwrap()
+}
+
 fn all() -> Vec<u64> {
     (0..300).collect()
 }
@@ -222,10 +234,9 @@ fn the_index_stands_in_for_a_damaged_log() {
 
 #[test]
 fn a_lost_log_without_an_index_is_refused_naming_the_place() {
-    let folder = filled(false);
-    std::fs::remove_dir_all(index_of(folder.path())).unwrap();
-    flip(&newest_segment(folder.path()), 90);
-    let refused = Engine::open(folder.path(), options()).unwrap_err();
+    let folder = without_index_and_snapshots();
+    flip(&oldest_segment(folder.path()), 90);
+    let refused = Engine::open(folder.path(), options()).err().unwrap();
     let words = refused.to_string();
     assert!(
         words.contains(".log") && words.contains("at byte"),
@@ -235,15 +246,9 @@ fn a_lost_log_without_an_index_is_refused_naming_the_place() {
 
 #[test]
 fn a_repair_keeps_all_that_can_be_read() {
-    let folder = filled(false);
-    std::fs::remove_dir_all(index_of(folder.path())).unwrap();
-    std::fs::remove_dir_all(folder.path().join("snapshots")).unwrap();
-    let segment = files_in(&folder.path().join("log"))
-        .into_iter()
-        .min()
-        .unwrap();
-    flip(&segment, 20_000);
-    let refused = Engine::open(folder.path(), options()).unwrap_err();
+    let folder = without_index_and_snapshots();
+    flip(&oldest_segment(folder.path()), 20_000);
+    let refused = Engine::open(folder.path(), options()).err().unwrap();
     let OpenError::LogDamaged { lost_from, .. } = refused else {
         panic!("{refused}");
     };
