@@ -157,7 +157,7 @@ impl Scene {
         let simulator = Simulator::start().expect("the simulator starts");
         simulator
             .twilio()
-            .set_behaviour(Behaviour::Slow(Duration::from_millis(100)));
+            .set_behaviour(Behaviour::Slow(Duration::from_millis(500)));
         let store = disk.mount.join("store").to_string_lossy().into_owned();
         let config = Config::new()
             .set("store.path", store)
@@ -190,9 +190,9 @@ impl Scene {
         let plan = Plan::new("1600777").rate(200);
         let load = Load::start(self.daemon.public(), &self.hook, &plan);
         let sends = Sends::start(self.daemon.api());
-        eventually("webhooks and sends are taken", SOON * 2, || async {
+        eventually("webhooks and sends are taken", SOON * 3, || async {
             let called = self.simulator.twilio().create_count();
-            (load.acknowledged() > 200 && sends.count() > 150 && called > 10).then_some(())
+            (load.acknowledged() > 200 && sends.count() > called + 100 && called > 10).then_some(())
         })
         .await;
         (self.load, self.sends) = (Some(load), Some(sends));
@@ -278,6 +278,7 @@ impl Scene {
     /// What was acknowledged is there once, what was accepted was sent once.
     async fn account(&mut self) {
         self.pause_load().await;
+        self.simulator.twilio().set_behaviour(Behaviour::Accept);
         let api = self.daemon.api();
         let after = balance(&api, &self.ledger).await;
         assert!(after.is_right(), "{after}");
