@@ -59,9 +59,12 @@ async fn every_change_is_entered_with_who_and_which() {
     assert_eq!(read[0]["object"], json!({"contact": contact}));
     stage.daemon.cli_ok(&["reload"]).await;
     stage.daemon.restart().await;
-    let own = entries(&stage, "actor=daemon&action=daemon.").await;
-    let own: Vec<_> = own.iter().map(|one| &one["action"]).collect();
-    assert_eq!(own, ["daemon.start", "daemon.stop", "daemon.start"]);
+    eventually("starts and stops are entered", SOON, || async {
+        let own = entries(&stage, "actor=daemon&action=daemon.").await;
+        let own: Vec<_> = own.iter().map(|one| &one["action"]).collect();
+        (own == ["daemon.start", "daemon.stop", "daemon.start"]).then_some(())
+    })
+    .await;
     let all = ["audit", "list", "--json", "--all", "--limit", "2"];
     let all = stage.daemon.cli_ok(&all).await.json()["items"].clone();
     let all = all.as_array().expect("a list");

@@ -206,14 +206,19 @@ async fn deliver(
     }
 }
 
-/// Delivers again, as the provider would, whatever was not acknowledged; all must succeed now.
+/// Delivers again, as the provider would, whatever was not acknowledged; all must succeed now, or soon after a 503.
 pub async fn redeliver(address: SocketAddr, hook: &Hook, ledger: &mut [Sent]) {
     let mut connection = None;
     for sent in ledger
         .iter_mut()
         .filter(|sent| sent.outcome != Outcome::Acknowledged)
     {
-        let outcome = deliver(&mut connection, address, hook, &sent.sms).await;
+        let started = Instant::now();
+        let mut outcome = deliver(&mut connection, address, hook, &sent.sms).await;
+        while outcome == Outcome::Refused(503) && started.elapsed() < SOON {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            outcome = deliver(&mut connection, address, hook, &sent.sms).await;
+        }
         assert_eq!(
             outcome,
             Outcome::Acknowledged,
