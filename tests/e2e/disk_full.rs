@@ -17,7 +17,7 @@ use trunkline_tests::api::Api;
 use trunkline_tests::config::Config;
 use trunkline_tests::daemon::Daemon;
 use trunkline_tests::http::Request;
-use trunkline_tests::load::{Load, Plan, Sent, redeliver};
+use trunkline_tests::load::{Load, Plan, Sent, redeliver_patiently};
 use trunkline_tests::twilio::{Hook, Sms};
 use trunkline_tests::wait::{SOON, blocking, eventually};
 
@@ -282,7 +282,7 @@ impl Scene {
         let api = self.daemon.api();
         let after = balance(&api, &self.ledger).await;
         assert!(after.is_right(), "{after}");
-        redeliver(self.daemon.public(), &self.hook, &mut self.ledger).await;
+        redeliver_patiently(self.daemon.public(), &self.hook, &mut self.ledger).await;
         balance(&api, &self.ledger).await.must_be_right();
         let (mut counts, mut unsure) = (BTreeMap::new(), 0);
         for id in self.accepted.keys() {

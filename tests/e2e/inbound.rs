@@ -176,7 +176,7 @@ async fn sixty_four_at_once_never_meet_a_503() {
     let mut plan = Plan::new("1500560");
     plan.connections = 64;
     let load = Load::start(stage.daemon.public(), &stage.hook(SMS), &plan);
-    load.reaches(500).await;
+    load.reaches(2_000).await;
     let ledger = load.stop().await;
     let bad: Vec<_> = ledger
         .iter()

@@ -25,6 +25,12 @@ async fn accept(api: &Api, to: &str, text: &str, priority: &str) -> String {
     answer.json["id"].as_str().expect("an id").to_owned()
 }
 
+/// Enables or disables the channel.
+async fn switch(api: &Api, verb: &str) {
+    let path = format!("/api/v1/channels/{SMS}/{verb}");
+    assert_eq!(api.post(&path, &Value::Null).await.status, 200);
+}
+
 fn bodies(stage: &Stage) -> Vec<String> {
     let messages = stage.simulator.twilio().messages();
     messages.into_iter().map(|message| message.body).collect()
@@ -100,15 +106,13 @@ async fn an_answer_overtakes_a_mass_mailing() {
     })
     .await;
     let api = stage.daemon.api();
-    api.post(&format!("/api/v1/channels/{SMS}/disable"), &Value::Null)
-        .await;
+    switch(&api, "disable").await;
     for number in 0..60 {
         accept(&api, &person(number), "news", "bulk").await;
     }
     // The last one is to get the news too, and an answer before it.
     accept(&api, &person(59), "answer", "reply").await;
-    api.post(&format!("/api/v1/channels/{SMS}/enable"), &Value::Null)
-        .await;
+    switch(&api, "enable").await;
     wait_count(&stage, 61).await;
     let place = bodies(&stage).iter().position(|body| body == "answer");
     assert!(place.is_some_and(|place| place < 20), "{place:?}");
@@ -122,16 +126,14 @@ async fn answers_in_a_row_leave_the_mass_mailing_its_turn() {
     })
     .await;
     let api = stage.daemon.api();
-    api.post(&format!("/api/v1/channels/{SMS}/disable"), &Value::Null)
-        .await;
+    switch(&api, "disable").await;
     for number in 0..5 {
         accept(&api, &person(number), "news", "bulk").await;
     }
     for number in 0..60 {
         accept(&api, &person(100 + number), "answer", "reply").await;
     }
-    api.post(&format!("/api/v1/channels/{SMS}/enable"), &Value::Null)
-        .await;
+    switch(&api, "enable").await;
     wait_count(&stage, 65).await;
     let places: Vec<usize> = bodies(&stage)
         .iter()

@@ -22,7 +22,7 @@ async fn sigterm_under_load_keeps_what_was_acknowledged_and_exits_0() {
     let mut stage = Stage::sms().await;
     let hook = stage.hook(SMS);
     let load = Load::start(stage.daemon.public(), &hook, &Plan::new("1500570"));
-    load.reaches(200).await;
+    load.reaches(500).await;
     let status = stage.daemon.terminate().await;
     assert_eq!(status.code(), Some(0));
     let mut ledger = load.stop().await;

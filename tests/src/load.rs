@@ -206,8 +206,17 @@ async fn deliver(
     }
 }
 
-/// Delivers again, as the provider would, whatever was not acknowledged; all must succeed now, or soon after a 503.
+/// Delivers again, as the provider would, whatever was not acknowledged; all must succeed now.
 pub async fn redeliver(address: SocketAddr, hook: &Hook, ledger: &mut [Sent]) {
+    deliver_again(address, hook, ledger, Duration::ZERO).await;
+}
+
+/// The same where a 503 may still be right, as it is beside a disk that was full: it comes back soon after one.
+pub async fn redeliver_patiently(address: SocketAddr, hook: &Hook, ledger: &mut [Sent]) {
+    deliver_again(address, hook, ledger, SOON).await;
+}
+
+async fn deliver_again(address: SocketAddr, hook: &Hook, ledger: &mut [Sent], patience: Duration) {
     let mut connection = None;
     for sent in ledger
         .iter_mut()
@@ -215,7 +224,7 @@ pub async fn redeliver(address: SocketAddr, hook: &Hook, ledger: &mut [Sent]) {
     {
         let started = Instant::now();
         let mut outcome = deliver(&mut connection, address, hook, &sent.sms).await;
-        while outcome == Outcome::Refused(503) && started.elapsed() < SOON {
+        while outcome == Outcome::Refused(503) && started.elapsed() < patience {
             tokio::time::sleep(Duration::from_millis(200)).await;
             outcome = deliver(&mut connection, address, hook, &sent.sms).await;
         }

@@ -43,18 +43,6 @@ fn filled(clean: bool) -> tempfile::TempDir {
     copied
 }
 
-/// The same, not closed in order, with its log alone: every frame of it is needed.
-fn without_index_and_snapshots() -> tempfile::TempDir {
-    let folder = filled(false);
-    std::fs::remove_dir_all(index_of(folder.path())).unwrap();
-    std::fs::remove_dir_all(folder.path().join("snapshots")).unwrap();
-    folder
-}
-
-fn oldest_segment(store: &Path) -> PathBuf {
-    files_in(&store.join("log")).into_iter().min().unwrap()
-}
-
 fn all() -> Vec<u64> {
     (0..300).collect()
 }
@@ -234,8 +222,27 @@ fn the_index_stands_in_for_a_damaged_log() {
 
 #[test]
 fn a_lost_log_without_an_index_is_refused_naming_the_place() {
-    let folder = without_index_and_snapshots();
-    flip(&oldest_segment(folder.path()), 90);
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, _) = open(folder.path());
+    fill(&engine, 0..150);
+    super::super::care::take_snapshot(&engine.0.shared).unwrap();
+    // A segment that was begun behind the snapshot, whose first frame is not the last one.
+    let before = newest_segment(folder.path());
+    let mut next = 150;
+    while newest_segment(folder.path()) == before {
+        fill(&engine, next..next + 10);
+        next += 10;
+    }
+    let needed = newest_segment(folder.path());
+    fill(&engine, next..next + 10);
+    let copied = tempfile::tempdir().unwrap();
+    copy(folder.path(), copied.path());
+    let folder = copied;
+    std::fs::remove_dir_all(index_of(folder.path())).unwrap();
+    flip(
+        &folder.path().join("log").join(needed.file_name().unwrap()),
+        90,
+    );
     let refused = Engine::open(folder.path(), options()).err().unwrap();
     let words = refused.to_string();
     assert!(
@@ -246,8 +253,14 @@ fn a_lost_log_without_an_index_is_refused_naming_the_place() {
 
 #[test]
 fn a_repair_keeps_all_that_can_be_read() {
-    let folder = without_index_and_snapshots();
-    flip(&oldest_segment(folder.path()), 20_000);
+    let folder = filled(false);
+    std::fs::remove_dir_all(index_of(folder.path())).unwrap();
+    std::fs::remove_dir_all(folder.path().join("snapshots")).unwrap();
+    let segment = files_in(&folder.path().join("log"))
+        .into_iter()
+        .min()
+        .unwrap();
+    flip(&segment, 20_000);
     let refused = Engine::open(folder.path(), options()).err().unwrap();
     let OpenError::LogDamaged { lost_from, .. } = refused else {
         panic!("{refused}");
